@@ -1,0 +1,140 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// Caller is who speaks, where, as Slack delivered it.
+type Caller struct {
+	User      string // Slack user id
+	Workspace string // Slack team id the event is for
+	Channel   string
+	Thread    string // ts; only mentions have one
+	Language  string // en or zh: the person's own
+	Dedupe    string // names the delivery: trigger_id of a command, event_id of a mention
+	Raw       string // what was typed
+}
+
+// Ask is a parsed scale command, still in the person's own words.
+type Ask struct {
+	Cluster, Group string
+	Op             AmountOp
+	N              int
+	Charge         providers.Charge // "" = the group's
+	Months         int              // 0 = the group's default term
+	Renew          *bool
+	InstanceType   string
+	Disks          []providers.Disk
+	Zone           string
+	Nodes          []string
+	Drain          time.Duration
+	Start          *bool
+	Bootstrap      *bool
+	Tags           map[string]string
+	Reason         string
+	StartAt        time.Time     // zero = now
+	For            time.Duration // a temporary change; 0 = for good
+}
+
+// RejectCode names why the Desk does not take something; the words are in
+// bot/card's catalogue.
+type RejectCode string
+
+// The rejections, with their Args.
+const (
+	RejectGuest      RejectCode = "guest"       // guests, bots, strangers and deactivated people may not ask
+	RejectPerson     RejectCode = "person"      // who asks could not be looked up: try again
+	RejectRequester  RejectCode = "requester"   // cluster: not among its requesters
+	RejectCluster    RejectCode = "cluster"     // word, meant: unknown cluster
+	RejectGroup      RejectCode = "group"       // word, meant, cluster: unknown group
+	RejectZero       RejectCode = "zero"        // amount 0
+	RejectStep       RejectCode = "step"        // n, max_step
+	RejectMin        RejectCode = "min"         // n, min
+	RejectMax        RejectCode = "max"         // n, max
+	RejectTerm       RejectCode = "term"        // prepaid without months and the group has no default
+	RejectTermUnused RejectCode = "term_unused" // months or renew without prepaid
+	RejectNodes      RejectCode = "nodes"       // nodes= with + or =, or not as many as the amount
+	RejectBuyOption  RejectCode = "buy_option"  // option: makes sense only when adding
+	RejectDropOption RejectCode = "drop_option" // option: makes sense only when removing
+	RejectTemporary  RejectCode = "temporary"   // for …: not available yet
+	RejectPast       RejectCode = "past"        // at: the time has passed
+	RejectProvider   RejectCode = "provider"    // Text: the provider's Check said no
+	RejectFlow       RejectCode = "flow"        // word: no such flow
+	RejectNotYours   RejectCode = "not_yours"   // only the requester may do this
+	RejectEnded      RejectCode = "ended"       // id, state: nothing left to do
+	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
+	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
+	RejectSettler    RejectCode = "settler"     // not among those who may settle
+	RejectLimited    RejectCode = "limited"     // too many commands this minute
+	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
+)
+
+// Rejection is a no with the corrected line, ready to copy. Nothing was
+// recorded. It is the only error type of the Desk that people see.
+type Rejection struct {
+	Code  RejectCode
+	Args  map[string]string
+	Text  providers.Text
+	Fixed string // the corrected command without the slash word; "" = no guess
+	Err   error  // the cause, for logs
+}
+
+// Error is for logs.
+func (r *Rejection) Error() string {
+	s := "rejected: " + string(r.Code)
+	if r.Err != nil {
+		s += ": " + r.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause.
+func (r *Rejection) Unwrap() error { return r.Err }
+
+// Receipt is the answer to a request that was taken.
+type Receipt struct {
+	Flow  Flow
+	Fresh bool // false: this delivery was taken before
+}
+
+// Preview is the answer to a dry run.
+type Preview struct {
+	Plan      approvals.Plan
+	Judgement approvals.Judgement
+}
+
+// FrontDesk is what the Slack edge calls; *Desk is the real one. Every error
+// that is meant for the person is a *Rejection.
+type FrontDesk interface {
+	// Request records a scale request: ack path, at most a cached look-up and one
+	// store script.
+	Request(ctx context.Context, c Caller, a Ask) (Receipt, error)
+	// DryRun plans without a flow. It calls the cloud, so after the ack only. An
+	// error that is no *Rejection is a provider's.
+	DryRun(ctx context.Context, c Caller, a Ask) (Preview, error)
+	// Cancel asks to end a flow that was not sent yet; only its requester may.
+	Cancel(ctx context.Context, c Caller, id string) (Flow, error)
+	// Settle decides an unknown flow; only people whom config names may.
+	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
+	// Flow, Flows read. Ids are taken in any case, with or without "F-".
+	Flow(ctx context.Context, id string) (Flow, error)
+	Flows(ctx context.Context, f Filter) ([]Flow, error)
+	// Cluster observes a cluster now: after the ack only.
+	Cluster(ctx context.Context, name string) (Cluster, providers.Snapshot, error)
+	// Waiting lists the open flows whose ballot this person could still fill.
+	Waiting(ctx context.Context, user string) ([]Flow, error)
+	// Touched says that reactions of a message may have changed, or that it was
+	// deleted. A message that is no card is ignored.
+	Touched(ctx context.Context, ref MessageRef) error
+	// Reconcile wakes every open ballot and every chat lane: after a gap in the
+	// socket. Looks are spread over the given time.
+	Reconcile(ctx context.Context, spread time.Duration) error
+	// Catalog is what config says of clusters.
+	Catalog() Catalog
+	// GroupsOf names the approver groups that a person is in; best effort.
+	GroupsOf(ctx context.Context, user string) []string
+}

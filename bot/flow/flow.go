@@ -1,0 +1,182 @@
+package flow
+
+import (
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// Schema is the version of the record's form. A replica leaves alone a record
+// with a higher one: a newer replica wrote it.
+const Schema = 1
+
+// Flow is one request from command to end, as stored.
+type Flow struct {
+	Schema    int       `json:"schema"`
+	ID        string    `json:"id"`      // F-7K3Q
+	Version   int64     `json:"version"` // of the record; the store counts it up at every save
+	State     State     `json:"state"`
+	Request   Request   `json:"request"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+
+	// Plans are all plans of the flow, the last one current. An earlier one is
+	// void and its card is closed.
+	Plans        []Planned               `json:"plans,omitempty"`
+	Requirements []approvals.Requirement `json:"requirements,omitempty"` // of the current plan
+	Verdict      *approvals.Verdict      `json:"verdict,omitempty"`      // on the current plan
+	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
+
+	Attempts   int                   `json:"attempts,omitempty"` // submissions made so far
+	Submission *providers.Submission `json:"submission,omitempty"`
+	Operation  *providers.Operation  `json:"operation,omitempty"`
+	Progress   *providers.Progress   `json:"progress,omitempty"`
+	Looks      int                   `json:"looks,omitempty"` // at the current state without news; paces the next one
+
+	Place  int     `json:"place,omitempty"`  // in the cluster's queue; 1 = next
+	Wait   *Note   `json:"wait,omitempty"`   // what it is waiting for, when that is worth telling
+	End    *Note   `json:"end,omitempty"`    // why it ended, or became unknown
+	Log    []Note  `json:"log,omitempty"`    // told in the card's thread, in order
+	Whisps []Note  `json:"whisps,omitempty"` // told to the requester privately, in order
+	Told   []State `json:"told,omitempty"`   // states announced in channels, in order; see State.Told
+}
+
+// Request is what was asked, in the words of config, with who and where.
+type Request struct {
+	Raw       string    `json:"raw"`       // what was typed, for the audit; never shown unescaped
+	User      string    `json:"user"`      // Slack user id
+	Workspace string    `json:"workspace"` // Slack team id
+	Channel   string    `json:"channel"`
+	Thread    string    `json:"thread,omitempty"` // ts of the thread it was typed in
+	Language  string    `json:"language"`         // of private replies: en or zh
+	Wish      Wish      `json:"wish"`
+	Reason    string    `json:"reason,omitempty"`
+	StartAt   time.Time `json:"start_at,omitzero"` // zero = as soon as it may
+}
+
+// AmountOp says how an amount is meant.
+type AmountOp string
+
+// The ways.
+const (
+	Add    AmountOp = "+"
+	Remove AmountOp = "-"
+	Set    AmountOp = "=" // an absolute size: the delta is known once the cluster was observed
+)
+
+// Wish is the change as asked: a Change whose Delta may still be open.
+type Wish struct {
+	Op     AmountOp         `json:"op"`
+	N      int              `json:"n"`      // > 0 for + and -; >= 0 for =
+	Change providers.Change `json:"change"` // Delta, Nodes and Profile are filled in at planning
+}
+
+// Planned is one plan of a flow and, once void, what voided it.
+type Planned struct {
+	Plan      approvals.Plan         `json:"plan"`
+	At        time.Time              `json:"at"`
+	Void      bool                   `json:"void,omitempty"`
+	VoidedBy  []approvals.Difference `json:"voided_by,omitempty"`
+	Judgement approvals.Judgement    `json:"judgement"`
+}
+
+// Plan is the current plan, or nil while there is none.
+func (f *Flow) Plan() *approvals.Plan {
+	if len(f.Plans) == 0 || f.Plans[len(f.Plans)-1].Void {
+		return nil
+	}
+	return &f.Plans[len(f.Plans)-1].Plan
+}
+
+// Delta is the number of nodes to add or remove, and whether it is known yet.
+func (f *Flow) Delta() (int, bool) {
+	if p := f.lastPlan(); p != nil {
+		return p.Change.Delta, true
+	}
+	switch f.Request.Wish.Op {
+	case Add:
+		return f.Request.Wish.N, true
+	case Remove:
+		return -f.Request.Wish.N, true
+	case Set:
+	}
+	return 0, false
+}
+
+// Target is the absolute size asked for, and whether it is known yet.
+func (f *Flow) Target() (int, bool) {
+	if p := f.lastPlan(); p != nil {
+		return p.Target, true
+	}
+	return f.Request.Wish.N, f.Request.Wish.Op == Set
+}
+
+func (f *Flow) lastPlan() *approvals.Plan {
+	if len(f.Plans) == 0 {
+		return nil
+	}
+	return &f.Plans[len(f.Plans)-1].Plan
+}
+
+// Note is one thing worth telling, in words that bot/card's catalogue knows.
+type Note struct {
+	At   time.Time         `json:"at"`
+	Code NoteCode          `json:"code"`
+	By   string            `json:"by,omitempty"`   // Slack user id of who did it
+	Args map[string]string `json:"args,omitempty"` // by name, see the codes
+	Text providers.Text    `json:"text,omitzero"`  // a cloud's advice or evidence, already in both languages
+	Plan int               `json:"plan,omitempty"` // index+1 of the plan it belongs to: whose thread
+}
+
+// NoteCode names a sentence of the catalogue.
+type NoteCode string
+
+// The notes, with their Args.
+const (
+	NoteRequested   NoteCode = "requested"    // By; reason
+	NotePlanned     NoteCode = "planned"      // a plan was made: from, to
+	NoteReplaced    NoteCode = "replaced"     // the plan is void; differences stand in the Planned
+	NoteVote        NoteCode = "vote"         // By filled a seat: group
+	NoteUnvote      NoteCode = "unvote"       // By's vote no longer counts: group
+	NoteApproved    NoteCode = "approved"     // all seats filled: by (mentions are made from the ballot)
+	NoteFree        NoteCode = "free"         // no rule asked for anybody
+	NoteDenied      NoteCode = "denied"       // By
+	NoteExpired     NoteCode = "expired"      //
+	NoteCancelled   NoteCode = "cancelled"    // By
+	NoteTooLate     NoteCode = "too_late"     // By asked to cancel what was already sent
+	NoteScheduled   NoteCode = "scheduled"    // at: RFC 3339
+	NoteQueued      NoteCode = "queued"       // place, behind: flow id
+	NoteSubmitting  NoteCode = "submitting"   // attempt
+	NoteAccepted    NoteCode = "accepted"     // operation: id or ""
+	NoteNotAccepted NoteCode = "not_accepted" // Text: will be tried again
+	NoteInDoubt     NoteCode = "in_doubt"     // Text: the answer was lost
+	NoteStage       NoteCode = "stage"        // stage, state
+	NoteJoined      NoteCode = "joined"       // nodes: comma list; n
+	NoteLeft        NoteCode = "left"         // nodes: comma list; n
+	NoteAttention   NoteCode = "attention"    // Text
+	NoteSucceeded   NoteCode = "succeeded"    //
+	NotePartial     NoteCode = "partial"      // got, want; Text
+	NoteFailed      NoteCode = "failed"       // Text
+	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
+	NoteResolved    NoteCode = "resolved"     // By; how: accepted, retry, succeeded or closed
+	NoteRefused     NoteCode = "refused"      // Text
+	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
+	NoteFrozen      NoteCode = "frozen"       // refused: name, until
+	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
+	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group
+	NoteAboveMax    NoteCode = "above_max"    // refused: to, max, now
+	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step
+	NoteTooMany     NoteCode = "too_many"     // refused: n, have
+	NoteNoChange    NoteCode = "no_change"    // refused: it is that size already: to
+	NoteAuth        NoteCode = "auth"         // refused: account; Text
+
+	WaitCloud  NoteCode = "wait_cloud"  // Text: slow or throttled, tried again
+	WaitBusy   NoteCode = "wait_busy"   // status: another operation runs on the cluster
+	WaitPlace  NoteCode = "wait_place"  // place, behind
+	WaitStart  NoteCode = "wait_start"  // at
+	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
+	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
+	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer
+)

@@ -1,0 +1,256 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// The outcomes of the store that callers act on.
+var (
+	ErrNotFound  = errors.New("no such flow")
+	ErrLeaseLost = errors.New("the lease on the flow was lost: nothing was written")
+	ErrStale     = errors.New("the record moved on: nothing was written")
+	ErrIllegal   = errors.New("no legal move: nothing was written")
+	ErrSeatTaken = errors.New("the cluster's seat is taken: nothing was written")
+	ErrIDTaken   = errors.New("the flow id is in use: nothing was written")
+	ErrLimited   = errors.New("too many commands: nothing was written")
+	ErrNewer     = errors.New("the record was written by a newer version: left alone")
+)
+
+// Lane is one of the two kinds of work on a flow. Each has its own leases and
+// its own due times, so that neither waits for the other.
+type Lane string
+
+// The lanes.
+const (
+	LaneStep Lane = "step" // the Engine
+	LaneChat Lane = "chat" // the Courier
+)
+
+// Claim is a lease on one lane of one flow. Fence is unique to this claim: a
+// save whose claim was taken over writes nothing.
+type Claim struct {
+	Lane  Lane
+	ID    string
+	Fence int64
+	Until time.Time
+}
+
+// Signal is something a person did to a flow, kept on record until the engine
+// has taken it up.
+type Signal struct {
+	Kind      SignalKind `json:"kind"`
+	By        string     `json:"by"`
+	At        time.Time  `json:"at"`
+	Operation string     `json:"operation,omitempty"` // with SignalHappened, if known
+}
+
+// SignalKind says what was done.
+type SignalKind string
+
+// The signals. The last three settle an unknown flow.
+const (
+	SignalCancel   SignalKind = "cancel"
+	SignalHappened SignalKind = "happened"     // the cloud took it: follow it
+	SignalRetry    SignalKind = "did_not"      // it did not: a new attempt may be made
+	SignalClose    SignalKind = "close_failed" // leave it: end as failed
+)
+
+// Audit is what a move leaves in the audit stream, in the same atomic script.
+type Audit struct {
+	Actor  string         `json:"actor"` // Slack user id, or "scalebot"
+	Action string         `json:"action"`
+	Detail map[string]any `json:"detail,omitempty"`
+}
+
+// Save is one move of a flow.
+type Save struct {
+	Flow    Flow  // as it should be; Version as it was read
+	From    State // the state it was read in
+	Audit   Audit
+	Due     time.Time // next look; ignored at an end. Required otherwise (promise 2)
+	Signals int       // how many signals were taken up, to be forgotten
+	SeatKey string    // the cluster's seat; see SeatKey
+	Requeue bool      // back to queued at the head of the line
+	TellNow bool      // the messages changed: wake the chat lane
+}
+
+// Filter narrows List.
+type Filter struct {
+	Open    bool   // only flows that have not ended
+	Cluster string // config's name
+	User    string
+	Since   time.Time
+	Limit   int // 0 = 100
+}
+
+// Store keeps flows. Each method that writes is one atomic script; times come
+// from the caller's clock.
+type Store interface {
+	// Accept records a new flow in Planning, schedules it at once and audits it.
+	// dedupe names the Slack delivery: the second of two gets the first one's id
+	// back with fresh false. ErrIDTaken: try again with another id. ErrLimited:
+	// the person or the channel sent too many this minute.
+	Accept(ctx context.Context, f Flow, dedupe string, lim Limits) (id string, fresh bool, err error)
+	// Get reads a flow and the signals waiting for it. ErrNotFound, ErrNewer.
+	Get(ctx context.Context, id string) (Flow, []Signal, error)
+	// List reads flows, newest first.
+	List(ctx context.Context, f Filter) ([]Flow, error)
+
+	// Claim takes up to max due flows of a lane under a lease.
+	Claim(ctx context.Context, lane Lane, now time.Time, lease time.Duration, max int) ([]Claim, error)
+	// Extend renews a lease. ErrLeaseLost.
+	Extend(ctx context.Context, c Claim, until time.Time) (Claim, error)
+	// Release ends a lease without a move; due is the next look (zero = none, only
+	// for the chat lane). A wake that came in meanwhile brings it forward.
+	Release(ctx context.Context, c Claim, due time.Time) error
+	// Wake asks for a look at the flow no later than at.
+	Wake(ctx context.Context, lane Lane, id string, at time.Time) error
+	// Save makes a move under a step-lane claim and releases it. ErrLeaseLost,
+	// ErrStale, ErrIllegal, ErrSeatTaken.
+	// With keep the lease is kept for one more save: intent before effect.
+	Save(ctx context.Context, c Claim, s Save, keep bool) (Flow, error)
+	// Place is the flow's place in its cluster's line (1 = next) and the flow
+	// that holds the seat, "" if free.
+	Place(ctx context.Context, seatKey, id string) (place int, holder string, err error)
+	// Signal records what a person did and wakes the flow. ErrNotFound.
+	Signal(ctx context.Context, id string, s Signal, a Audit) error
+
+	// Posts reads what Slack shows of a flow; SavePosts writes it under a
+	// chat-lane claim, keeping the claim. ErrLeaseLost.
+	Posts(ctx context.Context, id string) (Posts, error)
+	SavePosts(ctx context.Context, c Claim, p Posts) error
+	// ByCard finds the flow and plan whose card a message is. ErrNotFound.
+	ByCard(ctx context.Context, channel, ts string) (id string, plan int, err error)
+
+	// Once remembers a delivery for ttl and reports whether it is the first.
+	Once(ctx context.Context, key string, ttl time.Duration) (bool, error)
+	// Flag and SetFlag keep small facts about the workspace for all replicas.
+	Flag(ctx context.Context, name string) (string, error)
+	SetFlag(ctx context.Context, name, value string) error
+	// Ping says whether the store answers and takes writes.
+	Ping(ctx context.Context) error
+}
+
+// Limits caps commands; 0 = no cap.
+type Limits struct {
+	PerUserMinute    int
+	PerChannelMinute int
+}
+
+// MessageRef is a message in Slack.
+type MessageRef struct {
+	Channel string `json:"channel"`
+	TS      string `json:"ts"`
+}
+
+// Ballots reads the real reactions of a card. A list that Slack cut short comes
+// back as such (Reaction.Count > len(Users)). ErrMessageGone when the card was
+// deleted.
+type Ballots interface {
+	Reactions(ctx context.Context, ref MessageRef) ([]approvals.Reaction, error)
+}
+
+// Directory knows people and groups.
+type Directory interface {
+	// People looks up users; one that can't be looked up is returned with Found
+	// false. An error means that nothing can be said of anybody.
+	People(ctx context.Context, ids []string) (map[string]approvals.Person, error)
+	// Members are the user ids of a group of config. An error means that the
+	// group can't be read now.
+	Members(ctx context.Context, g approvals.Group) ([]string, error)
+}
+
+// The outcomes of Chat that the Courier acts on.
+var (
+	ErrBlocksRefused = errors.New("Slack refused the blocks")
+	ErrMessageGone   = errors.New("the message is gone")
+	ErrNoChannel     = errors.New("the bot can't write in the channel")
+	ErrChatInDoubt   = errors.New("no answer: the message may have been posted")
+)
+
+// RateLimited says when Slack will listen again.
+type RateLimited struct{ After time.Duration }
+
+// Error names the wait.
+func (e *RateLimited) Error() string { return "Slack asks to wait " + e.After.String() }
+
+// Chat writes to Slack, one call per method, no repeats. Errors: the four
+// above, *RateLimited, and anything else for "not done, try later".
+type Chat interface {
+	Post(ctx context.Context, m Message) (MessageRef, error)
+	Update(ctx context.Context, ref MessageRef, m Message) error
+	// Whisper tells one person privately: ephemeral in the channel, or a direct
+	// message where that can't be.
+	Whisper(ctx context.Context, user string, m Message) error
+	// Find looks for a message with that Key in its metadata, posted at or after
+	// since in the channel (and thread).
+	Find(ctx context.Context, m Message, since time.Time) (MessageRef, bool, error)
+}
+
+// Message is what to say in Slack. Blocks is Slack's JSON array of blocks.
+type Message struct {
+	Key       string // names this message among all; stands in the metadata
+	Channel   string
+	Thread    string
+	Text      string // notification and screen reader text; a full sentence
+	Blocks    json.RawMessage
+	EventType string         // of the metadata
+	Payload   map[string]any // of the metadata
+}
+
+// Renderer turns records into messages: bot/card.
+type Renderer interface {
+	// Card is the card of plan number n (1 = first). rich chooses Slack's plan
+	// and task_card blocks over section and context blocks.
+	Card(f Flow, n int, rich bool) Message
+	// Log is one thread reply that tells some notes.
+	Log(f Flow, notes []Note) Message
+	// Notice is the completion message for a state of State.Told.
+	Notice(f Flow, s State) Message
+	// Whisper is a private message, in the requester's language.
+	Whisper(f Flow, n Note) Message
+}
+
+// Posts is what Slack shows of a flow, as far as the Courier knows.
+type Posts struct {
+	Version int64             `json:"version"`
+	Cards   map[int]Post      `json:"cards,omitempty"`   // by plan number
+	Notices map[string]Post   `json:"notices,omitempty"` // by state/channel
+	Logged  int               `json:"logged,omitempty"`  // notes of Flow.Log told
+	Whisped int               `json:"whisped,omitempty"` // notes of Flow.Whisps told
+	Sending *Sending          `json:"sending,omitempty"` // saved before a post, cleared after: else in doubt
+	Tries   int               `json:"tries,omitempty"`   // failures in a row; paces the next try
+	Blocked map[string]string `json:"blocked,omitempty"` // channel → why the bot can't write there
+}
+
+// Post is one message that Slack has.
+type Post struct {
+	MessageRef
+	Plan string    `json:"plan,omitempty"` // hash of the plan a card shows
+	Hash string    `json:"hash"`           // of the content last sent
+	At   time.Time `json:"at"`             // of the last send
+}
+
+// Sending is a post that may or may not have happened.
+type Sending struct {
+	Key string    `json:"key"`
+	At  time.Time `json:"at"`
+}
+
+// Clock is where time comes from.
+type Clock interface{ Now() time.Time }
+
+// Clouds finds the provider of an account.
+type Clouds interface {
+	Provider(account string) (providers.Provider, bool)
+}
+
+// SeatKey names the one seat of a cluster: by the cloud's id, so that two names
+// in config for one cluster share it.
+func SeatKey(c providers.Change) string { return c.Account + "/" + c.ClusterID }
