@@ -33,14 +33,13 @@ type Flow struct {
 	Submission *providers.Submission `json:"submission,omitempty"`
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
-	Looks      int                   `json:"looks,omitempty"` // at the current state without news; paces the next one
 
-	Place  int     `json:"place,omitempty"`  // in the cluster's queue; 1 = next
-	Wait   *Note   `json:"wait,omitempty"`   // what it is waiting for, when that is worth telling
-	End    *Note   `json:"end,omitempty"`    // why it ended, or became unknown
-	Log    []Note  `json:"log,omitempty"`    // told in the card's thread, in order
-	Whisps []Note  `json:"whisps,omitempty"` // told to the requester privately, in order
-	Told   []State `json:"told,omitempty"`   // states announced in channels, in order; see State.Told
+	Place    int     `json:"place,omitempty"`    // in the cluster's queue; 1 = next
+	Wait     *Note   `json:"wait,omitempty"`     // what it is waiting for, when that is worth telling
+	End      *Note   `json:"end,omitempty"`      // why it ended, or became unknown
+	Log      []Note  `json:"log,omitempty"`      // told in the card's thread, in order
+	Whispers []Note  `json:"whispers,omitempty"` // told to the requester privately, in order
+	Told     []State `json:"told,omitempty"`     // states announced in channels, in order; see State.Told
 }
 
 // Request is what was asked, in the words of config, with who and where.

@@ -32,12 +32,13 @@ const (
 	LaneChat Lane = "chat" // the Courier
 )
 
-// Claim is a lease on one lane of one flow. Fence is unique to this claim: a
-// save whose claim was taken over writes nothing.
+// Claim is a lease on one lane of one flow. Fence is unique to this claim among
+// all claims there ever were (a counter in the store would repeat itself after
+// the store came back older): a save whose claim was taken over writes nothing.
 type Claim struct {
 	Lane  Lane
 	ID    string
-	Fence int64
+	Fence string
 	Until time.Time
 }
 
@@ -73,11 +74,11 @@ type Save struct {
 	Flow    Flow  // as it should be; Version as it was read
 	From    State // the state it was read in
 	Audit   Audit
-	Due     time.Time // next look; ignored at an end. Required otherwise (promise 2)
+	Due     time.Time // next look; ignored at an end, required otherwise (promise 2)
 	Signals int       // how many signals were taken up, to be forgotten
-	SeatKey string    // the cluster's seat; see SeatKey
-	Requeue bool      // back to queued at the head of the line
-	TellNow bool      // the messages changed: wake the chat lane
+	Keep    time.Time // keep the lease until then for one more save (intent before effect); zero = release
+	TellNow bool      // the messages may be out of date: wake the chat lane
+	Now     time.Time
 }
 
 // Filter narrows List.
@@ -111,10 +112,14 @@ type Store interface {
 	Release(ctx context.Context, c Claim, due time.Time) error
 	// Wake asks for a look at the flow no later than at.
 	Wake(ctx context.Context, lane Lane, id string, at time.Time) error
-	// Save makes a move under a step-lane claim and releases it. ErrLeaseLost,
-	// ErrStale, ErrIllegal, ErrSeatTaken.
-	// With keep the lease is kept for one more save: intent before effect.
-	Save(ctx context.Context, c Claim, s Save, keep bool) (Flow, error)
+	// Reclaim takes the lease on one flow back if nobody else holds a live one:
+	// for a replica that must save what it alone knows. ErrLeaseLost.
+	Reclaim(ctx context.Context, c Claim, now time.Time, lease time.Duration) (Claim, error)
+	// Save makes a move under a step-lane claim and releases it, unless Keep is
+	// set. It returns the flow as saved. ErrLeaseLost, ErrStale, ErrIllegal,
+	// ErrSeatTaken. A flow enters its cluster's line when it becomes queued (at
+	// its old place if it had one) and leaves it when it becomes anything else.
+	Save(ctx context.Context, c Claim, s Save) (Flow, error)
 	// Place is the flow's place in its cluster's line (1 = next) and the flow
 	// that holds the seat, "" if free.
 	Place(ctx context.Context, seatKey, id string) (place int, holder string, err error)
@@ -219,14 +224,14 @@ type Renderer interface {
 
 // Posts is what Slack shows of a flow, as far as the Courier knows.
 type Posts struct {
-	Version int64             `json:"version"`
-	Cards   map[int]Post      `json:"cards,omitempty"`   // by plan number
-	Notices map[string]Post   `json:"notices,omitempty"` // by state/channel
-	Logged  int               `json:"logged,omitempty"`  // notes of Flow.Log told
-	Whisped int               `json:"whisped,omitempty"` // notes of Flow.Whisps told
-	Sending *Sending          `json:"sending,omitempty"` // saved before a post, cleared after: else in doubt
-	Tries   int               `json:"tries,omitempty"`   // failures in a row; paces the next try
-	Blocked map[string]string `json:"blocked,omitempty"` // channel → why the bot can't write there
+	Version   int64             `json:"version"`
+	Cards     map[int]Post      `json:"cards,omitempty"`     // by plan number
+	Notices   map[string]Post   `json:"notices,omitempty"`   // by state/channel
+	Logged    int               `json:"logged,omitempty"`    // notes of Flow.Log told
+	Whispered int               `json:"whispered,omitempty"` // notes of Flow.Whispers told
+	Sending   *Sending          `json:"sending,omitempty"`   // saved before a post, cleared after: else in doubt
+	Tries     int               `json:"tries,omitempty"`     // failures in a row; paces the next try
+	Blocked   map[string]string `json:"blocked,omitempty"`   // channel → why the bot can't write there
 }
 
 // Post is one message that Slack has.

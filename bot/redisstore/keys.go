@@ -1,0 +1,81 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"scalebot/bot/flow"
+)
+
+// keys builds every key of one workspace. The braces put all of them into one
+// hash slot, so that each move can be one script on Redis Cluster, and
+// workspaces spread over its nodes.
+type keys struct{ base string }
+
+func newKeys(prefix, workspace string) keys { return keys{prefix + ":{" + workspace + "}:"} }
+
+// flow is a hash: j the record, v its version, s its state, n its schema, q its
+// place's score in the line, t the seat it wants; and per lane <lane>.f the
+// fence of the lease, <lane>.u its end in ms, <lane>.w a wake that came in
+// meanwhile, in ms.
+func (k keys) flow(id string) string { return k.base + "flow:" + id }
+
+// due is a sorted set of flow ids by the ms of their next look. A claimed flow
+// stays in it at the end of its lease: that is how a dead replica's flows come
+// back, and why no flow can fall out of the schedule.
+func (k keys) due(l flow.Lane) string { return k.base + "due:" + string(l) }
+
+// seat is a string: the id of the flow that holds the cluster.
+func (k keys) seat(cluster string) string { return k.base + "seat:" + cluster }
+
+// line is a sorted set of the flows that wait for the seat, by arrival.
+func (k keys) line(cluster string) string { return k.base + "line:" + cluster }
+
+// arrivals counts arrivals in all lines.
+func (k keys) arrivals() string { return k.base + "arrivals" }
+
+// signals is a list of what people did to the flow, oldest first.
+func (k keys) signals(id string) string { return k.base + "signals:" + id }
+
+// posts is a string: what Slack shows of the flow.
+func (k keys) posts(id string) string { return k.base + "posts:" + id }
+
+// card is a string: "<flow id> <plan number>" of the card that a message is.
+func (k keys) card(channel, ts string) string { return k.base + "card:" + channel + ":" + ts }
+
+// open and all are sorted sets of flow ids by the ms of their creation.
+func (k keys) open() string { return k.base + "open" }
+func (k keys) all() string  { return k.base + "all" }
+
+// delivery is a string: the flow that a Slack delivery made. The name is
+// hashed: trigger ids are long.
+func (k keys) delivery(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return k.base + "delivery:" + hex.EncodeToString(sum[:12])
+}
+
+// seen is a string that exists while a delivery is remembered.
+func (k keys) seen(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return k.base + "seen:" + hex.EncodeToString(sum[:12])
+}
+
+// count is a counter of commands in one minute.
+func (k keys) count(of string, at time.Time) string {
+	return k.base + "count:" + of + ":" + strconv.FormatInt(at.Unix()/60, 10)
+}
+
+// audit is the stream of every move.
+func (k keys) audit() string { return k.base + "audit" }
+
+// flags is a hash of small facts about the workspace.
+func (k keys) flags() string { return k.base + "flags" }
+
+// workspaces is a set of the workspaces that a prefix holds; of no slot in
+// particular, written once at start, read by the command line.
+func workspaces(prefix string) string { return prefix + ":workspaces" }
+
+// pace is the shared rate of calls to one API of one account.
+func pace(prefix, name string) string { return prefix + ":pace:{" + name + "}" }

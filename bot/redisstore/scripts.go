@@ -1,0 +1,280 @@
+package redisstore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"scalebot/bot/flow"
+)
+
+// Every script checks everything before its first write: Lua has no rollback.
+// Times are ms from the caller's clock; no script reads a clock of its own.
+//
+// A script gets the keys it always touches as KEYS. Other flows of the same
+// line are reached through ARGV[1], the key base: all keys of a workspace share
+// one hash slot, so Redis Cluster runs this on the node that has them.
+
+// The codes that scripts answer with instead of a result.
+const (
+	codeMissing = "missing"
+	codeLost    = "lost"
+	codeStale   = "stale"
+	codeIllegal = "illegal"
+	codeSeat    = "seat"
+	codeTaken   = "taken"
+	codeLimited = "limited"
+	codeSeen    = "seen"
+	codeNoDue   = "nodue"
+	codeOK      = "ok"
+)
+
+// prelude defines what several scripts need: the table of legal moves, printed
+// from flow.Moves so that there is one table, and wake.
+var prelude = func() string {
+	var b strings.Builder
+	b.WriteString("local legal = {\n")
+	table := flow.Moves()
+	for _, from := range flow.States {
+		if to, open := table[from]; open {
+			slices.Sort(to)
+			fmt.Fprintf(&b, "  [%q] = {", from)
+			for _, s := range to {
+				fmt.Fprintf(&b, "[%q]=true,", s)
+			}
+			b.WriteString("},\n")
+		}
+	}
+	b.WriteString("}\nlocal holds = {")
+	for _, s := range flow.States {
+		if s.HoldsSeat() {
+			fmt.Fprintf(&b, "[%q]=true,", s)
+		}
+	}
+	b.WriteString(`}
+-- wake asks for a look at a flow no later than at. A flow under a live lease
+-- gets a note instead of an earlier score: its score is the end of the lease.
+local function wake(base, lane, id, at)
+  local key = base .. 'flow:' .. id
+  local f = redis.call('HMGET', key, 's', lane .. '.f', lane .. '.w')
+  if not f[1] then return false end
+  if lane == 'step' and not legal[f[1]] then return true end
+  if f[2] then
+    if not f[3] or tonumber(f[3]) > at then redis.call('HSET', key, lane .. '.w', at) end
+    return true
+  end
+  local due = base .. 'due:' .. lane
+  local score = redis.call('ZSCORE', due, id)
+  if not score or tonumber(score) > at then redis.call('ZADD', due, at, id) end
+  return true
+end
+`)
+	return b.String()
+}()
+
+func script(body string) *redis.Script { return redis.NewScript(prelude + body) }
+
+var (
+	// accept records a new flow in planning (promise 1).
+	//
+	// KEYS 1 flow, 2 delivery, 3 due:step, 4 open, 5 all, 6 audit,
+	// 7 count of the user, 8 count of the channel.
+	// ARGV 1 id, 2 record, 3 state, 4 schema, 5 now ms, 6 seat, 7 delivery ttl s,
+	// 8 user cap, 9 channel cap (0 = none), 10 oldest ms to keep in all,
+	// 11… audit fields.
+	// Returns {"seen", id of the earlier flow}, {"taken"}, {"limited"} or {"ok"}.
+	accept = script(`
+local earlier = redis.call('GET', KEYS[2])
+if earlier then return {'seen', earlier} end
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'taken'} end
+local function over(key, cap)
+  return tonumber(cap) > 0 and tonumber(redis.call('GET', key) or '0') >= tonumber(cap)
+end
+if over(KEYS[7], ARGV[8]) or over(KEYS[8], ARGV[9]) then return {'limited'} end
+for i = 7, 8 do
+  redis.call('INCR', KEYS[i])
+  redis.call('EXPIRE', KEYS[i], 120)
+end
+redis.call('HSET', KEYS[1], 'j', ARGV[2], 'v', 1, 's', ARGV[3], 'n', ARGV[4], 't', ARGV[6])
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[7])
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
+redis.call('ZADD', KEYS[4], ARGV[5], ARGV[1])
+redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. ARGV[10])
+redis.call('XADD', KEYS[6], '*', unpack(ARGV, 11))
+return {'ok'}
+`)
+
+	// claim leases up to ARGV[7] due flows of a lane.
+	//
+	// KEYS 1 due.
+	// ARGV 1 base, 2 lane, 3 now ms, 4 lease end ms, 5 fence stem, 6 own schema,
+	// 7 max.
+	// Returns ids; the fence of the i-th is stem .. "." .. i.
+	claim = script(`
+local got = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[7])) do
+  local key = ARGV[1] .. 'flow:' .. id
+  local f = redis.call('HMGET', key, 's', 'n')
+  if not f[1] then
+    redis.call('ZREM', KEYS[1], id)
+  elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
+    got[#got + 1] = id
+    redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
+    redis.call('HDEL', key, ARGV[2] .. '.w')
+    redis.call('ZADD', KEYS[1], ARGV[4], id)
+  end
+end
+return got
+`)
+
+	// reclaim takes the lease of one flow if it is free, over, or the caller's.
+	//
+	// KEYS 1 flow, 2 due. ARGV 1 id, 2 lane, 3 now ms, 4 lease end ms, 5 new
+	// fence, 6 old fence. Returns "ok", "lost" or "missing".
+	reclaim = script(`
+local f = redis.call('HMGET', KEYS[1], 's', ARGV[2] .. '.f', ARGV[2] .. '.u')
+if not f[1] then return 'missing' end
+if f[2] and f[2] ~= ARGV[6] and tonumber(f[3]) > tonumber(ARGV[3]) then return 'lost' end
+redis.call('HSET', KEYS[1], ARGV[2] .. '.f', ARGV[5], ARGV[2] .. '.u', ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
+return 'ok'
+`)
+
+	// extend moves the end of a lease.
+	//
+	// KEYS 1 flow, 2 due. ARGV 1 id, 2 lane, 3 fence, 4 lease end ms.
+	// Returns "ok" or "lost".
+	extend = script(`
+if redis.call('HGET', KEYS[1], ARGV[2] .. '.f') ~= ARGV[3] then return 'lost' end
+redis.call('HSET', KEYS[1], ARGV[2] .. '.u', ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[1])
+return 'ok'
+`)
+
+	// release ends a lease without a move. A wake that came in meanwhile counts.
+	//
+	// KEYS 1 flow, 2 due. ARGV 1 id, 2 lane, 3 fence, 4 next look ms (0 = none).
+	// Returns "ok" or "lost".
+	release = script(`
+local f = redis.call('HMGET', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.w', 's')
+if f[1] ~= ARGV[3] then return 'lost' end
+local due = tonumber(ARGV[4])
+if f[2] and (due == 0 or tonumber(f[2]) < due) then due = tonumber(f[2]) end
+redis.call('HDEL', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.u', ARGV[2] .. '.w')
+if due == 0 or (ARGV[2] == 'step' and not legal[f[3]]) then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+else
+  redis.call('ZADD', KEYS[2], due, ARGV[1])
+end
+return 'ok'
+`)
+
+	// wakeUp is wake from outside. ARGV 1 base, 2 lane, 3 id, 4 at ms. KEYS 1 flow
+	// (routes the call). Returns "ok" or "missing".
+	wakeUp = script(`
+if wake(ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])) then return 'ok' end
+return 'missing'
+`)
+
+	// save makes one move (promises 2, 3, 7's state half, 9).
+	//
+	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
+	// 8 signals.
+	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
+	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
+	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
+	// 15… audit fields.
+	// Returns "ok", "missing", "lost", "stale", "illegal", "seat" or "nodue".
+	save = script(`
+local base, id, from, to = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
+local now = tonumber(ARGV[10])
+local f = redis.call('HMGET', KEYS[1], 's', 'v', 'step.f', 'step.w', 'q')
+if not f[1] then return 'missing' end
+if f[3] ~= ARGV[3] then return 'lost' end
+if f[2] ~= ARGV[4] or f[1] ~= from then return 'stale' end
+if not legal[from] or (from ~= to and not legal[from][to]) then return 'illegal' end
+local ended = not legal[to]
+local due = tonumber(ARGV[9])
+if not ended and due == 0 then return 'nodue' end
+local holder = redis.call('GET', KEYS[3])
+if holds[to] then
+  if holder and holder ~= id then return 'seat' end
+  if not holds[from] and redis.call('ZRANGE', KEYS[4], 0, 0)[1] ~= id then return 'seat' end
+end
+
+redis.call('HSET', KEYS[1], 'j', ARGV[7], 'v', tonumber(ARGV[4]) + 1, 's', to, 'n', ARGV[8])
+local moved = false
+if to == 'queued' and from ~= 'queued' then
+  local place = f[5]
+  if not place then
+    place = redis.call('INCR', KEYS[5])
+    redis.call('HSET', KEYS[1], 'q', place)
+  end
+  redis.call('ZADD', KEYS[4], place, id)
+elseif from == 'queued' and to ~= 'queued' then
+  redis.call('ZREM', KEYS[4], id)
+  moved = true
+end
+if holds[to] then
+  redis.call('SET', KEYS[3], id)
+elseif holder == id then
+  redis.call('DEL', KEYS[3])
+  moved = true
+end
+local kept = tonumber(ARGV[11])
+if ended then
+  redis.call('HDEL', KEYS[1], 'step.f', 'step.u', 'step.w')
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', KEYS[6], id)
+  redis.call('DEL', KEYS[8])
+  redis.call('EXPIRE', KEYS[1], ARGV[14])
+else
+  if tonumber(ARGV[12]) > 0 then redis.call('LTRIM', KEYS[8], ARGV[12], -1) end
+  if kept > 0 then
+    redis.call('HSET', KEYS[1], 'step.u', kept)
+    redis.call('ZADD', KEYS[2], kept, id)
+  else
+    if f[4] and tonumber(f[4]) < due then due = tonumber(f[4]) end
+    if redis.call('LLEN', KEYS[8]) > 0 then due = now end
+    redis.call('HDEL', KEYS[1], 'step.f', 'step.u', 'step.w')
+    redis.call('ZADD', KEYS[2], due, id)
+  end
+end
+if moved then
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[4], 0, 31)) do
+    if other ~= id then wake(base, 'step', other, now) end
+  end
+end
+if ARGV[13] == '1' then wake(base, 'chat', id, now) end
+redis.call('XADD', KEYS[7], '*', unpack(ARGV, 15))
+return 'ok'
+`)
+
+	// signal records what a person did and wakes the flow.
+	//
+	// KEYS 1 flow, 2 signals, 3 audit. ARGV 1 base, 2 id, 3 signal, 4 now ms,
+	// 5… audit fields. Returns "ok", "missing" or "illegal" (the flow has ended).
+	signal = script(`
+local s = redis.call('HGET', KEYS[1], 's')
+if not s then return 'missing' end
+if not legal[s] then return 'illegal' end
+redis.call('RPUSH', KEYS[2], ARGV[3])
+redis.call('XADD', KEYS[3], '*', unpack(ARGV, 5))
+wake(ARGV[1], 'step', ARGV[2], tonumber(ARGV[4]))
+return 'ok'
+`)
+
+	// savePosts writes what Slack shows, under a chat lease.
+	//
+	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,
+	// 4… the value of each card. Returns "ok" or "lost".
+	savePosts = script(`
+if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[1] then return 'lost' end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
+return 'ok'
+`)
+)

@@ -1,0 +1,424 @@
+// Package redisstore keeps flows in Redis: the only place of its client. Every
+// key is built in keys.go, every move is one documented Lua script in
+// scripts.go, and the scripts carry the table of legal moves that bot/flow
+// prints. It holds no policy.
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"scalebot/bot/flow"
+)
+
+// Retention is how long ended flows stay (design.md section 9).
+const Retention = 90 * 24 * time.Hour
+
+// deliveryTTL outlives every documented redelivery: Slack's "Delayed Events"
+// repeat for 24 hours.
+const deliveryTTL = 25 * time.Hour
+
+// Store is flow.Store on Redis.
+type Store struct {
+	rdb  redis.UniversalClient
+	keys keys
+}
+
+var _ flow.Store = (*Store)(nil)
+
+// New makes the store of one workspace. prefix is redis.key_prefix of config.
+func New(rdb redis.UniversalClient, prefix, workspace string) *Store {
+	return &Store{rdb: rdb, keys: newKeys(prefix, workspace)}
+}
+
+// Register makes the workspace known to Workspaces.
+func Register(ctx context.Context, rdb redis.UniversalClient, prefix, workspace string) error {
+	return rdb.SAdd(ctx, workspaces(prefix), workspace).Err()
+}
+
+// Workspaces lists the workspaces that flows were kept for under a prefix.
+func Workspaces(ctx context.Context, rdb redis.UniversalClient, prefix string) ([]string, error) {
+	return rdb.SMembers(ctx, workspaces(prefix)).Result()
+}
+
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// answer turns a script's code into the error that callers switch on.
+func answer(code string, err error) error {
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	switch code {
+	case codeOK:
+		return nil
+	case codeMissing:
+		return flow.ErrNotFound
+	case codeLost:
+		return flow.ErrLeaseLost
+	case codeStale:
+		return flow.ErrStale
+	case codeIllegal:
+		return flow.ErrIllegal
+	case codeSeat:
+		return flow.ErrSeatTaken
+	case codeTaken:
+		return flow.ErrIDTaken
+	case codeLimited:
+		return flow.ErrLimited
+	case codeNoDue:
+		return fmt.Errorf("%w: no next look was given", flow.ErrIllegal)
+	}
+	return fmt.Errorf("redis: a script answered %q", code)
+}
+
+// auditFields is one entry of the stream: who moved what from where to where,
+// with the version that the move made.
+func auditFields(id string, from, to flow.State, version int64, at time.Time, a flow.Audit) ([]any, error) {
+	detail, err := json.Marshal(a.Detail)
+	if err != nil {
+		return nil, fmt.Errorf("audit detail of %s: %w", id, err)
+	}
+	return []any{
+		"flow", id, "from", string(from), "to", string(to), "version", version,
+		"at", at.UTC().Format(time.RFC3339Nano), "actor", a.Actor, "action", a.Action, "detail", string(detail),
+	}, nil
+}
+
+// Accept records a new flow; see flow.Store.
+func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow.Limits) (string, bool, error) {
+	f.Schema, f.Version = flow.Schema, 1
+	record, err := json.Marshal(f)
+	if err != nil {
+		return "", false, fmt.Errorf("flow %s: %w", f.ID, err)
+	}
+	fields, err := auditFields(f.ID, "", f.State, 1, f.CreatedAt, flow.Audit{
+		Actor: f.Request.User, Action: "request",
+		Detail: map[string]any{"raw": f.Request.Raw, "channel": f.Request.Channel, "wish": f.Request.Wish, "reason": f.Request.Reason},
+	})
+	if err != nil {
+		return "", false, err
+	}
+	keys := []string{
+		s.keys.flow(f.ID), s.keys.delivery(dedupe), s.keys.due(flow.LaneStep), s.keys.open(), s.keys.all(), s.keys.audit(),
+		s.keys.count("user:"+f.Request.User, f.CreatedAt), s.keys.count("channel:"+f.Request.Channel, f.CreatedAt),
+	}
+	args := append([]any{
+		f.ID, record, string(f.State), f.Schema, ms(f.CreatedAt), flow.SeatKey(f.Request.Wish.Change), int(deliveryTTL.Seconds()),
+		lim.PerUserMinute, lim.PerChannelMinute, ms(f.CreatedAt.Add(-Retention)),
+	}, fields...)
+	got, err := accept.Run(ctx, s.rdb, keys, args...).StringSlice()
+	if err != nil {
+		return "", false, answer("", err)
+	}
+	if got[0] == codeSeen {
+		return got[1], false, nil
+	}
+	return f.ID, true, answer(got[0], nil)
+}
+
+// Get reads a flow and its waiting signals; see flow.Store.
+func (s *Store) Get(ctx context.Context, id string) (flow.Flow, []flow.Signal, error) {
+	pipe := s.rdb.Pipeline()
+	record := pipe.HMGet(ctx, s.keys.flow(id), "j", "n")
+	queue := pipe.LRange(ctx, s.keys.signals(id), 0, -1)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return flow.Flow{}, nil, answer("", err)
+	}
+	f, err := decode(id, record.Val())
+	if err != nil {
+		return flow.Flow{}, nil, err
+	}
+	signals := make([]flow.Signal, 0, len(queue.Val()))
+	for _, text := range queue.Val() {
+		var sig flow.Signal
+		if err := json.Unmarshal([]byte(text), &sig); err != nil {
+			return flow.Flow{}, nil, fmt.Errorf("signals of %s: %w", id, err)
+		}
+		signals = append(signals, sig)
+	}
+	return f, signals, nil
+}
+
+// decode reads HMGET j n.
+func decode(id string, fields []any) (flow.Flow, error) {
+	record, _ := fields[0].(string)
+	schema, _ := fields[1].(string)
+	if record == "" {
+		return flow.Flow{}, fmt.Errorf("%w: %s", flow.ErrNotFound, id)
+	}
+	if n, err := strconv.Atoi(schema); err != nil || n > flow.Schema {
+		return flow.Flow{}, fmt.Errorf("%w: %s has schema %s, this version knows %d", flow.ErrNewer, id, schema, flow.Schema)
+	}
+	var f flow.Flow
+	if err := json.Unmarshal([]byte(record), &f); err != nil {
+		return flow.Flow{}, fmt.Errorf("record of %s: %w", id, err)
+	}
+	return f, nil
+}
+
+// listPage is how many records one round trip of List reads.
+const listPage = 100
+
+// List reads flows, newest first; see flow.Store. It walks the index of open or
+// of all flows, never the keyspace. Records of a newer version are passed over.
+func (s *Store) List(ctx context.Context, q flow.Filter) ([]flow.Flow, error) {
+	index, limit := s.keys.all(), q.Limit
+	if q.Open {
+		index = s.keys.open()
+	}
+	if limit <= 0 {
+		limit = 100
+	}
+	oldest := "-inf"
+	if !q.Since.IsZero() {
+		oldest = strconv.FormatInt(ms(q.Since), 10)
+	}
+	var found []flow.Flow
+	for offset := int64(0); ; offset += listPage {
+		ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
+			Key: index, Start: oldest, Stop: "+inf", ByScore: true, Rev: true, Offset: offset, Count: listPage,
+		}).Result()
+		if err != nil {
+			return nil, answer("", err)
+		}
+		pipe := s.rdb.Pipeline()
+		records := make([]*redis.SliceCmd, len(ids))
+		for i, id := range ids {
+			records[i] = pipe.HMGet(ctx, s.keys.flow(id), "j", "n")
+		}
+		if len(ids) > 0 {
+			if _, err := pipe.Exec(ctx); err != nil {
+				return nil, answer("", err)
+			}
+		}
+		for i, id := range ids {
+			f, err := decode(id, records[i].Val())
+			switch {
+			case errors.Is(err, flow.ErrNotFound), errors.Is(err, flow.ErrNewer):
+				continue
+			case err != nil:
+				return nil, err
+			case q.Cluster != "" && f.Request.Wish.Change.Cluster != q.Cluster, q.User != "" && f.Request.User != q.User:
+				continue
+			}
+			if found = append(found, f); len(found) == limit {
+				return found, nil
+			}
+		}
+		if len(ids) < listPage {
+			return found, nil
+		}
+	}
+}
+
+// nonce makes a fence that no claim before or after has.
+func nonce() string {
+	var b [12]byte
+	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails (it aborts the process)
+	return hex.EncodeToString(b[:])
+}
+
+// Claim leases due flows; see flow.Store.
+func (s *Store) Claim(ctx context.Context, lane flow.Lane, now time.Time, lease time.Duration, most int) ([]flow.Claim, error) {
+	stem, until := nonce(), now.Add(lease)
+	ids, err := claim.Run(ctx, s.rdb, []string{s.keys.due(lane)},
+		s.keys.base, string(lane), ms(now), ms(until), stem, flow.Schema, most).StringSlice()
+	if err != nil {
+		return nil, answer("", err)
+	}
+	claims := make([]flow.Claim, len(ids))
+	for i, id := range ids {
+		claims[i] = flow.Claim{Lane: lane, ID: id, Fence: stem + "." + strconv.Itoa(i+1), Until: until}
+	}
+	return claims, nil
+}
+
+// Reclaim takes one lease back; see flow.Store.
+func (s *Store) Reclaim(ctx context.Context, c flow.Claim, now time.Time, lease time.Duration) (flow.Claim, error) {
+	again := flow.Claim{Lane: c.Lane, ID: c.ID, Fence: nonce(), Until: now.Add(lease)}
+	err := answer(reclaim.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+		c.ID, string(c.Lane), ms(now), ms(again.Until), again.Fence, c.Fence).Text())
+	return again, err
+}
+
+// Extend moves the end of a lease; see flow.Store.
+func (s *Store) Extend(ctx context.Context, c flow.Claim, until time.Time) (flow.Claim, error) {
+	err := answer(extend.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+		c.ID, string(c.Lane), c.Fence, ms(until)).Text())
+	if err == nil {
+		c.Until = until
+	}
+	return c, err
+}
+
+// Release ends a lease without a move; see flow.Store.
+func (s *Store) Release(ctx context.Context, c flow.Claim, due time.Time) error {
+	return answer(release.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+		c.ID, string(c.Lane), c.Fence, ms(due)).Text())
+}
+
+// Wake asks for a look; see flow.Store.
+func (s *Store) Wake(ctx context.Context, lane flow.Lane, id string, at time.Time) error {
+	return answer(wakeUp.Run(ctx, s.rdb, []string{s.keys.flow(id)}, s.keys.base, string(lane), id, ms(at)).Text())
+}
+
+// Save makes one move; see flow.Store.
+func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	f := sv.Flow
+	read := f.Version
+	f.Schema, f.Version, f.UpdatedAt = flow.Schema, read+1, sv.Now
+	record, err := json.Marshal(f)
+	if err != nil {
+		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
+	}
+	fields, err := auditFields(f.ID, sv.From, f.State, f.Version, sv.Now, sv.Audit)
+	if err != nil {
+		return flow.Flow{}, err
+	}
+	cluster := flow.SeatKey(f.Request.Wish.Change)
+	keys := []string{
+		s.keys.flow(f.ID), s.keys.due(flow.LaneStep), s.keys.seat(cluster), s.keys.line(cluster), s.keys.arrivals(),
+		s.keys.open(), s.keys.audit(), s.keys.signals(f.ID),
+	}
+	tell := "0"
+	if sv.TellNow {
+		tell = "1"
+	}
+	args := append([]any{
+		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
+		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
+	}, fields...)
+	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
+		return flow.Flow{}, err
+	}
+	return f, nil
+}
+
+// Place reads the cluster's line; see flow.Store.
+func (s *Store) Place(ctx context.Context, cluster, id string) (int, string, error) {
+	pipe := s.rdb.Pipeline()
+	rank := pipe.ZRank(ctx, s.keys.line(cluster), id)
+	holder := pipe.Get(ctx, s.keys.seat(cluster))
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return 0, "", answer("", err)
+	}
+	if errors.Is(rank.Err(), redis.Nil) {
+		return 0, holder.Val(), nil
+	}
+	return int(rank.Val()) + 1, holder.Val(), nil
+}
+
+// Signal records what a person did; see flow.Store.
+func (s *Store) Signal(ctx context.Context, id string, sig flow.Signal, a flow.Audit) error {
+	text, err := json.Marshal(sig)
+	if err != nil {
+		return fmt.Errorf("signal to %s: %w", id, err)
+	}
+	fields, err := auditFields(id, "", "", 0, sig.At, a)
+	if err != nil {
+		return err
+	}
+	args := append([]any{s.keys.base, id, text, ms(sig.At)}, fields...)
+	return answer(signal.Run(ctx, s.rdb, []string{s.keys.flow(id), s.keys.signals(id), s.keys.audit()}, args...).Text())
+}
+
+// Posts reads what Slack shows of a flow; see flow.Store.
+func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
+	var p flow.Posts
+	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return p, nil
+	}
+	if err != nil {
+		return p, answer("", err)
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("posts of %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// SavePosts writes what Slack shows of a flow; see flow.Store.
+func (s *Store) SavePosts(ctx context.Context, c flow.Claim, p flow.Posts) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("posts of %s: %w", c.ID, err)
+	}
+	keys := []string{s.keys.flow(c.ID), s.keys.posts(c.ID)}
+	args := []any{c.Fence, text, int(Retention.Seconds())}
+	for n, card := range p.Cards {
+		if card.TS != "" {
+			keys = append(keys, s.keys.card(card.Channel, card.TS))
+			args = append(args, c.ID+" "+strconv.Itoa(n))
+		}
+	}
+	return answer(savePosts.Run(ctx, s.rdb, keys, args...).Text())
+}
+
+// ByCard finds the flow of a card; see flow.Store.
+func (s *Store) ByCard(ctx context.Context, channel, ts string) (string, int, error) {
+	text, err := s.rdb.Get(ctx, s.keys.card(channel, ts)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", 0, flow.ErrNotFound
+	}
+	if err != nil {
+		return "", 0, answer("", err)
+	}
+	id, number, _ := strings.Cut(text, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", 0, fmt.Errorf("card %s/%s: %w", channel, ts, err)
+	}
+	return id, n, nil
+}
+
+// Once remembers a delivery; see flow.Store.
+func (s *Store) Once(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	_, err := s.rdb.SetArgs(ctx, s.keys.seen(key), 1, redis.SetArgs{Mode: "NX", TTL: ttl}).Result()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, answer("", err)
+	}
+	return true, nil
+}
+
+// Flag reads a small fact; "" if it was never set. See flow.Store.
+func (s *Store) Flag(ctx context.Context, name string) (string, error) {
+	v, err := s.rdb.HGet(ctx, s.keys.flags(), name).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", answer("", err)
+	}
+	return v, nil
+}
+
+// SetFlag keeps a small fact for all replicas; see flow.Store.
+func (s *Store) SetFlag(ctx context.Context, name, value string) error {
+	if err := s.rdb.HSet(ctx, s.keys.flags(), name, value).Err(); err != nil {
+		return answer("", err)
+	}
+	return nil
+}
+
+// Ping says whether the store answers; see flow.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.rdb.Ping(ctx).Err(); err != nil {
+		return answer("", err)
+	}
+	return nil
+}
