@@ -76,11 +76,14 @@ const (
 // Rejection is a no with the corrected line, ready to copy. Nothing was
 // recorded. It is the only error type of the Desk that people see.
 type Rejection struct {
-	Code  RejectCode
-	Args  map[string]string
-	Text  providers.Text
-	Fixed string // the corrected command without the slash word; "" = no guess
-	Err   error  // the cause, for logs
+	Code RejectCode
+	Args map[string]string
+	Text providers.Text
+	// Better is the corrected request, where there is one; the Slack edge spells it
+	// as a command into Fixed.
+	Better *Ask
+	Fixed  string // the corrected command without the slash word; "" = no guess
+	Err    error  // the cause, for logs
 }
 
 // Error is for logs.
@@ -103,8 +106,10 @@ type Receipt struct {
 
 // Preview is the answer to a dry run.
 type Preview struct {
+	Request   Request
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
+	Refused   *Note // why there is no plan; Plan and Judgement are empty then
 }
 
 // FrontDesk is what the Slack edge calls; *Desk is the real one. Every error
@@ -113,8 +118,8 @@ type FrontDesk interface {
 	// Request records a scale request: ack path, at most a cached look-up and one
 	// store script.
 	Request(ctx context.Context, c Caller, a Ask) (Receipt, error)
-	// DryRun plans without a flow. It calls the cloud, so after the ack only. An
-	// error that is no *Rejection is a provider's.
+	// DryRun plans without a flow. It calls the cloud, so after the ack only. What
+	// the cloud or the policy refuses comes back as Preview.Refused.
 	DryRun(ctx context.Context, c Caller, a Ask) (Preview, error)
 	// Cancel asks to end a flow that was not sent yet; only its requester may.
 	Cancel(ctx context.Context, c Caller, id string) (Flow, error)

@@ -132,7 +132,9 @@ type Note struct {
 // NoteCode names a sentence of the catalogue.
 type NoteCode string
 
-// The notes, with their Args.
+// The notes, with their Args. Those that refuse an amount also carry have (nodes
+// there now) and, where there is one, fixed: the corrected line without the slash
+// word.
 const (
 	NoteRequested   NoteCode = "requested"    // By; reason
 	NotePlanned     NoteCode = "planned"      // a plan was made: from, to
@@ -164,11 +166,12 @@ const (
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
 	NoteFrozen      NoteCode = "frozen"       // refused: name, until
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
-	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group
-	NoteAboveMax    NoteCode = "above_max"    // refused: to, max, now
-	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step
-	NoteTooMany     NoteCode = "too_many"     // refused: n, have
+	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed
+	NoteAboveMax    NoteCode = "above_max"    // refused: to, max; fixed
+	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step; fixed
+	NoteTooMany     NoteCode = "too_many"     // refused: n, have; fixed
 	NoteNoChange    NoteCode = "no_change"    // refused: it is that size already: to
+	NoteNoChannel   NoteCode = "no_channel"   // the card can't be posted: the bot is not in channel
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 
 	WaitCloud  NoteCode = "wait_cloud"  // Text: slow or throttled, tried again

@@ -244,8 +244,9 @@ type Post struct {
 
 // Sending is a post that may or may not have happened.
 type Sending struct {
-	Key string    `json:"key"`
-	At  time.Time `json:"at"`
+	Key  string    `json:"key"`
+	At   time.Time `json:"at"`
+	Upto int       `json:"upto,omitempty"` // of a log: notes told once it is posted
 }
 
 // Clock is where time comes from.

@@ -1,0 +1,429 @@
+package flow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Courier makes Slack equal to the flows: cards, threads, notices and private
+// messages. It works from the record alone and always sends only the newest
+// state, so a crash, a rate limit or a dead Slack delays it and loses nothing.
+//
+// A post is recorded as being sent before it is sent. One whose answer was lost
+// is looked for in Slack by its key before it is sent again.
+type Courier struct {
+	Options
+	nudge chan struct{}
+}
+
+// NewCourier makes a courier; Run starts it.
+func NewCourier(o Options) *Courier { return &Courier{Options: o, nudge: make(chan struct{}, 1)} }
+
+// Nudge makes the courier look for work at once.
+func (c *Courier) Nudge() { nudge(c.nudge) }
+
+// Run delivers until ctx ends, then finishes what is in hand and returns nil.
+func (c *Courier) Run(ctx context.Context) error {
+	return drive(ctx, c.Options, LaneChat, c.nudge, c.Step)
+}
+
+// The pace of deliveries. Slack takes about one edit of a message a second and
+// 50 edits a minute in all; more news than that is folded into the next edit.
+const (
+	editGap      = 2 * time.Second // between two edits of one card while it only progresses
+	inDoubtPause = 2 * time.Second // before looking for a post whose answer was lost
+	clockSkew    = time.Minute     // Slack's clock may differ: look for a post from that much earlier
+	leastPause   = time.Second
+	mostPause    = 2 * time.Minute
+	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
+)
+
+// The values of Post.Hash that are no content.
+const (
+	postGone    = "gone"    // deleted by somebody: not posted again
+	postBlocked = "blocked" // the bot can't write there
+)
+
+// plainCards is the flag that says that this workspace refuses plan blocks.
+const plainCards = "plain_cards"
+
+// Step delivers what one claimed flow needs, one Slack call after the other,
+// saving in between, and releases the claim.
+func (c *Courier) Step(ctx context.Context, claim Claim) error {
+	f, _, err := c.Store.Get(ctx, claim.ID)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) {
+			return errors.Join(err, c.Store.Release(ctx, claim, time.Time{}))
+		}
+		return err
+	}
+	d := &delivery{Courier: c, claim: claim, f: f, log: c.Logger.With("flow", f.ID)}
+	if d.posts, err = c.Store.Posts(ctx, f.ID); err != nil {
+		return err
+	}
+	plain, err := c.Store.Flag(ctx, plainCards)
+	if err != nil {
+		return err
+	}
+	d.rich = plain == ""
+	due, err := d.run(ctx)
+	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	return errors.Join(err, c.Store.Release(save, d.claim, due))
+}
+
+// delivery is the work on one flow.
+type delivery struct {
+	*Courier
+	claim Claim
+	f     Flow
+	posts Posts
+	rich  bool
+	later time.Time // when something that may not be sent yet may be
+	log   *slog.Logger
+}
+
+// job is one Slack call to make. did is told the message's place once Slack has
+// it.
+type job struct {
+	message Message
+	edit    MessageRef // zero = a new message
+	private bool
+	upto    int
+	did     func(ref MessageRef, hash string)
+}
+
+// run works until Slack shows the flow as it is. It returns when to look again;
+// zero = when something changes.
+func (d *delivery) run(ctx context.Context) (time.Time, error) {
+	if s := d.posts.Sending; s != nil {
+		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
+			return wait, nil
+		}
+		if err := d.settle(ctx, *s); err != nil {
+			return d.pause(ctx, err)
+		}
+	}
+	for {
+		j, more := d.next()
+		if !more {
+			return d.later, nil
+		}
+		if ctx.Err() != nil { // stopping: another replica goes on
+			return d.Clock.Now(), nil
+		}
+		if err := d.keepLease(ctx); err != nil {
+			return time.Time{}, err
+		}
+		if err := d.do(ctx, j); err != nil {
+			return d.pause(ctx, err)
+		}
+		if d.posts.Tries > 0 {
+			d.posts.Tries = 0
+		}
+		if err := d.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+func (d *delivery) keepLease(ctx context.Context) (err error) {
+	now := d.Clock.Now()
+	if d.claim.Until.Sub(now) < d.CallTimeout+d.Lease/6 {
+		d.claim, err = d.Store.Extend(ctx, d.claim, now.Add(d.Lease))
+	}
+	return err
+}
+
+func (d *delivery) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	d.posts.Version++
+	return d.Store.SavePosts(ctx, d.claim, d.posts)
+}
+
+// pause says when to try again after a failure, and keeps count of failures.
+func (d *delivery) pause(ctx context.Context, err error) (time.Time, error) {
+	now := d.Clock.Now()
+	var limited *RateLimited
+	switch {
+	case errors.Is(err, ErrLeaseLost):
+		return time.Time{}, err
+	case errors.As(err, &limited):
+		d.Metrics.chatLimited()
+		return now.Add(max(limited.After, 100*time.Millisecond)), nil
+	case errors.Is(err, ErrNoChannel):
+		return now.Add(noChannel), nil
+	}
+	d.posts.Tries++
+	wait := min(leastPause<<min(d.posts.Tries-1, 10), mostPause)
+	d.log.Warn("Slack is behind the flow", "error", err, "tries", d.posts.Tries, "next", wait)
+	return now.Add(wait), d.save(ctx)
+}
+
+// next finds the most urgent thing that Slack doesn't show yet: cards, notices,
+// private messages, then the thread.
+func (d *delivery) next() (job, bool) {
+	for n := len(d.f.Plans); n > 0; n-- {
+		if j, ok := d.card(n); ok {
+			return j, true
+		}
+	}
+	for _, s := range d.f.Told {
+		for _, channel := range d.told() {
+			if j, ok := d.notice(s, channel); ok {
+				return j, true
+			}
+		}
+	}
+	if n := d.posts.Whispered; n < len(d.f.Whispers) {
+		m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
+		m.Channel, m.Thread = d.f.Request.Channel, d.f.Request.Thread
+		return job{message: m, private: true, did: func(MessageRef, string) { d.posts.Whispered = n + 1 }}, true
+	}
+	return d.logJob()
+}
+
+func (d *delivery) card(n int) (job, bool) {
+	was, up := d.posts.Cards[n]
+	last := n == len(d.f.Plans)
+	if !up && !last || was.Hash == postGone {
+		return job{}, false
+	}
+	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() {
+		return job{}, false
+	}
+	m := d.Renderer.Card(d.f, n, d.rich)
+	m.Key, m.Channel = "card/"+strconv.Itoa(n), d.f.Request.Channel
+	hash := digest(m)
+	if up && was.Hash == hash {
+		return job{}, false
+	}
+	now := d.Clock.Now()
+	if may := was.At.Add(editGap); up && d.f.State == Running && now.Before(may) {
+		d.wait(may)
+		return job{}, false
+	}
+	return job{message: m, edit: was.MessageRef, did: func(ref MessageRef, hash string) {
+		if d.posts.Cards == nil {
+			d.posts.Cards = map[int]Post{}
+		}
+		d.posts.Cards[n] = Post{MessageRef: ref, Plan: d.f.Plans[n-1].Plan.Hash, Hash: hash, At: d.Clock.Now()}
+	}}, true
+}
+
+// told are the channels of notices: where it was asked, and the cluster's own.
+func (d *delivery) told() []string {
+	channels := []string{d.f.Request.Channel}
+	for _, c := range d.Catalog[d.f.Request.Wish.Change.Cluster].Channels {
+		if !slices.Contains(channels, c) {
+			channels = append(channels, c)
+		}
+	}
+	return channels
+}
+
+func (d *delivery) notice(s State, channel string) (job, bool) {
+	key := "notice/" + string(s) + "/" + channel
+	if _, done := d.posts.Notices[key]; done {
+		return job{}, false
+	}
+	m := d.Renderer.Notice(d.f, s)
+	m.Key, m.Channel = key, channel
+	return job{message: m, did: func(ref MessageRef, hash string) {
+		if d.posts.Notices == nil {
+			d.posts.Notices = map[string]Post{}
+		}
+		d.posts.Notices[key] = Post{MessageRef: ref, Hash: hash, At: d.Clock.Now()}
+	}}, true
+}
+
+// logJob tells the notes that the thread lacks: all of one plan in one reply.
+func (d *delivery) logJob() (job, bool) {
+	for from := d.posts.Logged; from < len(d.f.Log); {
+		plan := max(d.f.Log[from].Plan, 1)
+		upto := from + 1
+		for upto < len(d.f.Log) && max(d.f.Log[upto].Plan, 1) == plan {
+			upto++
+		}
+		card, up := d.posts.Cards[plan]
+		if !up || card.TS == "" || card.Hash == postGone {
+			if plan >= len(d.f.Plans) && !d.f.State.Ended() {
+				return job{}, false // its card is still to come
+			}
+			d.posts.Logged, from = upto, upto // a thread that will never be
+			continue
+		}
+		m := d.Renderer.Log(d.f, d.f.Log[from:upto])
+		m.Key, m.Channel, m.Thread = "log/"+strconv.Itoa(from), card.Channel, card.TS
+		return job{message: m, upto: upto, did: func(MessageRef, string) { d.posts.Logged = upto }}, true
+	}
+	return job{}, false
+}
+
+func (d *delivery) wait(until time.Time) {
+	if d.later.IsZero() || until.Before(d.later) {
+		d.later = until
+	}
+}
+
+// do makes one call to Slack.
+func (d *delivery) do(ctx context.Context, j job) error {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	m, hash := j.message, digest(j.message)
+	switch {
+	case j.private:
+		if err := d.Chat.Whisper(ctx, d.f.Request.User, m); err != nil {
+			if errors.Is(err, ErrNoChannel) {
+				d.log.Error("the requester can't be told privately", "error", err)
+			} else {
+				return err
+			}
+		}
+		j.did(MessageRef{}, hash)
+		return nil
+	case j.edit.TS != "":
+		err := d.Chat.Update(ctx, j.edit, m)
+		switch {
+		case errors.Is(err, ErrBlocksRefused):
+			return d.goPlain(ctx, err)
+		case errors.Is(err, ErrMessageGone):
+			d.log.Warn("a card was deleted", "channel", j.edit.Channel, "ts", j.edit.TS)
+			hash = postGone
+		case err != nil:
+			return err
+		}
+		j.did(j.edit, hash)
+		return nil
+	}
+	d.posts.Sending = &Sending{Key: m.Key, At: d.Clock.Now(), Upto: j.upto}
+	if err := d.save(ctx); err != nil {
+		return err
+	}
+	ref, err := d.Chat.Post(ctx, m)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrChatInDoubt), ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", m.Key, err) // Sending stays: it is looked for first
+	case errors.Is(err, ErrBlocksRefused):
+		d.posts.Sending = nil
+		return d.goPlain(ctx, err)
+	case errors.Is(err, ErrNoChannel):
+		d.posts.Sending = nil
+		return d.noChannel(ctx, j, err)
+	default:
+		d.posts.Sending = nil
+		return errors.Join(err, d.save(ctx))
+	}
+	d.posts.Sending = nil
+	delete(d.posts.Blocked, m.Channel)
+	j.did(ref, hash)
+	if m.Thread == "" {
+		// The ballot waits for its card. The card must be on record first.
+		if err := d.save(ctx); err != nil {
+			return err
+		}
+		return d.Store.Wake(ctx, LaneStep, d.f.ID, d.Clock.Now())
+	}
+	return nil
+}
+
+// goPlain remembers for the whole workspace that it refuses plan blocks. Plain
+// blocks that are refused too are a bug, and stay an error.
+func (d *delivery) goPlain(ctx context.Context, refused error) error {
+	if !d.rich {
+		return refused
+	}
+	d.log.Warn("this workspace refuses plan blocks: cards fall back to plain ones", "error", refused)
+	d.rich = false
+	return d.Store.SetFlag(ctx, plainCards, "1")
+}
+
+// noChannel deals with a channel that the bot can't write in. A notice there is
+// given up; a card is tried again while the flow is open, and the requester is
+// told how to help.
+func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
+	m := j.message
+	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
+	first := d.posts.Blocked[m.Channel] == ""
+	if d.posts.Blocked == nil {
+		d.posts.Blocked = map[string]string{}
+	}
+	d.posts.Blocked[m.Channel] = err.Error()
+	if m.EventType != eventCard || d.f.State.Ended() {
+		j.did(MessageRef{Channel: m.Channel}, postBlocked)
+		return nil
+	}
+	if first {
+		w := d.Renderer.Whisper(d.f, Note{Code: NoteNoChannel, At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
+		w.Channel = m.Channel
+		if werr := d.Chat.Whisper(ctx, d.f.Request.User, w); werr != nil {
+			d.log.Error("the requester can't be told that the bot is missing in the channel", "error", werr)
+		}
+	}
+	return errors.Join(err, d.save(ctx))
+}
+
+// eventCard is the metadata event type of cards, a contract (design.md section 9).
+const eventCard = "scalebot_flow"
+
+// settle finds out whether a post whose answer was lost is there.
+func (d *delivery) settle(ctx context.Context, s Sending) error {
+	j, ok := d.byKey(s.Key)
+	if ok {
+		ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+		defer cancel()
+		ref, found, err := d.Chat.Find(ctx, j.message, s.At.Add(-clockSkew))
+		if err != nil && !errors.Is(err, ErrNoChannel) {
+			return err
+		}
+		if found {
+			if s.Upto > 0 {
+				d.posts.Logged = s.Upto
+			} else {
+				j.did(ref, "") // with unknown content: a card is edited next
+			}
+		}
+	}
+	d.posts.Sending = nil
+	if err := d.save(ctx); err != nil {
+		return err
+	}
+	return d.Store.Wake(ctx, LaneStep, d.f.ID, d.Clock.Now())
+}
+
+// byKey finds the job of a message that is still to be posted.
+func (d *delivery) byKey(key string) (job, bool) {
+	for n := range d.f.Plans {
+		if j, ok := d.card(n + 1); ok && j.message.Key == key {
+			return j, true
+		}
+	}
+	for _, s := range d.f.Told {
+		for _, channel := range d.told() {
+			if j, ok := d.notice(s, channel); ok && j.message.Key == key {
+				return j, true
+			}
+		}
+	}
+	if j, ok := d.logJob(); ok && j.message.Key == key {
+		return j, true
+	}
+	return job{}, false
+}
+
+// digest names the content of a message. The record's version in the metadata is
+// no content: it changes with every save.
+func digest(m Message) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%v", m.Text, m.Blocks, m.Payload["state"])
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

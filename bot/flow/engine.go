@@ -1,0 +1,312 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Engine drives due flows, one step at a time, each under a lease. Any number of
+// engines in any number of processes may share one store.
+type Engine struct {
+	Options
+	nudge chan struct{}
+}
+
+// NewEngine makes an engine; Run starts it.
+func NewEngine(o Options) *Engine { return &Engine{Options: o, nudge: make(chan struct{}, 1)} }
+
+// The pace of an idle worker pool, and how long a stop may take: the promise to
+// the outside is 10 s (design.md section 9).
+const (
+	idlePoll    = 250 * time.Millisecond
+	stopGrace   = 6 * time.Second
+	saveTimeout = 2 * time.Second
+)
+
+// Nudge makes the engine look for due flows at once instead of at its next poll.
+func (e *Engine) Nudge() { nudge(e.nudge) }
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run claims and steps due flows until ctx ends; then it takes no more, lets the
+// steps in hand finish for a few seconds, and returns nil. A cloud call that is
+// still out after that is cut, and its flow saved as in doubt.
+func (e *Engine) Run(ctx context.Context) error {
+	return drive(ctx, e.Options, LaneStep, e.nudge, e.Step)
+}
+
+// drive is the loop that both lanes share.
+func drive(ctx context.Context, o Options, lane Lane, nudge <-chan struct{}, step func(context.Context, Claim) error) error {
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var steps sync.WaitGroup
+	slots := make(chan struct{}, o.Workers)
+	finished := make(chan struct{}, 1)
+	var trouble string
+	for ctx.Err() == nil {
+		wait := idlePoll
+		if free := o.Workers - len(slots); free > 0 {
+			claims, err := o.Store.Claim(ctx, lane, o.Clock.Now(), o.Lease, free)
+			if text := fmt.Sprint(err); err != nil && ctx.Err() == nil && text != trouble {
+				o.Logger.Error("flows can't be claimed", "lane", lane, "error", err)
+				trouble = text
+			} else if err == nil {
+				trouble = ""
+			}
+			for _, c := range claims {
+				slots <- struct{}{}
+				steps.Go(func() {
+					defer func() {
+						<-slots
+						select {
+						case finished <- struct{}{}:
+						default:
+						}
+					}()
+					o.guard(work, lane, c, step)
+				})
+			}
+			if len(claims) == free {
+				wait = 0
+			}
+		}
+		if wait == 0 && len(slots) < o.Workers {
+			continue
+		}
+		timer := time.NewTimer(idlePoll)
+		select {
+		case <-ctx.Done():
+		case <-nudge:
+		case <-finished:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	late := time.AfterFunc(stopGrace, cut)
+	defer late.Stop()
+	steps.Wait()
+	return nil
+}
+
+// guard runs one step, and keeps a bug in one flow from ending all others.
+func (o *Options) guard(ctx context.Context, lane Lane, c Claim, step func(context.Context, Claim) error) {
+	log := o.Logger.With("flow", c.ID, "lane", string(lane))
+	started := o.Clock.Now()
+	err := func() (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic in a step: %v", r)
+			}
+		}()
+		return step(ctx, c)
+	}()
+	o.Metrics.stepped(lane, o.Clock.Now().Sub(started), err)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrLeaseLost), errors.Is(err, ErrStale):
+		log.Warn("another replica has the flow", "error", err)
+	default:
+		// The lease is left to run out: the flow comes back by itself, and not at
+		// once, so that a broken one can't spin.
+		log.Error("step failed", "error", err)
+	}
+}
+
+// Step does one step of one claimed flow: it looks at the stored state and the
+// real world, does at most one outside effect, saves and releases the claim.
+// Run calls it; a simulator may call it directly.
+func (e *Engine) Step(ctx context.Context, c Claim) error {
+	f, signals, err := e.Store.Get(ctx, c.ID)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) {
+			return errors.Join(err, e.Store.Release(ctx, c, e.Clock.Now().Add(e.Lease)))
+		}
+		return err
+	}
+	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, log: e.Logger.With("flow", f.ID)}
+	switch f.State {
+	case Planning:
+		return t.planning(ctx)
+	case AwaitingApproval:
+		return t.awaiting(ctx)
+	case Scheduled:
+		return t.scheduled(ctx)
+	case Queued:
+		return t.queued(ctx)
+	case Submitting:
+		return t.submitting(ctx)
+	case Running:
+		return t.running(ctx)
+	case Unknown:
+		return t.unknown(ctx)
+	case Refused, Denied, Expired, Cancelled, Failed, Partial, Succeeded:
+		return t.Store.Release(ctx, c, time.Time{})
+	}
+	return fmt.Errorf("flow %s is in state %q, which this version does not know", f.ID, f.State)
+}
+
+// turn is one step in the making: the flow as it will be saved.
+type turn struct {
+	*Engine
+	claim   Claim
+	f       Flow
+	from    State
+	signals []Signal
+	changed bool
+	log     *slog.Logger
+}
+
+// call runs one outside call under a lease that outlives it.
+func (t *turn) call(ctx context.Context, do func(context.Context) error) error {
+	now := t.Clock.Now()
+	if t.claim.Until.Sub(now) < t.CallTimeout+t.Lease/6 {
+		c, err := t.Store.Extend(ctx, t.claim, now.Add(t.Lease))
+		if err != nil {
+			return err
+		}
+		t.claim = c
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.CallTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
+// become sets the state to be saved.
+func (t *turn) become(s State) {
+	t.f.State, t.f.Wait, t.changed = s, nil, true
+	if s != Queued {
+		t.f.Place = 0
+	}
+	if s.Ended() {
+		t.f.EndedAt = t.Clock.Now()
+	}
+	if s.Told() {
+		t.f.Told = append(t.f.Told, s)
+	}
+}
+
+// tell adds a note to the thread.
+func (t *turn) tell(n Note) {
+	n.At, n.Plan = t.Clock.Now(), len(t.f.Plans)
+	t.f.Log = append(t.f.Log, n)
+	t.changed = true
+}
+
+// whisper adds a note for the requester alone.
+func (t *turn) whisper(n Note) {
+	n.At = t.Clock.Now()
+	t.f.Whispers = append(t.f.Whispers, n)
+	t.changed = true
+}
+
+// finish ends the flow, or makes it unknown, with the note that says why. Ends
+// that no channel is told of are told to the requester.
+func (t *turn) finish(s State, n Note) {
+	n.At = t.Clock.Now()
+	t.f.End = &n
+	t.become(s)
+	t.tell(n)
+	if !s.Told() && (n.By == "" || n.By != t.f.Request.User) {
+		t.whisper(n)
+	}
+}
+
+// save writes the move and ends the turn. Once the real world was touched the
+// answer must be kept even if a stop has begun, so the write has a time of its
+// own.
+func (t *turn) save(ctx context.Context, action string, due time.Time, detail map[string]any) error {
+	return t.write(ctx, action, due, time.Time{}, detail)
+}
+
+func (t *turn) write(ctx context.Context, action string, due, keep time.Time, detail map[string]any) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	actor := "scalebot"
+	for _, n := range t.f.Log {
+		if n.By != "" && n.At.After(t.f.UpdatedAt) {
+			actor = n.By
+		}
+	}
+	saved, err := t.Store.Save(ctx, t.claim, Save{
+		Flow: t.f, From: t.from, Due: due, Keep: keep, Signals: len(t.signals), TellNow: true, Now: t.Clock.Now(),
+		Audit: Audit{Actor: actor, Action: action, Detail: detail},
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, err)
+	}
+	if t.from != t.f.State {
+		t.Metrics.moved(t.from, t.f.State)
+		t.log.Info("moved", "from", string(t.from), "to", string(t.f.State), "action", action, "cluster", t.f.Request.Wish.Change.Cluster)
+	}
+	t.f, t.from, t.signals, t.changed = saved, saved.State, nil, false
+	t.Nudge()
+	return nil
+}
+
+// look ends a turn that may have nothing to save: it says what is waited for and
+// when to look again, and writes only if that is news.
+func (t *turn) look(ctx context.Context, wait *Note, due time.Time) error {
+	if wait != nil {
+		wait.At = t.Clock.Now()
+	}
+	if !sameWait(t.f.Wait, wait) {
+		t.f.Wait, t.changed = wait, true
+	}
+	if t.changed || len(t.signals) > 0 {
+		return t.save(ctx, "look", due, nil)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	return t.Store.Release(ctx, t.claim, due)
+}
+
+func sameWait(a, b *Note) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	if a.Code != b.Code || a.Text != b.Text || len(a.Args) != len(b.Args) {
+		return false
+	}
+	for k, v := range a.Args {
+		if b.Args[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// backoff paces looks at something that does not change: the longer nothing was
+// news, the longer the wait.
+func (t *turn) backoff(least, most time.Duration) time.Time {
+	now := t.Clock.Now()
+	return now.Add(min(max(now.Sub(t.f.UpdatedAt)/4, least), most))
+}
+
+// cancelled takes up a cancellation while nothing was sent yet.
+func (t *turn) cancelled() bool {
+	for _, s := range t.signals {
+		if s.Kind == SignalCancel {
+			t.finish(Cancelled, Note{Code: NoteCancelled, By: s.By})
+			return true
+		}
+	}
+	return false
+}
+
+// tooLate answers cancellations of what was already sent.
+func (t *turn) tooLate() {
+	for _, s := range t.signals {
+		if s.Kind == SignalCancel {
+			t.whisper(Note{Code: NoteTooLate, By: s.By})
+		}
+	}
+}

@@ -1,0 +1,480 @@
+package flow
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"scalebot/providers"
+)
+
+// Desk is the front desk: it takes requests in and answers questions. It is what
+// the Slack edge calls.
+type Desk struct {
+	Options
+	wake func()
+}
+
+var _ FrontDesk = (*Desk)(nil)
+
+// NewDesk makes a desk. wake is called after something was recorded, so that an
+// engine in the same process need not wait for its next poll; it may be nil.
+func NewDesk(o Options, wake func()) *Desk {
+	if wake == nil {
+		wake = func() {}
+	}
+	return &Desk{Options: o, wake: wake}
+}
+
+// RandomID makes a short id for people to say and type: four characters of
+// Crockford's base 32, without I, L, O and U. About a million; a taken one is
+// asked for again.
+func RandomID() string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	var b [4]byte
+	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails (it aborts the process)
+	for i := range b {
+		b[i] = alphabet[b[i]&31]
+	}
+	return "F-" + string(b[:])
+}
+
+// normalID takes an id as people type it.
+func normalID(id string) string {
+	id = strings.ToUpper(strings.TrimSpace(id))
+	if !strings.HasPrefix(id, "F-") {
+		id = "F-" + id
+	}
+	return id
+}
+
+// idTries bounds the search for a free id: at 100,000 flows in 90 days nine
+// taken ones in a row happen once in a billion requests.
+const idTries = 9
+
+// Request records a scale request; see FrontDesk.
+func (d *Desk) Request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
+	receipt, err := d.request(ctx, c, a)
+	var no *Rejection
+	switch {
+	case err == nil && receipt.Fresh:
+		d.Metrics.requested("taken")
+	case err == nil:
+		d.Metrics.requested("again")
+	case errors.As(err, &no) && no.Code != RejectStore:
+		d.Metrics.requested("rejected")
+	default:
+		d.Metrics.requested("failed")
+	}
+	return receipt, err
+}
+
+func (d *Desk) request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
+	r, err := d.resolve(ctx, c, a)
+	if err != nil {
+		return Receipt{}, err
+	}
+	now := d.Clock.Now()
+	f := Flow{
+		State: Planning, Request: r, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(d.Approvals.ExpireAfter),
+		Log: []Note{{At: now, Code: NoteRequested, By: c.User, Args: map[string]string{"reason": a.Reason}}},
+	}
+	for range idTries {
+		f.ID = d.NewID()
+		id, fresh, err := d.Store.Accept(ctx, f, c.Dedupe, d.Limits)
+		switch {
+		case errors.Is(err, ErrIDTaken):
+			continue
+		case errors.Is(err, ErrLimited):
+			return Receipt{}, &Rejection{Code: RejectLimited, Err: err}
+		case err != nil:
+			return Receipt{}, &Rejection{Code: RejectStore, Err: err}
+		case !fresh:
+			earlier, _, err := d.Store.Get(ctx, id)
+			if err != nil {
+				earlier = Flow{ID: id, Request: r, State: Planning}
+			}
+			return Receipt{Flow: earlier}, nil
+		}
+		d.Logger.Info("request taken", "flow", id, "user", c.User, "channel", c.Channel, "cluster", a.Cluster, "group", a.Group)
+		d.wake()
+		return Receipt{Flow: f, Fresh: true}, nil
+	}
+	return Receipt{}, &Rejection{Code: RejectStore, Err: ErrIDTaken}
+}
+
+// resolve checks who asks for what against config and the provider's own rules,
+// without asking a cloud.
+func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
+	if err := d.mayAsk(ctx, c.User); err != nil {
+		return Request{}, err
+	}
+	cluster, ok := d.Options.Catalog[a.Cluster]
+	if !ok {
+		return Request{}, &Rejection{Code: RejectCluster, Args: map[string]string{"word": a.Cluster}}
+	}
+	group, ok := cluster.Groups[a.Group]
+	if !ok {
+		return Request{}, &Rejection{Code: RejectGroup, Args: map[string]string{
+			"word": a.Group, "cluster": a.Cluster, "meant": strings.Join(cluster.GroupNames(), ", "),
+		}}
+	}
+	if err := d.mayAskFor(ctx, c.User, cluster); err != nil {
+		return Request{}, err
+	}
+	if err := d.fits(a, group); err != nil {
+		return Request{}, err
+	}
+	change := providers.Change{
+		Kind: cluster.Kind, Account: cluster.Account, Cluster: cluster.Name, ClusterID: cluster.ID,
+		Group: group.Name, GroupID: group.ID,
+		Nodes: slices.Sorted(slices.Values(a.Nodes)), Drain: a.Drain,
+		InstanceType: a.InstanceType, Disks: a.Disks, Zone: a.Zone, Tags: a.Tags, Start: a.Start, Bootstrap: a.Bootstrap,
+	}
+	if a.Op != Remove {
+		change.Charge, change.Months = a.Charge, a.Months
+		if change.Charge == "" {
+			change.Charge = group.Charge
+		}
+		if change.Charge == providers.Prepaid {
+			if change.Months == 0 {
+				change.Months = group.Months
+			}
+			if change.Months == 0 {
+				better := a
+				better.Charge, better.Months = providers.Prepaid, 1
+				return Request{}, &Rejection{Code: RejectTerm, Better: &better}
+			}
+			change.Renew = a.Renew != nil && *a.Renew
+		} else if change.Months != 0 || (a.Renew != nil && *a.Renew) {
+			better := a
+			better.Months, better.Renew = 0, nil
+			return Request{}, &Rejection{Code: RejectTermUnused, Better: &better}
+		}
+	}
+	if a.Op != Set { // the amount of = is known once the cluster was observed
+		p, ok := d.Clouds.Provider(cluster.Account)
+		if !ok {
+			return Request{}, &Rejection{Code: RejectProvider, Text: accountGone(cluster.Account)}
+		}
+		checked := change
+		if checked.Delta = a.N; a.Op == Remove {
+			checked.Delta = -a.N
+		}
+		if err := p.Check(checked); err != nil {
+			return Request{}, &Rejection{Code: RejectProvider, Text: providers.AdviceOf(err), Err: err}
+		}
+	}
+	return Request{
+		Raw: c.Raw, User: c.User, Workspace: c.Workspace, Channel: c.Channel, Thread: c.Thread, Language: c.Language,
+		Wish: Wish{Op: a.Op, N: a.N, Change: change}, Reason: a.Reason, StartAt: a.StartAt,
+	}, nil
+}
+
+// fits holds an ask to what its own words and the group's limits allow.
+func (d *Desk) fits(a Ask, g Group) error {
+	better := a
+	no := func(code RejectCode, args ...string) error {
+		r := &Rejection{Code: code, Args: map[string]string{"cluster": a.Cluster, "group": a.Group}, Better: &better}
+		for i := 0; i+1 < len(args); i += 2 {
+			r.Args[args[i]] = args[i+1]
+		}
+		return r
+	}
+	n := strconv.Itoa(a.N)
+	switch {
+	case a.N < 0, a.N == 0 && a.Op != Set:
+		return &Rejection{Code: RejectZero}
+	case a.Op != Set && g.MaxStep != nil && a.N > *g.MaxStep:
+		better.N = *g.MaxStep
+		return no(RejectStep, "n", n, "max_step", strconv.Itoa(*g.MaxStep))
+	case a.Op == Set && a.N < g.Min:
+		better.N = g.Min
+		return no(RejectMin, "n", n, "min", strconv.Itoa(g.Min))
+	case a.Op == Set && g.Max != nil && a.N > *g.Max:
+		better.N = *g.Max
+		return no(RejectMax, "n", n, "max", strconv.Itoa(*g.Max))
+	case a.For > 0:
+		better.For = 0
+		return no(RejectTemporary)
+	case !a.StartAt.IsZero() && a.StartAt.Before(d.Clock.Now()):
+		better.StartAt = time.Time{}
+		return no(RejectPast, "at", a.StartAt.Format(time.RFC3339))
+	case len(a.Nodes) > 0 && (a.Op != Remove || len(a.Nodes) != a.N):
+		better.Op, better.N = Remove, len(a.Nodes)
+		return no(RejectNodes, "n", n, "nodes", strconv.Itoa(len(a.Nodes)))
+	}
+	if a.Op == Add && a.Drain > 0 {
+		better.Drain = 0
+		return no(RejectDropOption, "option", "drain")
+	}
+	if a.Op == Remove {
+		for _, o := range []struct {
+			given bool
+			name  string
+		}{
+			{a.Charge != "", string(a.Charge)}, {a.Renew != nil, "renew"}, {a.InstanceType != "", "spec"}, {len(a.Disks) > 0, "disk"},
+			{a.Zone != "", "zone"}, {a.Start != nil, "start"}, {a.Bootstrap != nil, "bootstrap"}, {len(a.Tags) > 0, "tag"},
+		} {
+			if o.given {
+				better.Charge, better.Months, better.Renew, better.InstanceType, better.Disks = "", 0, nil, "", nil
+				better.Zone, better.Start, better.Bootstrap, better.Tags = "", nil, nil, nil
+				return no(RejectBuyOption, "option", o.name)
+			}
+		}
+	}
+	return nil
+}
+
+// mayAsk lets full members of the workspace through.
+func (d *Desk) mayAsk(ctx context.Context, user string) error {
+	people, err := d.Directory.People(ctx, []string{user})
+	p := people[user]
+	switch {
+	case err != nil || !p.Found:
+		return &Rejection{Code: RejectPerson, Err: err}
+	case p.Bot, p.Guest, p.Stranger, p.Deleted:
+		return &Rejection{Code: RejectGuest}
+	}
+	return nil
+}
+
+// mayAskFor lets a cluster's requesters through; a group that can't be read lets
+// nobody.
+func (d *Desk) mayAskFor(ctx context.Context, user string, c Cluster) error {
+	if c.Requesters == nil {
+		return nil
+	}
+	members, err := d.Directory.Members(ctx, *c.Requesters)
+	if err != nil {
+		return &Rejection{Code: RejectPerson, Err: err}
+	}
+	if !slices.Contains(members, user) {
+		return &Rejection{Code: RejectRequester, Args: map[string]string{"cluster": c.Name}}
+	}
+	return nil
+}
+
+// DryRun plans without a flow; see FrontDesk.
+func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
+	r, err := d.resolve(ctx, c, a)
+	if err != nil {
+		return Preview{}, err
+	}
+	made, err := d.plan(ctx, d.within, r)
+	var no *refusal
+	var later *unread
+	switch {
+	case errors.As(err, &no):
+		return Preview{Refused: &no.note, Request: r}, nil
+	case errors.As(err, &later):
+		return Preview{Refused: &later.wait, Request: r}, nil
+	case err != nil:
+		return Preview{}, err
+	}
+	return Preview{Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r}, nil
+}
+
+// within is the time of one cloud call outside of a flow.
+func (d *Desk) within(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
+// flow reads a flow for a person.
+func (d *Desk) flow(ctx context.Context, id string) (Flow, error) {
+	f, _, err := d.Store.Get(ctx, normalID(id))
+	if errors.Is(err, ErrNotFound) {
+		return f, &Rejection{Code: RejectFlow, Args: map[string]string{"word": id}}
+	}
+	if err != nil {
+		return f, &Rejection{Code: RejectStore, Err: err}
+	}
+	return f, nil
+}
+
+func about(code RejectCode, f Flow) *Rejection {
+	return &Rejection{Code: code, Args: map[string]string{"id": f.ID, "state": string(f.State)}}
+}
+
+// Cancel asks to end a flow; see FrontDesk.
+func (d *Desk) Cancel(ctx context.Context, c Caller, id string) (Flow, error) {
+	f, err := d.flow(ctx, id)
+	switch {
+	case err != nil:
+		return f, err
+	case f.Request.User != c.User:
+		return f, about(RejectNotYours, f)
+	case f.State.Ended():
+		return f, about(RejectEnded, f)
+	case f.State.HoldsSeat():
+		return f, about(RejectTooLate, f)
+	}
+	return f, d.signal(ctx, f, Signal{Kind: SignalCancel, By: c.User, At: d.Clock.Now()})
+}
+
+// Settle decides an unknown flow; see FrontDesk.
+func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error) {
+	f, err := d.flow(ctx, id)
+	switch {
+	case err != nil:
+		return f, err
+	case f.State != Unknown:
+		return f, about(RejectNotUnknown, f)
+	}
+	if err := d.mayAsk(ctx, c.User); err != nil {
+		return f, err
+	}
+	names := d.Options.Settle
+	if len(names) == 0 {
+		names = d.groupNames()
+	}
+	for _, name := range names {
+		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
+		if err == nil && slices.Contains(members, c.User) {
+			return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+		}
+	}
+	r := about(RejectSettler, f)
+	r.Args["groups"] = strings.Join(names, ", ")
+	return f, r
+}
+
+func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {
+	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: map[string]any{"operation": s.Operation}})
+	if errors.Is(err, ErrIllegal) {
+		return about(RejectEnded, f)
+	}
+	if err != nil {
+		return &Rejection{Code: RejectStore, Err: err}
+	}
+	d.wake()
+	return nil
+}
+
+// Flow reads one flow; see FrontDesk.
+func (d *Desk) Flow(ctx context.Context, id string) (Flow, error) { return d.flow(ctx, id) }
+
+// Flows lists flows; see FrontDesk.
+func (d *Desk) Flows(ctx context.Context, f Filter) ([]Flow, error) {
+	flows, err := d.Store.List(ctx, f)
+	if err != nil {
+		return nil, &Rejection{Code: RejectStore, Err: err}
+	}
+	return flows, nil
+}
+
+// Cluster observes a cluster; see FrontDesk.
+func (d *Desk) Cluster(ctx context.Context, name string) (Cluster, providers.Snapshot, error) {
+	c, ok := d.Options.Catalog[name]
+	if !ok {
+		return c, providers.Snapshot{}, &Rejection{Code: RejectCluster, Args: map[string]string{"word": name}}
+	}
+	p, ok := d.Clouds.Provider(c.Account)
+	if !ok {
+		return c, providers.Snapshot{}, &Rejection{Code: RejectProvider, Text: accountGone(c.Account)}
+	}
+	var s providers.Snapshot
+	err := d.within(ctx, func(ctx context.Context) (err error) {
+		s, err = p.Observe(ctx, providers.ClusterRef{Name: c.Name, ID: c.ID})
+		return err
+	})
+	return c, s, err
+}
+
+// waitingScan bounds how many open flows the home tab looks through.
+const waitingScan = 500
+
+// Waiting lists the open ballots with a free seat for the person; see FrontDesk.
+func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, error) {
+	open, err := d.Flows(ctx, Filter{Open: true, Limit: waitingScan})
+	if err != nil {
+		return nil, err
+	}
+	in := d.GroupsOf(ctx, user)
+	return slices.DeleteFunc(open, func(f Flow) bool {
+		if f.State != AwaitingApproval || (f.Request.User == user && !d.Approvals.SelfApproval) {
+			return true
+		}
+		return !slices.ContainsFunc(openSeats(f), func(group string) bool { return slices.Contains(in, group) })
+	}), nil
+}
+
+// openSeats are the groups whose people are still missing.
+func openSeats(f Flow) []string {
+	var groups []string
+	for _, r := range f.Requirements {
+		missing := r.N
+		if f.Verdict != nil {
+			for _, s := range f.Verdict.Ballot.Seats {
+				if s.Group == r.Group {
+					missing = s.Open()
+				}
+			}
+		}
+		if missing > 0 {
+			groups = append(groups, r.Group)
+		}
+	}
+	return groups
+}
+
+// Touched wakes the flow of a card; see FrontDesk.
+func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
+	id, _, err := d.Store.ByCard(ctx, ref.Channel, ref.TS)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.Store.Wake(ctx, LaneStep, id, d.Clock.Now()); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	d.wake()
+	return nil
+}
+
+// Reconcile wakes everything that events could have been lost for; see
+// FrontDesk.
+func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
+	open, err := d.Store.List(ctx, Filter{Open: true, Limit: 1 << 20})
+	if err != nil {
+		return err
+	}
+	now := d.Clock.Now()
+	var failed error
+	for i, f := range open {
+		at := now.Add(spread * time.Duration(i) / time.Duration(len(open)))
+		if f.State == AwaitingApproval {
+			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
+		}
+		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))
+	}
+	d.wake()
+	return failed
+}
+
+// Catalog is what config says of clusters; see FrontDesk.
+func (d *Desk) Catalog() Catalog { return d.Options.Catalog }
+
+// GroupsOf names the person's approver groups, as far as they can be read; see
+// FrontDesk.
+func (d *Desk) GroupsOf(ctx context.Context, user string) []string {
+	var in []string
+	for _, name := range d.groupNames() {
+		if members, err := d.Directory.Members(ctx, d.Approvals.Groups[name]); err == nil && slices.Contains(members, user) {
+			in = append(in, name)
+		}
+	}
+	return in
+}
+
+// groupNames are the approver groups of config in order.
+func (o *Options) groupNames() []string { return slices.Sorted(maps.Keys(o.Approvals.Groups)) }

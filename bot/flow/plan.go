@@ -1,0 +1,253 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// Options is what Engine, Desk and Courier are made of.
+type Options struct {
+	Store     Store
+	Clouds    Clouds
+	Ballots   Ballots
+	Directory Directory
+	Chat      Chat
+	Renderer  Renderer
+	Clock     Clock
+	Logger    *slog.Logger
+	Metrics   *Metrics
+
+	Catalog   Catalog
+	Policy    *approvals.Policy
+	Approvals approvals.Config
+	Settle    []string // approver groups that may settle an unknown flow; empty = any approver group
+
+	Workspace string // Slack team id
+	Bot       string // our own Slack user id
+	Limits    Limits
+	NewID     func() string // a fresh flow id such as F-7K3Q; a taken one is asked for again
+
+	Lease       time.Duration // a replica silent for longer loses its flows
+	CallTimeout time.Duration // one step's cloud call; well below Lease
+	PollMin     time.Duration // how often a running operation is looked at, at first
+	PollMax     time.Duration // and later
+	Doubt       time.Duration // how long the machine looks for proof after a lost answer
+	Follow      time.Duration // how long an operation may run before a person is asked
+	Workers     int           // steps at a time, per lane
+}
+
+// refusal is a definite no to a request, as the note to end it with.
+type refusal struct{ note Note }
+
+func (r *refusal) Error() string { return "refused: " + string(r.note.Code) + " " + r.note.Text.EN }
+
+// unread says that something that must be known could not be read; the request
+// waits.
+type unread struct {
+	wait Note
+	err  error
+}
+
+func (u *unread) Error() string { return fmt.Sprintf("%s: %v", u.wait.Code, u.err) }
+func (u *unread) Unwrap() error { return u.err }
+
+// caller runs one outside call within the time that the caller may spend on it.
+type caller func(ctx context.Context, call func(context.Context) error) error
+
+// observed is a plan with the facts that it was made from.
+type observed struct {
+	planned  Planned
+	snapshot providers.Snapshot
+	provider providers.Provider
+}
+
+// plan observes the cluster, resolves and prices the wish and judges the policy:
+// the same code for a first plan, for the look right before going, and for a dry
+// run. Errors are *refusal or *unread.
+func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, error) {
+	c := r.Wish.Change
+	var out observed
+	p, ok := o.Clouds.Provider(c.Account)
+	if !ok {
+		return out, &refusal{Note{Code: NoteAuth, Args: map[string]string{"account": c.Account}}}
+	}
+	out.provider = p
+	if err := call(ctx, func(ctx context.Context) (err error) {
+		out.snapshot, err = p.Observe(ctx, providers.ClusterRef{Name: c.Cluster, ID: c.ClusterID})
+		return err
+	}); err != nil {
+		return out, cloudSaidNo(err, c.Account)
+	}
+	if err := stands(out.snapshot); err != nil {
+		return out, err
+	}
+	group, ok := out.snapshot.Group(c.GroupID)
+	if !ok {
+		// The provider has the better sentence: it knows which groups there are.
+		if _, err := p.Resolve(withDelta(c, 1), out.snapshot); err != nil {
+			return out, cloudSaidNo(err, c.Account)
+		}
+	}
+	c, err := o.size(r.Wish, c, group.Count)
+	if err != nil {
+		return out, err
+	}
+	if err := p.Check(c); err != nil {
+		return out, cloudSaidNo(err, c.Account)
+	}
+	if c, err = p.Resolve(c, out.snapshot); err != nil {
+		return out, cloudSaidNo(err, c.Account)
+	}
+	var quote providers.Quote
+	if err := call(ctx, func(ctx context.Context) (err error) {
+		quote, err = p.Quote(ctx, c, out.snapshot)
+		return err
+	}); err != nil {
+		return out, cloudSaidNo(err, c.Account)
+	}
+	groups, err := o.groupsOf(ctx, r.User)
+	if err != nil {
+		return out, err
+	}
+	now := o.Clock.Now()
+	plan := approvals.NewPlan(c, out.snapshot, quote)
+	out.planned = Planned{Plan: plan, At: now, Judgement: o.Policy.Judge(approvals.Facts{
+		Plan: plan, Labels: o.Catalog[c.Cluster].Labels, Now: now,
+		Requester: approvals.Requester{ID: r.User, Groups: groups},
+	})}
+	if no := out.planned.Judgement.Refusal; no != nil {
+		return out, &refusal{policyNote(*no)}
+	}
+	return out, nil
+}
+
+// withDelta is the change with another amount.
+func withDelta(c providers.Change, delta int) providers.Change { c.Delta = delta; return c }
+
+// stands refuses a cluster that no waiting will make fit for a change.
+func stands(s providers.Snapshot) error {
+	switch s.Phase {
+	case providers.Ready, providers.Busy:
+		return nil
+	case providers.Blocked:
+		return &refusal{Note{Code: NoteRefused, Text: providers.Text{
+			EN: fmt.Sprintf("The cluster is in state %s and takes no change until a person has looked at it in the cloud's console.", s.Status),
+			ZH: fmt.Sprintf("集群处于 %s 状态，需要先有人在云控制台处理后才能变更。", s.Status),
+		}}}
+	case providers.Gone:
+		return &refusal{Note{Code: NoteRefused, Text: providers.Text{
+			EN: fmt.Sprintf("The cluster is destroyed or being destroyed (state %s).", s.Status),
+			ZH: fmt.Sprintf("集群已销毁或正在销毁（状态 %s）。", s.Status),
+		}}}
+	}
+	return &refusal{Note{Code: NoteRefused, Text: providers.Text{EN: "The cluster is in an unknown state.", ZH: "集群状态未知。"}}}
+}
+
+// size turns the wish into a delta against what is there, and holds it to the
+// limits of config.
+func (o *Options) size(w Wish, c providers.Change, have int) (providers.Change, error) {
+	switch w.Op {
+	case Add:
+		c.Delta = w.N
+	case Remove:
+		c.Delta = -w.N
+	case Set:
+		c.Delta = w.N - have
+	}
+	limits := o.Catalog[c.Cluster].Groups[c.Group]
+	to := have + c.Delta
+	no := func(code NoteCode, args ...string) error {
+		n := Note{Code: code, Args: map[string]string{
+			"cluster": c.Cluster, "group": c.Group, "have": strconv.Itoa(have), "to": strconv.Itoa(to),
+		}}
+		for i := 0; i+1 < len(args); i += 2 {
+			n.Args[args[i]] = args[i+1]
+		}
+		return &refusal{n}
+	}
+	// instead is the nearest size that the limits allow, as a line to copy; none
+	// where the group is there already.
+	instead := func(size int) string {
+		if size == have {
+			return ""
+		}
+		return c.Cluster + " " + c.Group + " =" + strconv.Itoa(size)
+	}
+	step := abs(c.Delta)
+	switch {
+	case c.Delta == 0:
+		return c, no(NoteNoChange)
+	case to < 0:
+		return c, no(NoteTooMany, "n", strconv.Itoa(-c.Delta), "fixed", instead(limits.Min))
+	case limits.MaxStep != nil && step > *limits.MaxStep:
+		return c, no(NoteAboveStep, "n", strconv.Itoa(step), "max_step", strconv.Itoa(*limits.MaxStep),
+			"fixed", instead(have+c.Delta/step**limits.MaxStep))
+	case c.Delta < 0 && to < limits.Min:
+		return c, no(NoteBelowMin, "min", strconv.Itoa(limits.Min), "fixed", instead(limits.Min))
+	case c.Delta > 0 && limits.Max != nil && to > *limits.Max:
+		return c, no(NoteAboveMax, "max", strconv.Itoa(*limits.Max), "fixed", instead(max(have, *limits.Max)))
+	}
+	if c.Delta < 0 { // how new nodes are paid for is no part of a removal
+		c.Charge, c.Months, c.Renew = "", 0, false
+	}
+	return c, nil
+}
+
+// cloudSaidNo turns a provider's error while planning into an end or a wait
+// (design.md section 4).
+func cloudSaidNo(err error, account string) error {
+	text := providers.AdviceOf(err)
+	switch providers.KindOf(err) {
+	case providers.Refused, providers.NotFound:
+		return &refusal{Note{Code: NoteRefused, Text: text}}
+	case providers.Auth:
+		return &refusal{Note{Code: NoteAuth, Args: map[string]string{"account": account}, Text: text}}
+	case providers.Retry, providers.Occupied, providers.Unknown:
+	}
+	return &unread{wait: Note{Code: WaitCloud, Text: text}, err: err}
+}
+
+func policyNote(no approvals.Refusal) Note {
+	n := Note{Args: map[string]string{"name": no.Name, "error": no.Error}}
+	switch no.Code {
+	case approvals.NoRules:
+		n.Code = NoteNoRules
+	case approvals.Frozen:
+		n.Code = NoteFrozen
+		n.Args["until"] = no.Until.Format(time.RFC3339)
+	case approvals.RuleBroken:
+		n.Code = NoteRuleBroken
+	}
+	return n
+}
+
+// groupsOf names the approver groups of a person. A group that can't be read
+// stops planning: a rule may turn on it.
+func (o *Options) groupsOf(ctx context.Context, user string) ([]string, error) {
+	var in []string
+	for _, name := range o.groupNames() {
+		members, err := o.Directory.Members(ctx, o.Approvals.Groups[name])
+		if err != nil {
+			return nil, ballotUnread(err)
+		}
+		for _, m := range members {
+			if m == user {
+				in = append(in, name)
+				break
+			}
+		}
+	}
+	return in, nil
+}
+
+func ballotUnread(err error) error {
+	return &unread{wait: Note{Code: WaitBallot, Text: providers.Text{
+		EN: "Slack can't be asked about people, groups or reactions right now.", ZH: "暂时无法从 Slack 读取成员、用户组或表情回应。",
+	}}, err: err}
+}

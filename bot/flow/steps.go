@@ -1,0 +1,362 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// planning: observe the cluster, price the change, judge the policy.
+func (t *turn) planning(ctx context.Context) error {
+	if t.cancelled() {
+		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	if t.f.ExpiresAt.IsZero() {
+		t.f.ExpiresAt = t.f.CreatedAt.Add(t.Approvals.ExpireAfter)
+	}
+	made, err := t.plan(ctx, t.call, t.f.Request)
+	if err != nil {
+		return t.noPlan(ctx, err)
+	}
+	t.f.Plans = append(t.f.Plans, made.planned)
+	t.f.Requirements = made.planned.Judgement.Requirements
+	plan := t.f.Plan()
+	now := t.Clock.Now()
+	t.f.ExpiresAt = now.Add(t.Approvals.ExpireAfter)
+	t.f.Verdict = nil
+	detail := map[string]any{"plan": plan, "outcomes": made.planned.Judgement.Outcomes}
+	t.tell(Note{Code: NotePlanned, Args: map[string]string{"from": strconv.Itoa(plan.Base), "to": strconv.Itoa(plan.Target)}})
+	if verdict, free := made.planned.Judgement.Unopposed(*plan, now); free {
+		t.f.Verdict = &verdict
+		t.tell(Note{Code: NoteFree})
+		return t.proceed(ctx, "plan", detail)
+	}
+	t.become(AwaitingApproval)
+	return t.save(ctx, "plan", now, detail)
+}
+
+// noPlan ends or delays a flow that could not be planned.
+func (t *turn) noPlan(ctx context.Context, err error) error {
+	var no *refusal
+	if errors.As(err, &no) {
+		t.finish(Refused, no.note)
+		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": no.note})
+	}
+	var later *unread
+	if !errors.As(err, &later) {
+		return err
+	}
+	t.log.Warn("planning waits", "error", later.err)
+	if t.from == Planning && !t.Clock.Now().Before(t.f.ExpiresAt) {
+		t.finish(Refused, Note{Code: NoteRefused, Text: later.wait.Text})
+		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": later.err.Error()})
+	}
+	return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+}
+
+// proceed sends an approved flow on: to its start time, or into the line.
+func (t *turn) proceed(ctx context.Context, action string, detail map[string]any) error {
+	now := t.Clock.Now()
+	if at := t.f.Request.StartAt; at.After(now) {
+		t.become(Scheduled)
+		t.tell(Note{Code: NoteScheduled, Args: map[string]string{"at": at.Format(time.RFC3339)}})
+		return t.save(ctx, action, at, detail)
+	}
+	t.become(Queued)
+	return t.save(ctx, action, now, detail)
+}
+
+// void closes the plan and sends the flow back to be planned and asked again.
+func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
+	last := &t.f.Plans[len(t.f.Plans)-1]
+	t.tell(Note{Code: NoteReplaced})
+	last.Void, last.VoidedBy = true, why
+	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
+	t.become(Planning)
+	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
+	return t.save(ctx, "void", t.Clock.Now(), map[string]any{"plan": last.Plan.Hash, "differences": why})
+}
+
+// The pace of an open ballot: read at least every minute even if no event came,
+// and once more right before it expires, so that a vote whose event was lost
+// still counts.
+const (
+	ballotPoll = 50 * time.Second
+	lastLook   = 3 * time.Second
+)
+
+// awaiting: read the real reactions from Slack, build the ballot, take the
+// verdict.
+func (t *turn) awaiting(ctx context.Context) error {
+	if t.cancelled() {
+		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	plan := t.f.Plan()
+	if plan == nil {
+		return t.void(ctx, nil)
+	}
+	if !t.Clock.Now().Before(t.f.ExpiresAt) {
+		return t.expire(ctx)
+	}
+	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.f.ExpiresAt)
+	if errors.Is(err, ErrMessageGone) {
+		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
+	}
+	var later *unread
+	if errors.As(err, &later) {
+		due := t.backoff(2*time.Second, ballotPoll)
+		var limited *RateLimited
+		if errors.As(err, &limited) {
+			due = t.Clock.Now().Add(limited.After)
+		}
+		return t.look(ctx, &later.wait, earliest(due, t.f.ExpiresAt))
+	}
+	if err != nil {
+		return err
+	}
+	t.tellVotes(t.f.Verdict, verdict)
+	if !sameBallot(t.f.Verdict, &verdict) {
+		t.f.Verdict, t.changed = &verdict, true
+	}
+	detail := map[string]any{"verdict": verdict}
+	switch verdict.Status {
+	case approvals.Approved:
+		t.tell(Note{Code: NoteApproved})
+		return t.proceed(ctx, "approve", detail)
+	case approvals.Denied:
+		t.finish(Denied, Note{Code: NoteDenied, By: verdict.Ballot.DeniedBy[0]})
+		return t.save(ctx, "deny", time.Time{}, detail)
+	case approvals.Expired:
+		return t.expire(ctx)
+	case approvals.Pending:
+	}
+	now := t.Clock.Now()
+	due := now.Add(ballotPoll)
+	if last := t.f.ExpiresAt.Add(-lastLook); last.After(now) {
+		due = earliest(due, last)
+	} else {
+		due = earliest(due, t.f.ExpiresAt)
+	}
+	return t.look(ctx, nil, due)
+}
+
+func (t *turn) expire(ctx context.Context) error {
+	t.finish(Expired, Note{Code: NoteExpired})
+	return t.save(ctx, "expire", time.Time{}, map[string]any{"verdict": t.f.Verdict})
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// ballot reads who holds which reaction on the plan's card now, who they are and
+// who is in the groups asked, and counts. The time of the verdict is taken after
+// the read: a vote counts if it was there at a read before the expiry.
+func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approvals.Requirement, expires time.Time) (approvals.Verdict, error) {
+	posts, err := t.Store.Posts(ctx, t.f.ID)
+	if err != nil {
+		return approvals.Verdict{}, err
+	}
+	card, up := posts.Cards[len(t.f.Plans)]
+	if !up || card.TS == "" || card.Plan != plan.Hash {
+		return approvals.Verdict{}, &unread{wait: Note{Code: WaitCard}, err: errors.New("the card is not posted yet")}
+	}
+	var reactions []approvals.Reaction
+	if err := t.call(ctx, func(ctx context.Context) (err error) {
+		reactions, err = t.Ballots.Reactions(ctx, card.MessageRef)
+		return err
+	}); err != nil {
+		if errors.Is(err, ErrMessageGone) || errors.Is(err, ErrLeaseLost) {
+			return approvals.Verdict{}, err
+		}
+		return approvals.Verdict{}, ballotUnread(err)
+	}
+	facts := approvals.BallotFacts{
+		PlanHash: plan.Hash, Requirements: asked, Requester: t.f.Request.User, Reactions: reactions,
+		Bot: t.Bot, Members: map[string][]string{}, ExpiresAt: expires,
+	}
+	if facts.People, err = t.Directory.People(ctx, t.Policy.Voters(reactions)); err != nil {
+		return approvals.Verdict{}, ballotUnread(err)
+	}
+	for _, r := range asked {
+		// A group that can't be read is left out: Count fails closed on it.
+		if members, err := t.Directory.Members(ctx, t.Approvals.Groups[r.Group]); err == nil {
+			facts.Members[r.Group] = members
+		} else {
+			t.log.Warn("approver group can't be read", "group", r.Group, "error", err)
+		}
+	}
+	facts.Now = t.Clock.Now()
+	return t.Policy.Count(facts), nil
+}
+
+func sameBallot(a, b *approvals.Verdict) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Status == b.Status && a.Ballot.PlanHash == b.Ballot.PlanHash &&
+		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
+		slices.EqualFunc(a.Ballot.Seats, b.Ballot.Seats, func(x, y approvals.Seat) bool {
+			return x.Group == y.Group && x.N == y.N && slices.Equal(x.By, y.By)
+		})
+}
+
+// tellVotes logs who gained and who lost a seat.
+func (t *turn) tellVotes(before *approvals.Verdict, now approvals.Verdict) {
+	was, is := seated(before), seated(&now)
+	for _, who := range slices.Sorted(maps.Keys(is)) {
+		if was[who] == "" {
+			t.tell(Note{Code: NoteVote, By: who, Args: map[string]string{"group": is[who]}})
+		}
+	}
+	for _, who := range slices.Sorted(maps.Keys(was)) {
+		if is[who] == "" {
+			t.tell(Note{Code: NoteUnvote, By: who, Args: map[string]string{"group": was[who]}})
+		}
+	}
+}
+
+func seated(v *approvals.Verdict) map[string]string {
+	by := map[string]string{}
+	if v != nil {
+		for _, s := range v.Ballot.Seats {
+			for _, who := range s.By {
+				by[who] = s.Group
+			}
+		}
+	}
+	return by
+}
+
+// scheduled: wait for the start time.
+func (t *turn) scheduled(ctx context.Context) error {
+	if t.cancelled() {
+		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	if at := t.f.Request.StartAt; at.After(t.Clock.Now()) {
+		return t.look(ctx, &Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}, at)
+	}
+	t.become(Queued)
+	return t.save(ctx, "start", t.Clock.Now(), nil)
+}
+
+// running: poll the operation; progress and nodes that joined.
+func (t *turn) running(ctx context.Context) error {
+	t.tooLate()
+	p, ok := t.Clouds.Provider(t.f.Request.Wish.Change.Account)
+	if !ok {
+		return t.look(ctx, &Note{Code: WaitCloud, Text: accountGone(t.f.Request.Wish.Change.Account)}, t.backoff(t.PollMin, time.Minute))
+	}
+	now := t.Clock.Now()
+	var seen providers.Progress
+	err := t.call(ctx, func(ctx context.Context) (err error) {
+		seen, err = p.Follow(ctx, *t.f.Submission, *t.f.Operation)
+		return err
+	})
+	age := now.Sub(t.f.Operation.AcceptedAt)
+	due := now.Add(min(max(age/20, t.PollMin), t.PollMax))
+	if errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	if err != nil {
+		if providers.KindOf(err) == providers.NotFound {
+			return t.handOver(ctx, providers.AdviceOf(err))
+		}
+		if age > t.Follow {
+			return t.handOver(ctx, providers.AdviceOf(err))
+		}
+		return t.look(ctx, &Note{Code: WaitCloud, Text: providers.AdviceOf(err)}, due)
+	}
+	t.tellProgress(seen)
+	t.f.Progress = &seen
+	detail := map[string]any{"progress": seen, "operation": t.f.Operation}
+	switch seen.State {
+	case providers.Running:
+		if age > t.Follow {
+			return t.handOver(ctx, providers.Text{
+				EN: "The operation has run for " + t.Follow.String() + " and the cloud does not say that it ended.",
+				ZH: "操作已运行 " + t.Follow.String() + "，云平台仍未给出结束状态。",
+			})
+		}
+		return t.look(ctx, nil, due)
+	case providers.Succeeded:
+		t.finish(Succeeded, Note{Code: NoteSucceeded})
+		return t.save(ctx, "succeed", time.Time{}, detail)
+	case providers.Partial:
+		t.finish(Partial, Note{Code: NotePartial, Text: said(seen.Message), Args: map[string]string{
+			"got": strconv.Itoa(len(seen.Changed)), "want": strconv.Itoa(abs(t.f.Submission.Change.Delta)),
+		}})
+		return t.save(ctx, "end_partial", time.Time{}, detail)
+	case providers.Failed:
+		t.finish(Failed, Note{Code: NoteFailed, Text: said(seen.Message)})
+		return t.save(ctx, "fail", time.Time{}, detail)
+	}
+	return t.look(ctx, nil, due)
+}
+
+func said(cloudWords string) providers.Text { return providers.Text{EN: cloudWords, ZH: cloudWords} }
+
+func abs(n int) int { return max(n, -n) }
+
+func accountGone(name string) providers.Text {
+	return providers.Text{
+		EN: "Account " + name + " is no longer in this replica's config; put it back to follow the operation.",
+		ZH: "账号 " + name + " 已不在此副本的配置中；请恢复配置以继续跟踪。",
+	}
+}
+
+// tellProgress logs stages that began or ended and nodes that joined or left.
+func (t *turn) tellProgress(seen providers.Progress) {
+	before := providers.Progress{}
+	if t.f.Progress != nil {
+		before = *t.f.Progress
+	}
+	was := map[string]providers.StageState{}
+	for _, s := range before.Stages {
+		was[s.Name] = s.State
+	}
+	for _, s := range seen.Stages {
+		if s.State != was[s.Name] && s.State != providers.StagePending {
+			t.tell(Note{Code: NoteStage, Args: map[string]string{"stage": s.Name, "state": string(s.State)}, Text: said(s.Detail)})
+		}
+	}
+	known := map[string]bool{}
+	for _, n := range before.Changed {
+		known[n.ID] = true
+	}
+	var fresh []string
+	for _, n := range seen.Changed {
+		if !known[n.ID] {
+			fresh = append(fresh, n.ID)
+		}
+	}
+	if len(fresh) > 0 {
+		code := NoteJoined
+		if !t.f.Submission.Change.Adds() {
+			code = NoteLeft
+		}
+		t.tell(Note{Code: code, Args: map[string]string{"n": strconv.Itoa(len(fresh)), "nodes": strings.Join(fresh, ",")}})
+	}
+	if seen.Attention != before.Attention && !seen.Attention.IsZero() {
+		t.tell(Note{Code: NoteAttention, Text: seen.Attention})
+	}
+	if seen.Percent != before.Percent || seen.Count != before.Count || len(seen.Stages) != len(before.Stages) || seen.Attention != before.Attention {
+		t.changed = true
+	}
+}
+
+// handOver gives a flow that can't be told by machine to a person (promise 6).
+func (t *turn) handOver(ctx context.Context, evidence providers.Text) error {
+	t.finish(Unknown, Note{Code: NoteUnknown, Text: evidence})
+	return t.save(ctx, "hand_over", t.Clock.Now().Add(unknownPoll), map[string]any{"evidence": evidence})
+}

@@ -1,0 +1,326 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
+)
+
+// The pace of flows that wait for something other than a cloud's operation.
+const (
+	linePoll    = 30 * time.Second // in line; a seat that frees wakes the line at once
+	busyPoll    = 20 * time.Second // the cluster runs somebody else's operation
+	unknownPoll = time.Minute      // a person decides, but proof may still turn up
+	graftPause  = time.Second      // between tries to save what only this replica knows
+	graftLimit  = 2 * time.Minute
+)
+
+// queued: wait for the cluster's one seat, look at everything once more, save
+// the intent, send.
+func (t *turn) queued(ctx context.Context) error {
+	if t.cancelled() {
+		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
+	if err != nil {
+		return err
+	}
+	if place > 1 || (holder != "" && holder != t.f.ID) {
+		if t.f.Place != place {
+			t.f.Place, t.changed = place, true
+		}
+		return t.look(ctx, &Note{Code: WaitPlace, Args: map[string]string{"place": strconv.Itoa(place), "behind": holder}}, t.Clock.Now().Add(linePoll))
+	}
+	voted := t.f.Plan()
+	if voted == nil {
+		return t.void(ctx, nil)
+	}
+	fresh, err := t.plan(ctx, t.call, t.f.Request)
+	if err != nil {
+		return t.noPlan(ctx, err)
+	}
+	if fresh.snapshot.Phase == providers.Busy {
+		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
+	}
+	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
+		return t.void(ctx, moved)
+	}
+	verdict, err := t.standing(ctx, *voted, fresh.planned.Judgement)
+	if errors.Is(err, ErrMessageGone) {
+		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
+	}
+	var later *unread
+	if errors.As(err, &later) {
+		t.log.Warn("approved, but the ballot can't be read again before sending", "error", later.err)
+		return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+	}
+	if err != nil {
+		return err
+	}
+	t.f.Verdict = &verdict
+	if !verdict.Permits(*voted) {
+		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
+	}
+	return t.send(ctx, fresh, *voted)
+}
+
+// standing takes the verdict once more, by the policy of now, right before
+// sending. An approved ballot no longer expires.
+func (t *turn) standing(ctx context.Context, voted approvals.Plan, j approvals.Judgement) (approvals.Verdict, error) {
+	now := t.Clock.Now()
+	if verdict, free := j.Unopposed(voted, now); free {
+		return verdict, nil
+	}
+	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
+}
+
+// send saves the intent and, in the same breath, makes the call: the only place
+// where a change is first sent. Whoever finds the flow in submitting later can't
+// know whether the call went out and must not send.
+func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) error {
+	now := t.Clock.Now()
+	baseline := fresh.snapshot
+	group, _ := baseline.Group(voted.Change.GroupID)
+	baseline.Groups = []providers.Group{group}
+	t.f.Attempts++
+	t.f.Submission = &providers.Submission{
+		Change: voted.Change, Baseline: baseline, Attempt: t.f.Attempts,
+		Token: providers.Token(t.Workspace, t.f.ID, t.f.Attempts), SentAt: now,
+	}
+	t.f.Operation, t.f.Progress = nil, nil
+	t.become(Submitting)
+	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
+	intent := t.f
+	if err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
+		"plan": voted.Hash, "verdict": t.f.Verdict, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+	}); err != nil {
+		if errors.Is(err, ErrSeatTaken) {
+			return t.Store.Release(ctx, t.claim, now.Add(linePoll))
+		}
+		return err
+	}
+	t.claim.Until = now.Add(t.Lease)
+
+	// A process that was frozen after the write may wake with its lease gone and
+	// another replica reconciling: then it must not send.
+	if !t.Clock.Now().Add(t.CallTimeout).Before(t.claim.Until) {
+		return fmt.Errorf("%s: paused between intent and call: %w", t.f.ID, ErrLeaseLost)
+	}
+	call, cancel := context.WithTimeout(ctx, t.CallTimeout)
+	op, err := fresh.provider.Submit(call, *t.f.Submission)
+	cancel()
+	apply := func(t *turn) (string, time.Time, map[string]any) { return t.answered(op, err) }
+	action, due, detail := apply(t)
+	saveErr := t.save(ctx, action, due, detail)
+	if saveErr == nil {
+		return nil
+	}
+	t.log.Error("the cloud's answer could not be saved; trying on", "error", saveErr)
+	return t.graft(ctx, intent, apply)
+}
+
+// answered turns the answer to a submission into the flow's next state.
+func (t *turn) answered(op providers.Operation, err error) (action string, due time.Time, detail map[string]any) {
+	now := t.Clock.Now()
+	if err == nil {
+		return t.accepted(op, "accept")
+	}
+	text := providers.AdviceOf(err)
+	detail = map[string]any{"error": err.Error()}
+	switch kind := providers.KindOf(err); kind {
+	case providers.Retry, providers.Occupied:
+		return t.notAccepted(kind, text, detail)
+	case providers.Refused, providers.NotFound, providers.Auth:
+		t.finish(Failed, Note{Code: NoteFailed, Text: text})
+		return "fail", time.Time{}, detail
+	case providers.Unknown:
+	}
+	t.f.Wait = &Note{Code: WaitProof, At: now, Text: text}
+	t.tell(Note{Code: NoteInDoubt, Text: text})
+	return "in_doubt", now.Add(2 * time.Second), detail
+}
+
+func (t *turn) accepted(op providers.Operation, action string) (string, time.Time, map[string]any) {
+	now := t.Clock.Now()
+	if op.AcceptedAt.IsZero() {
+		op.AcceptedAt = now
+	}
+	t.f.Operation = &op
+	t.become(Running)
+	t.tell(Note{Code: NoteAccepted, Args: map[string]string{"operation": op.ID}})
+	return action, now.Add(t.PollMin), map[string]any{"operation": op}
+}
+
+// notAccepted sends a flow back into the line, at its old place, with proof that
+// its last attempt was not taken.
+func (t *turn) notAccepted(kind providers.Kind, text providers.Text, detail map[string]any) (string, time.Time, map[string]any) {
+	wait := 5 * time.Second
+	if kind == providers.Occupied {
+		wait = busyPoll / 2
+	}
+	// Each further attempt waits longer, so that a cloud that keeps saying "later"
+	// is not asked more and more.
+	wait = min(wait*time.Duration(max(t.f.Attempts, 1)), time.Minute)
+	t.become(Queued)
+	t.f.Wait = &Note{Code: WaitCloud, At: t.Clock.Now(), Text: text}
+	t.tell(Note{Code: NoteNotAccepted, Text: text})
+	return "not_accepted", t.Clock.Now().Add(wait), detail
+}
+
+// graft saves an answer that only this replica knows, after the ordinary save
+// failed: the store was away, or came back older than the intent, or the lease
+// ran out. It never overwrites what another replica concluded meanwhile.
+func (t *turn) graft(ctx context.Context, intent Flow, apply func(*turn) (string, time.Time, map[string]any)) error {
+	ctx, cancel := context.WithTimeout(ctx, graftLimit)
+	defer cancel()
+	for {
+		done, err := t.graftOnce(ctx, intent, apply)
+		if done {
+			return err
+		}
+		t.log.Warn("the cloud's answer is not saved yet", "error", err)
+		timer := time.NewTimer(graftPause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%s: the cloud's answer to attempt %d is lost to the store; it will be reconciled: %w", intent.ID, intent.Attempts, err)
+		case <-timer.C:
+		}
+	}
+}
+
+func (t *turn) graftOnce(ctx context.Context, intent Flow, apply func(*turn) (string, time.Time, map[string]any)) (done bool, err error) {
+	c, err := t.Store.Reclaim(ctx, t.claim, t.Clock.Now(), t.Lease)
+	if err != nil {
+		return errors.Is(err, ErrNotFound), err
+	}
+	now, signals, err := t.Store.Get(ctx, intent.ID)
+	if err != nil {
+		return false, err
+	}
+	g := &turn{Engine: t.Engine, claim: c, f: now, from: now.State, signals: signals, log: t.log}
+	if now.State == Queued && now.Attempts == intent.Attempts-1 {
+		// The store came back without the intent. Write it again first, so that the
+		// record is never ahead of what led to it.
+		version := g.f.Version
+		g.f = intent
+		g.f.Version = version
+		if err := g.write(ctx, "submit_again_recorded", t.Clock.Now(), c.Until, map[string]any{"attempt": intent.Attempts, "token": intent.Submission.Token}); err != nil {
+			return false, err
+		}
+	} else if now.State != Submitting || now.Attempts != intent.Attempts {
+		return true, errors.Join(ErrStale, t.Store.Release(ctx, c, t.Clock.Now()))
+	}
+	action, due, detail := apply(g)
+	err = g.save(ctx, action, due, detail)
+	return err == nil, err
+}
+
+// submitting: a step that finds this state can't know whether the call went out.
+// It looks for proof, for a time, and never sends.
+func (t *turn) submitting(ctx context.Context) error {
+	t.tooLate()
+	finding, err := t.reconcile(ctx)
+	if errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	if err == nil {
+		switch finding.State {
+		case providers.Accepted:
+			action, due, detail := t.accepted(finding.Operation, "found_accepted")
+			detail["evidence"] = finding.Evidence
+			return t.save(ctx, action, due, detail)
+		case providers.NotAccepted:
+			return t.provedNot(ctx, finding)
+		case providers.Unsure:
+		}
+	}
+	evidence := finding.Evidence
+	if err != nil {
+		evidence = providers.AdviceOf(err)
+	}
+	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
+		return t.handOver(ctx, evidence)
+	}
+	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, t.backoff(2*time.Second, 15*time.Second))
+}
+
+// provedNot acts on proof that the cloud did not take the change.
+func (t *turn) provedNot(ctx context.Context, finding providers.Finding) error {
+	detail := map[string]any{"evidence": finding.Evidence}
+	kind := providers.Retry
+	if finding.Cause != nil {
+		kind = providers.KindOf(finding.Cause)
+	}
+	switch kind {
+	case providers.Refused, providers.NotFound, providers.Auth:
+		t.finish(Failed, Note{Code: NoteFailed, Text: providers.AdviceOf(finding.Cause)})
+		return t.save(ctx, "fail", time.Time{}, detail)
+	case providers.Retry, providers.Occupied, providers.Unknown:
+	}
+	action, due, detail := t.notAccepted(kind, finding.Evidence, detail)
+	return t.save(ctx, action, due, detail)
+}
+
+func (t *turn) reconcile(ctx context.Context) (finding providers.Finding, err error) {
+	p, ok := t.Clouds.Provider(t.f.Submission.Change.Account)
+	if !ok {
+		return providers.Finding{State: providers.Unsure, Evidence: accountGone(t.f.Submission.Change.Account)}, nil
+	}
+	err = t.call(ctx, func(ctx context.Context) (err error) {
+		finding, err = p.Reconcile(ctx, *t.f.Submission)
+		return err
+	})
+	return finding, err
+}
+
+// unknown: a named person decides on the card; proof that turns up by itself is
+// taken too.
+func (t *turn) unknown(ctx context.Context) error {
+	t.tooLate()
+	now := t.Clock.Now()
+	for _, s := range t.signals {
+		note := Note{Code: NoteResolved, By: s.By, Args: map[string]string{"how": string(s.Kind), "operation": s.Operation}}
+		detail := map[string]any{"signal": s}
+		switch s.Kind {
+		case SignalHappened:
+			t.tell(note)
+			op := providers.Operation{ID: s.Operation, AcceptedAt: t.f.Submission.SentAt}
+			if op.ID == "" && t.f.Operation != nil {
+				op = *t.f.Operation
+			}
+			op.AcceptedAt = now // following starts anew: its time limit counts from the decision
+			t.f.End = nil
+			action, due, _ := t.accepted(op, "settle_happened")
+			return t.save(ctx, action, due, detail)
+		case SignalRetry:
+			t.tell(note)
+			t.f.End = nil
+			t.become(Queued)
+			return t.save(ctx, "settle_retry", now, detail)
+		case SignalClose:
+			t.tell(note)
+			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
+			return t.save(ctx, "settle_close", time.Time{}, detail)
+		case SignalCancel:
+		}
+	}
+	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end
+		finding, err := t.reconcile(ctx)
+		if errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		if err == nil && finding.State == providers.Accepted {
+			t.f.End = nil
+			action, due, detail := t.accepted(finding.Operation, "found_accepted")
+			detail["evidence"] = finding.Evidence
+			return t.save(ctx, action, due, detail)
+		}
+	}
+	return t.look(ctx, nil, now.Add(unknownPoll))
+}
