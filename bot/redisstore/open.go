@@ -2,8 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -21,76 +21,48 @@ const (
 	callTimeout = 2 * time.Second
 )
 
-// Open makes a client from redis.url of config. It does no I/O.
-//
-//	redis://[:password@]host:port/db      one server; rediss:// with TLS
-//	unix:///path/to/socket?db=0
-//	redis+sentinel://[:password@]h1:26379,h2:26379/master-name/db
-//	redis+cluster://[:password@]h1:6379,h2:6379     rediss+… with TLS
-//
-// Commands are not retried by the client: a script whose answer was lost may
-// have run, and only the caller knows what that means.
-func Open(text string) (redis.UniversalClient, error) {
-	scheme, rest, _ := strings.Cut(text, "://")
-	switch scheme {
-	case "redis", "rediss", "unix":
-		o, err := redis.ParseURL(text)
-		if err != nil {
-			return nil, fmt.Errorf("redis.url: %w", err)
-		}
-		o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout = -1, dialTimeout, callTimeout, callTimeout
-		o.ContextTimeoutEnabled = true
-		return redis.NewClient(o), nil
-	case "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
-		return openMany(scheme, rest)
-	}
-	return nil, fmt.Errorf("redis.url: %q is not one of redis, rediss, unix, redis+sentinel, redis+cluster", scheme)
+// Target is where a Redis is: one server, or a master behind sentinels, or a
+// cluster. bot/config reads it from redis.url.
+type Target struct {
+	Cluster  bool
+	Master   string   // set: Addrs are sentinels, and this is the master's name
+	Network  string   // tcp or unix; "" = tcp
+	Addrs    []string // host:port, or the one socket's path
+	DB       int
+	TLS      bool
+	Username string
+	Password string
+
+	SentinelUsername string
+	SentinelPassword string
 }
 
-func openMany(scheme, rest string) (redis.UniversalClient, error) {
-	secure := strings.HasPrefix(scheme, "rediss")
-	hosts, path, _ := strings.Cut(rest, "/")
-	var user *url.Userinfo
-	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
-		u, err := url.Parse("redis://" + hosts[:at] + "@host")
-		if err != nil {
-			return nil, fmt.Errorf("redis.url: user and password can't be read (percent-encode special characters)")
-		}
-		user, hosts = u.User, hosts[at+1:]
+// Open makes a client. It does no I/O. Commands are not retried by the client: a
+// script whose answer was lost may have run, and only the caller knows what that
+// means.
+func Open(t Target) redis.UniversalClient {
+	var secure *tls.Config
+	if t.TLS {
+		secure = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	o := &redis.UniversalOptions{
-		Addrs: strings.Split(hosts, ","), MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
-		ContextTimeoutEnabled: true,
+	switch {
+	case t.Cluster:
+		return redis.NewClusterClient(&redis.ClusterOptions{
+			Addrs: t.Addrs, Username: t.Username, Password: t.Password, TLSConfig: secure,
+			// Redirections of a cluster are no repeats: the first node did nothing.
+			MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+		})
+	case t.Master != "":
+		return redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: t.Master, SentinelAddrs: t.Addrs, SentinelUsername: t.SentinelUsername, SentinelPassword: t.SentinelPassword,
+			Username: t.Username, Password: t.Password, DB: t.DB, TLSConfig: secure,
+			MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+		})
 	}
-	if user != nil {
-		o.Username = user.Username()
-		o.Password, _ = user.Password()
-	}
-	if secure {
-		one, err := redis.ParseURL("rediss://" + o.Addrs[0])
-		if err != nil {
-			return nil, fmt.Errorf("redis.url: %w", err)
-		}
-		o.TLSConfig = one.TLSConfig
-		o.TLSConfig.ServerName = "" // each node has its own name
-	}
-	if strings.HasSuffix(scheme, "sentinel") {
-		master, db, _ := strings.Cut(path, "/")
-		if master == "" {
-			return nil, fmt.Errorf("redis.url: the sentinel form needs the master's name: redis+sentinel://host1,host2/NAME/0")
-		}
-		o.MasterName = master
-		if db != "" {
-			n, err := strconv.Atoi(db)
-			if err != nil {
-				return nil, fmt.Errorf("redis.url: database %q is no number", db)
-			}
-			o.DB = n
-		}
-		return redis.NewUniversalClient(o), nil
-	}
-	o.IsClusterMode = true
-	return redis.NewUniversalClient(o), nil
+	return redis.NewClient(&redis.Options{
+		Network: t.Network, Addr: t.Addrs[0], Username: t.Username, Password: t.Password, DB: t.DB, TLSConfig: secure,
+		MaxRetries: -1, DialTimeout: dialTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout, ContextTimeoutEnabled: true,
+	})
 }
 
 // Health is what the doctor wants to know of a Redis.
@@ -100,6 +72,9 @@ type Health struct {
 	Eviction string // maxmemory-policy; "" = could not be read
 	Replicas int
 }
+
+// Evicts reports whether the server is known to drop keys when it is full.
+func (h Health) Evicts() bool { return h.Eviction != "" && h.Eviction != "noeviction" }
 
 // Inspect reads a server's version and settings. Servers that forbid CONFIG
 // leave AOF and Eviction as far as INFO tells.

@@ -493,22 +493,6 @@ func TestTheSharedPaceHoldsAcrossClients(t *testing.T) {
 	require.ErrorIs(t, a.Wait(ctx, "api", 10), context.DeadlineExceeded)
 }
 
-func TestURLForms(t *testing.T) {
-	for _, text := range []string{
-		"redis://localhost:6379/0", "rediss://:secret@h:6380/1", "unix:///run/redis.sock?db=0",
-		"redis+sentinel://:pw@h1:26379,h2:26379/main/2", "redis+cluster://h1:6379,h2:6379", "rediss+cluster://h1:6379",
-	} {
-		rdb, err := redisstore.Open(text)
-		require.NoError(t, err, text)
-		require.NoError(t, rdb.Close())
-	}
-	for _, text := range []string{"", "http://h", "redis+sentinel://h1", "redis+sentinel://h1/main/x", "redis+cluster://a%zz@h"} {
-		_, err := redisstore.Open(text)
-		require.Error(t, err, text)
-		require.NotContains(t, err.Error(), "%zz")
-	}
-}
-
 func TestFlagsAndOnce(t *testing.T) {
 	b := newBench(t)
 	v, err := b.Flag(t.Context(), "plain_cards")

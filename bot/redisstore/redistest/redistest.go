@@ -23,8 +23,8 @@ import (
 
 // Server is one Redis of a test.
 type Server struct {
-	URL  string
-	Real bool // a redis-server; false: the embedded one
+	Addr string // host:port
+	Real bool   // a redis-server; false: the embedded one
 }
 
 // Start starts a Redis for the test and ends it with the test. Extra arguments
@@ -38,7 +38,7 @@ func Start(t testing.TB, args ...string) Server {
 		}
 		t.Log("WARNING: redis-server is not on the PATH: this test runs on an EMBEDDED Redis, which proves less")
 		m := miniredis.RunT(t)
-		return Server{URL: "redis://" + m.Addr() + "/0"}
+		return Server{Addr: m.Addr()}
 	}
 	// A port is free only until somebody else takes it: try a few.
 	for range 5 {
@@ -78,12 +78,8 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 		}
 		<-exited
 	}
-	s := Server{URL: fmt.Sprintf("redis://127.0.0.1:%d/0", port), Real: true}
-	rdb, err := redisstore.Open(s.URL)
-	if err != nil {
-		stop()
-		return Server{}, err
-	}
+	s := Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), Real: true}
+	rdb := s.open()
 	defer rdb.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -110,10 +106,11 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 // Client opens a client to the server and closes it with the test.
 func (s Server) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	rdb, err := redisstore.Open(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rdb := s.open()
 	t.Cleanup(func() { rdb.Close() })
 	return rdb
+}
+
+func (s Server) open() redis.UniversalClient {
+	return redisstore.Open(redisstore.Target{Addrs: []string{s.Addr}})
 }

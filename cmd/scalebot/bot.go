@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"scalebot/approvals"
+	"scalebot/bot/card"
+	"scalebot/bot/config"
+	"scalebot/bot/flow"
+	"scalebot/bot/redisstore"
+	"scalebot/bot/slackapp"
+	"scalebot/providers"
+)
+
+// wall is the machine's clock.
+type wall struct{}
+
+func (wall) Now() time.Time { return time.Now() }
+
+// clouds are the opened accounts.
+type clouds map[string]providers.Provider
+
+func (c clouds) Provider(account string) (providers.Provider, bool) {
+	p, ok := c[account]
+	return p, ok
+}
+
+// bot is one replica, wired from a config.
+type bot struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	rdb      redis.UniversalClient
+	app      *slackapp.App
+	identity slackapp.Identity
+	renderer *card.Renderer
+	options  flow.Options
+	desk     *flow.Desk
+	engine   *flow.Engine
+	courier  *flow.Courier
+}
+
+// identifyPause is the wait between tries to learn from Slack who we are.
+const identifyPause = 3 * time.Second
+
+// newBot wires a replica and learns from Slack who it is. The caller closes rdb.
+func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, log *slog.Logger) (*bot, error) {
+	b := &bot{cfg: cfg, log: log, rdb: rdb, metrics: prometheus.NewRegistry()}
+	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if b.app, err = slackapp.New(slackapp.Options{
+		AppToken: cfg.Slack.AppToken.Reveal(), BotToken: cfg.Slack.BotToken.Reveal(), APIURL: cfg.Slack.APIURL,
+		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Sockets: cfg.Slack.Sockets,
+		Clock: wall{}, Logger: log, Registerer: b.metrics,
+	}); err != nil {
+		return nil, err
+	}
+	for {
+		b.identity, err = b.app.Identify(ctx)
+		if err == nil || errors.Is(err, slackapp.ErrTokens) || ctx.Err() != nil {
+			break
+		}
+		log.Warn("Slack does not say who this bot is; trying again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(identifyPause):
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slackapp.MissingScopes(b.identity.Scopes) {
+		if len(b.identity.Scopes) > 0 {
+			log.Warn("the bot token lacks a scope; add it and reinstall the app", "scope", s.Name, "needed", s.Reason)
+		}
+	}
+	policy, problems := approvals.Compile(cfg.Approvals)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("approvals: %v", problems)
+	}
+	open, err := openClouds(cfg, redisstore.NewPacer(rdb, cfg.Redis.KeyPrefix), b.metrics)
+	if err != nil {
+		return nil, err
+	}
+	b.renderer = card.New(card.Options{
+		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups,
+		Approve: policy.Approve(), Deny: policy.Deny(),
+	})
+	b.options = flow.Options{
+		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team), Clouds: open,
+		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
+		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
+		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
+		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID,
+		Lease: cfg.Engine.Lease, CallTimeout: cfg.Engine.CallTimeout, PollMin: cfg.Engine.PollMin, PollMax: cfg.Engine.PollMax,
+		Doubt: cfg.Engine.Doubt, Follow: cfg.Engine.Follow, Workers: cfg.Engine.Workers,
+	}
+	b.engine, b.courier = flow.NewEngine(b.options), flow.NewCourier(b.options)
+	b.desk = flow.NewDesk(b.options, b.engine.Nudge)
+	return b, nil
+}
+
+// openClouds opens every account of the config, each with measurement around it.
+func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Registerer) (clouds, error) {
+	calls := providers.NewCalls(r, time.Now)
+	env := providers.Env{Now: time.Now, Limiter: limiter, Prices: cfg.Prices}
+	registry, open := kinds(), clouds{}
+	for _, a := range cfg.Accounts {
+		p, err := registry.Open(a, env)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+		}
+		open[a.Name] = calls.Instrument(a.Name, p)
+	}
+	return open, nil
+}
+
+// run works until ctx ends, then stops in order: no new work, steps in hand
+// finished, leases released.
+func (b *bot) run(ctx context.Context) error {
+	if err := redisstore.Register(ctx, b.rdb, b.cfg.Redis.KeyPrefix, b.identity.Team); err != nil {
+		return fmt.Errorf("redis can't be written: %w", err)
+	}
+	var listener net.Listener
+	if addr := b.cfg.HTTP.Listen; addr != "" {
+		var err error
+		if listener, err = net.Listen("tcp", addr); err != nil {
+			return fmt.Errorf("http.listen: %w", err)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return b.engine.Run(ctx) })
+	group.Go(func() error { return b.courier.Run(ctx) })
+	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
+	if listener != nil {
+		server := &http.Server{Handler: b.handler(), ReadHeaderTimeout: 5 * time.Second}
+		group.Go(func() error {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("http: %w", err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			<-ctx.Done()
+			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			return server.Shutdown(bye)
+		})
+	}
+	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))
+	err := group.Wait()
+	b.log.Info("stopped", "error", err)
+	return err
+}
+
+// handler serves health and metrics.
+func (b *bot) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if err := b.options.Store.Ping(ctx); err != nil {
+			http.Error(w, "not ready: Redis does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		if !b.app.Ready() {
+			http.Error(w, "not ready: no Slack socket has had its hello", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	return mux
+}
