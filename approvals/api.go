@@ -41,6 +41,7 @@ type Freeze struct {
 // Facts is all that a policy may look at.
 type Facts struct {
 	Plan      Plan
+	Temporary bool              // the change has an end and takes its nodes back
 	Labels    map[string]string // of the cluster
 	Requester Requester
 	Now       time.Time
@@ -57,8 +58,8 @@ type Requester struct {
 type Outcome struct {
 	Rule    string         `json:"rule"`
 	Matched bool           `json:"matched"`
-	Error   string         `json:"error,omitempty"` // evaluation failed; the change is refused
-	Require map[string]int `json:"require,omitempty"`
+	Error   string         `json:"error,omitempty"`   // evaluation failed; the change is refused
+	Require map[string]int `json:"require,omitempty"` // what the rule asks when it matches, matched or not
 }
 
 // RefusalCode says why a policy refuses a plan outright.
@@ -75,13 +76,15 @@ const (
 type Refusal struct {
 	Code  RefusalCode `json:"code"`
 	Name  string      `json:"name,omitempty"`  // of the freeze or rule
-	Until time.Time   `json:"until,omitzero"`  // end of the freeze
-	Error string      `json:"error,omitempty"` // of the broken rule
+	Until time.Time   `json:"until,omitzero"`  // end of the freeze, also of one whose condition broke
+	Error string      `json:"error,omitempty"` // of the broken condition, for the people who wrote it
 }
 
 // Judgement is what a policy says of one plan: refused, or a list of
 // requirements, where an empty list means free to go.
+// It holds for one plan, named by PlanHash; the zero Judgement permits nothing.
 type Judgement struct {
+	PlanHash     string        `json:"plan_hash"`
 	Refusal      *Refusal      `json:"refusal,omitempty"`
 	Requirements []Requirement `json:"requirements,omitempty"` // one per group, by group name
 	Outcomes     []Outcome     `json:"outcomes"`
@@ -113,13 +116,15 @@ type Person struct {
 	Deleted  bool
 }
 
-// BallotFacts is all that Count may look at.
+// BallotFacts is all that Count may look at. Now is the time at which Reactions
+// were read: a vote counts if it was there at a read before ExpiresAt
+// (design.md section 4), and a zero ExpiresAt is long past.
 type BallotFacts struct {
 	PlanHash     string
-	Requirements []Requirement
+	Requirements []Requirement // of the Judgement on that plan
 	Requester    string
-	Reactions    []Reaction
-	People       map[string]Person   // by user id
+	Reactions    []Reaction          // in Slack's order: earlier voters keep their seats
+	People       map[string]Person   // by user id; one that is missing is as good as not Found
 	Members      map[string][]string // by group name; a group that is missing could not be looked up
 	Bot          string              // our own user id: its seeded reactions are ignored silently
 	Now          time.Time
@@ -131,10 +136,10 @@ type Status string
 
 // The statuses.
 const (
-	Pending  Status = "pending"
-	Approved Status = "approved"
-	Denied   Status = "denied"
-	Expired  Status = "expired"
+	Pending  Status = "pending"  // seats are open, or something could not be read
+	Approved Status = "approved" // every seat is filled, or none was asked for
+	Denied   Status = "denied"   // one person who could approve said no
+	Expired  Status = "expired"  // the time was over at this read, whatever the votes
 )
 
 // Reason is why a vote is not counted.
@@ -142,10 +147,10 @@ type Reason string
 
 // The reasons, in the order in which they are looked for.
 const (
-	ReasonBot         Reason = "bot"
-	ReasonDeactivated Reason = "deactivated"
+	ReasonBot         Reason = "bot"          // any but our own, which is ignored silently
+	ReasonDeactivated Reason = "deactivated"  // the account was closed
 	ReasonStranger    Reason = "stranger"     // of another workspace
-	ReasonGuest       Reason = "guest"        //
+	ReasonGuest       Reason = "guest"        // single- or multi-channel
 	ReasonUnknown     Reason = "unknown"      // could not be looked up
 	ReasonRequester   Reason = "requester"    // four eyes
 	ReasonNotInGroup  Reason = "not_in_group" // in none of the groups asked
@@ -164,10 +169,11 @@ type Seat struct {
 // Open is how many people are still missing.
 func (s Seat) Open() int { return s.N - len(s.By) }
 
-// Uncounted is a vote that does not count, and why.
+// Uncounted is a vote that does not count, and why. A person has at most two:
+// an approval and a denial, however many emoji they used.
 type Uncounted struct {
 	User   string `json:"user"`
-	Emoji  string `json:"emoji"`
+	Emoji  string `json:"emoji"` // the person's first on that side, without skin tone
 	Reason Reason `json:"reason"`
 }
 
@@ -186,16 +192,35 @@ type Verdict struct {
 	At     time.Time `json:"at"`
 }
 
-// Permits reports whether this verdict lets exactly this plan run.
+// Permits reports whether this verdict lets exactly this plan run. It trusts
+// neither side: the plan's hash is computed again, and every seat must hold as
+// many people as it asks for, nobody twice on the whole ballot. So a record that
+// was damaged or written by other code permits nothing.
 func (v Verdict) Permits(p Plan) bool {
-	return v.Status == Approved && p.Hash != "" && v.Ballot.PlanHash == p.Hash && p.Hash == p.digest()
+	if v.Status != Approved || p.Hash == "" || v.Ballot.PlanHash != p.Hash || p.Hash != p.digest() || len(v.Ballot.DeniedBy) > 0 {
+		return false
+	}
+	seated := map[string]bool{}
+	for _, s := range v.Ballot.Seats {
+		if s.N < 1 || s.Open() > 0 {
+			return false
+		}
+		for _, u := range s.By {
+			if u == "" || seated[u] {
+				return false
+			}
+			seated[u] = true
+		}
+	}
+	return true
 }
 
 // Difference is one way in which a fresh plan is not the voted one.
 type Difference struct {
-	What DifferenceKind `json:"what"`
-	Was  string         `json:"was"`
-	Is   string         `json:"is"`
+	What  DifferenceKind `json:"what"`
+	Field string         `json:"field,omitempty"` // of the Change by its JSON name, or committed, hourly, monthly, currency
+	Was   string         `json:"was"`             // unescaped; amounts as "8412 CNY"; "" = none
+	Is    string         `json:"is"`
 }
 
 // DifferenceKind names what moved.
@@ -204,7 +229,9 @@ type DifferenceKind string
 // The differences.
 const (
 	BaseMoved   DifferenceKind = "base"     // the group has another size
-	ChangeMoved DifferenceKind = "change"   // the change itself: config, chosen nodes
+	ChangeMoved DifferenceKind = "change"   // the change itself: config, chosen nodes; one per Field
 	PriceUp     DifferenceKind = "price"    // beyond the tolerance, or in another currency
 	PriceLost   DifferenceKind = "no_price" // was known, is not any more
+	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
+	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
 )

@@ -1,0 +1,107 @@
+package approvals
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Judge says what the policy asks of a plan. It never fails: what can't be
+// judged is refused.
+//
+//   - approvals.rules missing altogether: NoRules, with no Outcomes;
+//   - a freeze with From ≤ Now < To whose condition holds: Frozen, and if several
+//     hold the one that ends last;
+//   - a condition of a rule, or of a freeze at its time, that fails to evaluate:
+//     RuleBroken, the first of them in the order of the file.
+//
+// The first of these that is true is the Refusal. Every rule is evaluated and
+// has an Outcome in any other case, refused or not, so that a policy can be
+// explained. Requirements are listed even beside a Refusal. The caller goes on
+// with Judgement.Unopposed, then with Policy.Count.
+func (p *Policy) Judge(f Facts) Judgement {
+	j := Judgement{PlanHash: f.Plan.Hash}
+	if p == nil || !p.given {
+		j.Refusal = &Refusal{Code: NoRules}
+		return j
+	}
+	w := newWorld(f)
+	j.Outcomes = make([]Outcome, 0, len(p.rules))
+	asked := map[string]*Requirement{}
+	var broken *Refusal
+	for _, r := range p.rules {
+		o := Outcome{Rule: r.Name, Require: maps.Clone(r.Require)}
+		matched, err := evaluate(r.holds, w)
+		if err != nil {
+			o.Error = err.Error()
+			if broken == nil {
+				broken = &Refusal{Code: RuleBroken, Name: r.Name, Error: o.Error}
+			}
+		} else if matched {
+			o.Matched = true
+			merge(asked, r.Rule)
+		}
+		j.Outcomes = append(j.Outcomes, o)
+	}
+	for _, q := range asked {
+		j.Requirements = append(j.Requirements, *q)
+	}
+	slices.SortFunc(j.Requirements, func(a, b Requirement) int { return cmp.Compare(a.Group, b.Group) })
+	j.Refusal = p.frozen(w)
+	if broken != nil && (j.Refusal == nil || j.Refusal.Code != Frozen) {
+		j.Refusal = broken
+	}
+	return j
+}
+
+// merge adds what a rule asks: the larger number per group, and every rule that
+// asked, so that the card can say why.
+func merge(asked map[string]*Requirement, r Rule) {
+	for g, n := range r.Require {
+		q := asked[g]
+		if q == nil {
+			q = &Requirement{Group: g}
+			asked[g] = q
+		}
+		q.N = max(q.N, n)
+		q.Rules = append(q.Rules, r.Name)
+	}
+}
+
+// frozen finds the freeze that refuses a change now: one that surely holds
+// before one that can't be told.
+func (p *Policy) frozen(w *world) *Refusal {
+	var hold, broken *Refusal
+	for _, f := range p.freezes {
+		if w.Now.Before(f.From) || !w.Now.Before(f.To) {
+			continue
+		}
+		holds, err := true, error(nil)
+		if f.holds != nil {
+			holds, err = evaluate(f.holds, w)
+		}
+		switch {
+		case err != nil:
+			if broken == nil {
+				broken = &Refusal{Code: RuleBroken, Name: f.Name, Until: f.To, Error: err.Error()}
+			}
+		case holds:
+			if hold == nil || f.To.After(hold.Until) {
+				hold = &Refusal{Code: Frozen, Name: f.Name, Until: f.To}
+			}
+		}
+	}
+	return cmp.Or(hold, broken)
+}
+
+// Unopposed is the only way to an Approved verdict without votes: no refusal
+// and no requirement, on exactly the plan that was judged. A judgement of
+// another plan, or one that was never made (the zero Judgement), approves
+// nothing.
+func (j Judgement) Unopposed(p Plan, now time.Time) (Verdict, bool) {
+	if j.Refusal != nil || len(j.Requirements) > 0 || j.PlanHash == "" || j.PlanHash != p.Hash || p.Hash != p.digest() {
+		return Verdict{}, false
+	}
+	return Verdict{Status: Approved, Ballot: Ballot{PlanHash: p.Hash}, At: now}, true
+}
