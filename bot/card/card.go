@@ -1,0 +1,372 @@
+package card
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+// The metadata and the buttons that other programs and the Slack edge know
+// (design.md section 9).
+const (
+	EventFlow   = "scalebot_flow"
+	EventLog    = "scalebot_log"
+	EventNotice = "scalebot_notice"
+
+	ActionCancel   = "flow_cancel"   // the value of each is the flow's id
+	ActionHappened = "flow_happened" //
+	ActionDidNot   = "flow_did_not"  //
+	ActionClose    = "flow_close"    //
+)
+
+// Options are what a Renderer knows besides the record.
+type Options struct {
+	Command  string                     // the slash word, e.g. /scale
+	Language string                     // of cards, logs and notices: en or zh
+	Groups   map[string]approvals.Group // approver groups, to mention them
+	Approve  []string                   // reaction names; the first of each is the one people are told
+	Deny     []string
+}
+
+// Renderer makes messages of records. It holds no state and is safe for
+// concurrent use.
+type Renderer struct{ o Options }
+
+var _ flow.Renderer = (*Renderer)(nil)
+
+// New builds a Renderer; what Options leave out has the defaults of design.md
+// section 6.
+func New(o Options) *Renderer {
+	if o.Command == "" {
+		o.Command = "/scale"
+	}
+	if len(o.Approve) == 0 {
+		o.Approve = []string{"white_check_mark"}
+	}
+	if len(o.Deny) == 0 {
+		o.Deny = []string{"x"}
+	}
+	o.Language = language(o.Language)
+	return &Renderer{o: o}
+}
+
+// Card is the card of plan n (1 = first) in the language of channels. A plan
+// that is not the current one, or is void, gets a closed card; n outside of the
+// plans gets the card of a flow that has no plan yet. rich shows the road as
+// Slack's plan and task_card blocks; without it the same road is text.
+func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
+	lang := r.o.Language
+	p := &page{lang: lang}
+	var text string
+	if n >= 1 && n <= len(f.Plans) && (n < len(f.Plans) || f.Plans[n-1].Void) {
+		text = r.replaced(p, f, f.Plans[n-1])
+	} else {
+		text = r.current(p, f, rich, true)
+	}
+	m := p.message(text)
+	m.Key = "card/" + strconv.Itoa(n)
+	m.Channel = f.Request.Channel
+	m.EventType = EventFlow
+	m.Payload = map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version, "key": m.Key}
+	return m
+}
+
+// replaced is the closed card of a void plan.
+func (r *Renderer) replaced(p *page, f flow.Flow, old flow.Planned) string {
+	lang := p.lang
+	head := headOf(old.Plan.Change, old.Plan.Base, old.Plan.Target)
+	p.header(theirs(head+" · "+word(lang, wReplaced), maxHeader))
+	p.context(asked(lang, f))
+	p.lines(say(word(lang, wReplacedWhy)))
+	p.list(bold(word(lang, wWhatMoved)), moved(lang, old.VoidedBy))
+	return head + ": " + word(lang, wReplaced) + dash + word(lang, wReplacedWhy)
+}
+
+const dash = " — "
+
+// current is the card of the flow as it stands; clickable adds its buttons.
+func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) string {
+	lang, plan := p.lang, f.Plan()
+	text := title(lang, f)
+	lead := r.lead(lang, f)
+	p.header(theirs(head(f)+" · "+anyState(lang, string(f.State)), maxHeader))
+	p.context(asked(lang, f))
+	p.lines(lead)
+	p.fields(r.facts(lang, f)...)
+	p.lines(options(lang, f.Request.Wish.Change, plan))
+	if reason := theirs(f.Request.Reason, longForeign); reason != nil {
+		p.quote(reason)
+	}
+	if plan != nil && plan.Change.Delta < 0 {
+		p.list(bold(word(lang, wRemoves)), nodeLines(lang, plan.Change.Nodes, f))
+	}
+	r.ballot(p, f)
+	r.road(p, f, rich)
+	if f.Progress != nil && len(f.Progress.Changed) > 0 {
+		label := wJoined
+		if d, _ := f.Delta(); d < 0 {
+			label = wLeft
+		}
+		p.list(bold(word(lang, label)), describe(lang, f.Progress.Changed))
+	}
+	r.next(p, f)
+	if clickable {
+		p.buttons(buttons(lang, f)...)
+	}
+	if len(lead) > 0 {
+		text += dash + lead.plain()
+	}
+	return text
+}
+
+// lead is the one sentence that says where the flow stands and why.
+func (r *Renderer) lead(lang string, f flow.Flow) line {
+	switch {
+	case f.End != nil:
+		return note(lang, *f.End, f.Verdict)
+	case f.Wait != nil:
+		return note(lang, *f.Wait, f.Verdict)
+	}
+	switch f.State {
+	case flow.Planning:
+		return say(word(lang, wPlanning))
+	case flow.AwaitingApproval:
+		return needs(lang, requirements(f))
+	case flow.Running:
+		if f.Progress != nil && !f.Progress.Attention.IsZero() {
+			return notes[flow.NoteAttention].fill(lang, args{"text": theirs(f.Progress.Attention.In(lang), longForeign)})
+		}
+	case flow.Scheduled, flow.Queued, flow.Submitting, flow.Unknown, flow.Refused, flow.Denied,
+		flow.Expired, flow.Cancelled, flow.Failed, flow.Partial, flow.Succeeded:
+	}
+	return nil
+}
+
+// facts are the fields of a card.
+func (r *Renderer) facts(lang string, f flow.Flow) []field {
+	name := func(s sentence) line { return say(word(lang, s)) }
+	var fs []field
+	c := f.Request.Wish.Change
+	if plan := f.Plan(); plan != nil {
+		c = plan.Change
+		fs = append(fs,
+			field{name(wNodes), wSize.fill(lang, args{"from": number(plan.Base), "to": number(plan.Target), "delta": say(signed(plan.Change.Delta))})},
+			field{name(wCost), cost(lang, *plan)})
+	}
+	fs = append(fs, field{name(wCharge), charge(lang, c)})
+	if f.State == flow.Scheduled || (!f.Request.StartAt.IsZero() && !f.State.Ended()) {
+		fs = append(fs, field{name(wStart), when(f.Request.StartAt)})
+	}
+	if f.State == flow.Queued && f.Place > 0 {
+		fs = append(fs, field{name(wPlace), number(f.Place)})
+	}
+	if f.Operation != nil {
+		fs = append(fs, field{name(wOp), theirs(f.Operation.ID, shortForeign)})
+	}
+	if t := took(lang, f); f.State.Ended() && t != "" {
+		fs = append(fs, field{name(wTook), say(t)})
+	}
+	return fs
+}
+
+// ballot shows who is asked, who counted and whose vote did not, and why.
+func (r *Renderer) ballot(p *page, f flow.Flow) {
+	lang := p.lang
+	reqs := requirements(f)
+	if len(reqs) == 0 {
+		return
+	}
+	open := f.State == flow.AwaitingApproval
+	seats := seatsOf(f, reqs)
+	var lines []line
+	for _, s := range seats {
+		a := args{"group": say(visible(s.Group)), "got": number(len(s.By)), "n": number(s.N), "by": mentions(lang, s.By), "open": number(s.Open())}
+		if s.Open() <= 0 {
+			lines = append(lines, wSeatFull.fill(lang, a))
+			continue
+		}
+		if open {
+			a["who"] = r.members(lang, s.Group)
+		}
+		lines = append(lines, wSeatOpen.fill(lang, a))
+	}
+	if v := verdict(f); v != nil && len(v.Ballot.DeniedBy) > 0 {
+		lines = append(lines, wDenied.fill(lang, args{"by": mentions(lang, v.Ballot.DeniedBy)}))
+	}
+	p.list(bold(word(lang, wApprovals)), lines)
+	if v := verdict(f); v != nil && (open || f.State.Ended()) {
+		p.list(bold(word(lang, wUncounted)), uncounted(lang, v.Ballot.Uncounted))
+	}
+	if open {
+		p.lines(wHowToVote.fill(lang, args{"yes": reaction(r.o.Approve[0]), "no": reaction(r.o.Deny[0]), "at": when(f.ExpiresAt)}))
+	}
+	if rules := rulesOf(reqs); open && len(rules) > 0 {
+		p.context(wRules.fill(lang, args{"n": number(len(rules)), "rules": names(lang, rules)}))
+	}
+}
+
+// members mentions an approver group so that its people are told.
+func (r *Renderer) members(lang, group string) line {
+	g := r.o.Groups[group]
+	var ls []line
+	for _, id := range g.Usergroups {
+		ls = append(ls, mentionGroup(id))
+	}
+	for _, id := range g.Users {
+		ls = append(ls, mention(id))
+	}
+	return capped(lang, ls, word(lang, wOr), maxNames)
+}
+
+// next says what to do after an end, or while a person must decide.
+func (r *Renderer) next(p *page, f flow.Flow) {
+	s, ok := nexts[f.State]
+	if !ok {
+		return
+	}
+	p.lines(say(s.in(p.lang)))
+	if again := r.again(f); f.State.Ended() && again != "" {
+		p.copyable(again)
+	}
+}
+
+// again is the command that asks for what is left to do.
+func (r *Renderer) again(f flow.Flow) string {
+	w := f.Request.Wish
+	op, n := string(w.Op), w.N
+	if f.State == flow.Partial && f.End != nil && w.Op != flow.Set {
+		got, err1 := strconv.Atoi(f.End.Args["got"])
+		want, err2 := strconv.Atoi(f.End.Args["want"])
+		if err1 == nil && err2 == nil && got >= 0 && want > got {
+			n = want - got
+		}
+	}
+	s := strings.Join([]string{r.o.Command, w.Change.Cluster, w.Change.Group, op + strconv.Itoa(n)}, " ")
+	if w.Op == flow.Remove {
+		return s
+	}
+	switch w.Change.Charge {
+	case providers.Prepaid:
+		s += " prepaid " + strconv.Itoa(w.Change.Months) + "m"
+	case providers.Spot:
+		s += " spot"
+	case providers.Postpaid:
+	}
+	if t := w.Change.InstanceType; t != "" {
+		s += " spec=" + t
+	}
+	return s
+}
+
+func buttons(lang string, f flow.Flow) []button {
+	id := args{"id": say(f.ID)}
+	fill := func(s sentence) string { return s.fill(lang, id).plain() }
+	switch f.State {
+	case flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued:
+		return []button{{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger}}
+	case flow.Unknown:
+		return []button{
+			{ActionHappened, f.ID, fill(wHappened), fill(wHappenTop), fill(wHappenText), fill(wConfirm), fill(wGoBack), slack.StyleDefault},
+			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
+			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
+		}
+	case flow.Submitting, flow.Running, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled,
+		flow.Failed, flow.Partial, flow.Succeeded:
+	}
+	return nil
+}
+
+// requirements are those of the current plan.
+func requirements(f flow.Flow) []approvals.Requirement {
+	if len(f.Requirements) > 0 || len(f.Plans) == 0 {
+		return f.Requirements
+	}
+	return f.Plans[len(f.Plans)-1].Judgement.Requirements
+}
+
+// verdict is the verdict if it is on the current plan: one on a void plan says
+// nothing about this one.
+func verdict(f flow.Flow) *approvals.Verdict {
+	plan := f.Plan()
+	if f.Verdict == nil || plan == nil || f.Verdict.Ballot.PlanHash != plan.Hash {
+		return nil
+	}
+	return f.Verdict
+}
+
+// seatsOf are the seats of the ballot, or empty ones before the first count.
+func seatsOf(f flow.Flow, reqs []approvals.Requirement) []approvals.Seat {
+	if v := verdict(f); v != nil && len(v.Ballot.Seats) > 0 {
+		return v.Ballot.Seats
+	}
+	seats := make([]approvals.Seat, 0, len(reqs))
+	for _, q := range reqs {
+		seats = append(seats, approvals.Seat{Requirement: q})
+	}
+	return seats
+}
+
+func rulesOf(reqs []approvals.Requirement) []string {
+	var rules []string
+	for _, q := range reqs {
+		rules = append(rules, q.Rules...)
+	}
+	slices.Sort(rules)
+	return slices.Compact(rules)
+}
+
+func needs(lang string, reqs []approvals.Requirement) line {
+	if len(reqs) == 0 {
+		return nil
+	}
+	return wNeeds.fill(lang, args{"seats": seatsLine(lang, reqs)})
+}
+
+// seatsLine is "1 of finops, 2 of leads".
+func seatsLine(lang string, reqs []approvals.Requirement) line {
+	ls := make([]line, 0, len(reqs))
+	for _, q := range reqs {
+		ls = append(ls, wNeedsSeat.fill(lang, args{"n": number(q.N), "group": say(visible(q.Group))}))
+	}
+	return capped(lang, ls, word(lang, wComma), maxNames)
+}
+
+func uncounted(lang string, votes []approvals.Uncounted) []line {
+	ls := make([]line, 0, len(votes))
+	for _, v := range votes {
+		why := string(v.Reason)
+		if s, ok := reasons[v.Reason]; ok {
+			why = s.in(lang)
+		}
+		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": say(visible(why))}))
+	}
+	return short(lang, ls, maxPoints)
+}
+
+// voters are the people whose votes fill the seats.
+func voters(b approvals.Ballot) []string {
+	var ids []string
+	for _, s := range b.Seats {
+		ids = append(ids, s.By...)
+	}
+	return ids
+}
+
+func moved(lang string, ds []approvals.Difference) []line {
+	ls := make([]line, 0, len(ds))
+	for _, d := range ds {
+		a := args{"was": theirs(d.Was, shortForeign), "is": theirs(d.Is, shortForeign)}
+		s, ok := differences[d.What]
+		if !ok {
+			s = sentence{"{was} → {is}", "{was} → {is}"}
+		}
+		ls = append(ls, s.fill(lang, a))
+	}
+	return short(lang, ls, maxPoints)
+}

@@ -1,0 +1,334 @@
+package card
+
+import (
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+// Accepted is the answer to a request that was taken: its id and what comes
+// next.
+func (r *Renderer) Accepted(f flow.Flow, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	l := wAccepted.fill(lang, args{"id": say(f.ID), "what": theirs(head(f), maxHeader)})
+	p.lines(l, say(word(lang, wNextCard)))
+	return p.message(l.plain() + " " + word(lang, wNextCard))
+}
+
+// Again is the answer to a delivery that was taken before.
+func (r *Renderer) Again(f flow.Flow, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	l := wAgain.fill(lang, args{"id": say(f.ID), "state": say(anyState(lang, string(f.State)))})
+	p.lines(l)
+	return p.message(l.plain())
+}
+
+// Rejection is a no of the Desk, with the corrected line ready to copy.
+func (r *Renderer) Rejection(no *flow.Rejection, lang string) flow.Message {
+	lang = language(lang)
+	s, ok := rejections[no.Code]
+	if !ok {
+		s = rejections[flow.RejectStore]
+	}
+	a := arguments(lang, no.Args)
+	a["text"] = theirs(no.Text.In(lang), longForeign)
+	return r.corrected(s.fill(lang, a), no.Fixed, lang)
+}
+
+// Usage is the answer to a line that can't be read: what is wrong, in words the
+// caller has, and the corrected line without the slash word; "" = none.
+func (r *Renderer) Usage(sentence, fixed, lang string) flow.Message {
+	lang = language(lang)
+	return r.corrected(theirs(sentence, longForeign), fixed, lang)
+}
+
+func (r *Renderer) corrected(why line, fixed, lang string) flow.Message {
+	p := &page{lang: lang}
+	p.lines(why)
+	text := why.plain()
+	if fixed != "" {
+		p.lines(say(word(lang, wTryThis)))
+		p.copyable(r.o.Command + " " + fixed)
+		text += " " + word(lang, wTryThis) + " " + r.o.Command + " " + visible(fixed)
+	}
+	return p.message(text)
+}
+
+// CloudError is the answer when a cloud could not be asked; text is the
+// provider's advice.
+func (r *Renderer) CloudError(text, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	l := wCloudErr.fill(lang, args{"text": theirs(text, longForeign)})
+	p.lines(l)
+	return p.message(l.plain())
+}
+
+// Preview is the answer to a dry run: plan, price, and what each rule says.
+func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
+	lang = language(lang)
+	c := v.Plan.Change
+	top := headOf(c, v.Plan.Base, v.Plan.Target)
+	p := &page{lang: lang}
+	p.header(theirs(top, maxHeader))
+	p.lines(say(word(lang, wDryRun)))
+	p.fields(
+		field{say(word(lang, wNodes)), wSize.fill(lang, args{"from": number(v.Plan.Base), "to": number(v.Plan.Target), "delta": say(signed(c.Delta))})},
+		field{say(word(lang, wCost)), cost(lang, v.Plan)},
+		field{say(word(lang, wCharge)), charge(lang, c)})
+	p.lines(options(lang, c, nil))
+	if c.Delta < 0 {
+		p.list(bold(word(lang, wRemoves)), nodeLines(lang, c.Nodes, flow.Flow{}))
+	}
+
+	sum := r.judged(p, v.Judgement)
+	var yes []line
+	var no []string
+	for _, o := range v.Judgement.Outcomes {
+		if !o.Matched {
+			no = append(no, o.Rule)
+			continue
+		}
+		yes = append(yes, wRuleYes.fill(lang, args{"name": names(lang, []string{o.Rule}), "seats": seatsLine(lang, required(o.Require))}))
+	}
+	p.lines(short(lang, yes, maxPoints)...)
+	if len(no) > 0 {
+		p.context(wRuleNo.fill(lang, args{"n": number(len(no)), "rules": names(lang, no)}))
+	}
+	return p.message(top + ": " + word(lang, wDryRun) + " " + sum.plain())
+}
+
+// judged says what a policy makes of a plan.
+func (r *Renderer) judged(p *page, j approvals.Judgement) line {
+	lang := p.lang
+	var sum line
+	switch {
+	case j.Refusal != nil:
+		s, ok := refusals[j.Refusal.Code]
+		if !ok {
+			s = refusals[approvals.NoRules] // closed by default, also in words
+		}
+		sum = s.fill(lang, args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300)})
+	case len(j.Requirements) == 0:
+		sum = say(word(lang, wWouldRun))
+	default:
+		sum = join(word(lang, wColon), say(word(lang, wWouldAsk)), seatsLine(lang, j.Requirements))
+	}
+	p.lines(sum)
+	return sum
+}
+
+// ClusterStatus is what the cloud says of a cluster now, beside what config
+// allows.
+func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	phase := string(s.Phase)
+	if w, ok := phases[s.Phase]; ok {
+		phase = w.in(lang)
+	}
+	p.header(theirs(c.Name, maxHeader))
+	p.fields(
+		field{say(word(lang, wStatus)), join(" · ", say(phase), theirs(s.Status, shortForeign))},
+		field{say(word(lang, wAccount)), say(visible(c.Account))})
+	lines := make([]line, 0, len(c.Groups))
+	for _, name := range c.GroupNames() {
+		g := c.Groups[name]
+		seen, ok := s.Group(g.ID)
+		if !ok {
+			lines = append(lines, wGroupGone.fill(lang, args{"group": say(visible(name))}))
+			continue
+		}
+		lines = append(lines, wGroupLine.fill(lang, args{
+			"group": say(visible(name)), "n": number(seen.Count),
+			"type": theirs(seen.InstanceType, shortForeign), "limits": limits(lang, g)}))
+	}
+	p.list(bold(word(lang, wGroups)), short(lang, lines, 30))
+	p.context(wSeenAt.fill(lang, args{"at": when(s.At)}))
+	text := visible(c.Name) + ": " + phase
+	for _, l := range short(lang, lines, maxNames) {
+		text += " · " + l.plain()
+	}
+	return p.message(text)
+}
+
+// ClusterList is what config knows.
+func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	if len(cat) == 0 {
+		p.lines(say(word(lang, wNoCluster)))
+		return p.message(word(lang, wNoCluster))
+	}
+	const shown = 30
+	all := cat.Names()
+	p.header(say(word(lang, wClusters)))
+	for _, name := range all[:min(len(all), shown)] {
+		c := cat[name]
+		lines := make([]line, 0, len(c.Groups))
+		for _, gn := range c.GroupNames() {
+			g := c.Groups[gn]
+			lines = append(lines, wGroupOnly.fill(lang, args{
+				"group": say(visible(gn)), "limits": limits(lang, g),
+				"charge": charge(lang, providers.Change{Charge: g.Charge})}))
+		}
+		p.list(bold(visible(name)), short(lang, lines, maxPoints))
+	}
+	if len(all) > shown {
+		p.context(wAndMore.fill(lang, args{"n": number(len(all) - shown)}))
+	}
+	return p.message(word(lang, wClusters) + word(lang, wColon) + names(lang, all).plain())
+}
+
+// limits are the bounds that config sets for a group; nil when it sets none.
+func limits(lang string, g flow.Group) line {
+	var size, step line
+	switch {
+	case g.Max != nil:
+		size = wLimits.fill(lang, args{"min": number(g.Min), "max": number(*g.Max)})
+	case g.Min > 0:
+		size = wLimitMin.fill(lang, args{"min": number(g.Min)})
+	}
+	if g.MaxStep != nil {
+		step = wLimitStep.fill(lang, args{"step": number(*g.MaxStep)})
+	}
+	return join(word(lang, wComma), size, step)
+}
+
+// FlowList lists flows, one line each, as the caller has ordered them.
+func (r *Renderer) FlowList(fs []flow.Flow, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	if len(fs) == 0 {
+		p.lines(say(word(lang, wNoFlows)))
+		return p.message(word(lang, wNoFlows))
+	}
+	p.list(bold(word(lang, wFlows)), flowLines(lang, fs, 25))
+	text := word(lang, wFlows) + word(lang, wColon)
+	for i, f := range fs[:min(len(fs), maxNames)] {
+		if i > 0 {
+			text += "; "
+		}
+		text += f.ID + " " + title(lang, f)
+	}
+	return p.message(text)
+}
+
+func flowLines(lang string, fs []flow.Flow, limit int) []line {
+	lines := make([]line, 0, len(fs))
+	for _, f := range fs {
+		lines = append(lines, wFlowBy.fill(lang, args{
+			"id": say(f.ID), "head": say(cut(head(f), 200)), "state": say(anyState(lang, string(f.State))),
+			"by": mention(f.Request.User), "at": when(f.CreatedAt)}))
+	}
+	return short(lang, lines, limit)
+}
+
+// FlowDetail is the card as text, without buttons, and what happened.
+func (r *Renderer) FlowDetail(f flow.Flow, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	in := Renderer{o: r.o}
+	in.o.Groups = nil // a look must not ping the approvers again
+	text := in.current(p, f, false, false)
+	const shown = 15
+	skipped := max(0, len(f.Log)-shown)
+	var lines []line
+	if skipped > 0 {
+		lines = append(lines, wEarlier.fill(lang, args{"n": number(skipped)}))
+	}
+	for _, n := range f.Log[skipped:] {
+		for i, l := range noteLines(lang, f, n) {
+			if i == 0 {
+				l = wLogLine.fill(lang, args{"at": when(n.At), "what": l})
+			}
+			lines = append(lines, l)
+		}
+	}
+	p.list(bold(word(lang, wLog)), lines)
+	return p.message(text)
+}
+
+// Who is what whoami tells a person about themselves.
+type Who struct {
+	User      string   // Slack user id
+	Groups    []string // approver groups
+	MayAsk    []string // clusters of config
+	MaySettle bool     // may decide about unknown flows
+}
+
+// WhoAmI tells a person what they may do.
+func (r *Renderer) WhoAmI(w Who, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	groups, ask := say(word(lang, wYouInNo)), say(word(lang, wMayNot))
+	if len(w.Groups) > 0 {
+		groups = wYouIn.fill(lang, args{"groups": names(lang, w.Groups)})
+	}
+	if len(w.MayAsk) > 0 {
+		ask = wMayAsk.fill(lang, args{"clusters": names(lang, w.MayAsk)})
+	}
+	lines := []line{wYouAre.fill(lang, args{"by": mention(w.User)}), groups, ask}
+	if w.MaySettle {
+		lines = append(lines, say(word(lang, wMaySet)))
+	}
+	p.lines(lines...)
+	return p.message(join(" ", groups, ask).plain())
+}
+
+// HelpEntry is one verb of the language, in the caller's words for the reader's
+// language.
+type HelpEntry struct {
+	Usage    string   // without the slash word: "CLUSTER GROUP AMOUNT [OPTION…]"
+	About    string   // one sentence
+	Examples []string // without the slash word
+}
+
+// Help shows what can be said.
+func (r *Renderer) Help(entries []HelpEntry, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	p.header(say(word(lang, wHelp)))
+	var lines, examples []line
+	for _, e := range entries {
+		lines = append(lines, join(dash, literal(r.o.Command+" "+e.Usage, 300), theirs(e.About, longForeign)))
+		for _, x := range e.Examples {
+			examples = append(examples, literal(r.o.Command+" "+x, 300))
+		}
+	}
+	p.list(nil, short(lang, lines, 30))
+	p.list(bold(word(lang, wExamples)), short(lang, examples, maxPoints))
+	return p.message(word(lang, wHelp) + word(lang, wColon) + wSeeHelp.fill(lang, args{"command": say(r.o.Command)}).plain())
+}
+
+func required(m map[string]int) []approvals.Requirement {
+	reqs := make([]approvals.Requirement, 0, len(m))
+	for _, g := range sortedKeys(m) {
+		reqs = append(reqs, approvals.Requirement{Group: g, N: m[g]})
+	}
+	return reqs
+}
+
+// Home is the home tab of a person: blocks for views.publish; Text is unused
+// there.
+func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	p.header(say(word(lang, wHome)))
+	p.lines(wHomeIntro.fill(lang, args{"command": line{{kind: ours, text: r.o.Command, code: true}}}))
+	part := func(title sentence, fs []flow.Flow) {
+		p.divider()
+		lines := flowLines(lang, fs, 15)
+		if len(lines) == 0 {
+			lines = []line{say(word(lang, wNone))}
+		}
+		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
+	}
+	part(wHomeWaiting, waiting)
+	part(wHomeRunning, running)
+	part(wHomeMine, mine)
+	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(user)}))
+	return p.message(word(lang, wHome))
+}

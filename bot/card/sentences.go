@@ -1,0 +1,181 @@
+package card
+
+import (
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+// states are the names of the states of a flow. The English ones are the names
+// of design.md section 4 with spaces: people search for them.
+var states = map[flow.State]sentence{
+	flow.Planning:         {"planning", "规划中"},
+	flow.AwaitingApproval: {"awaiting approval", "等待审批"},
+	flow.Scheduled:        {"scheduled", "已排期"},
+	flow.Queued:           {"queued", "排队中"},
+	flow.Submitting:       {"submitting", "提交中"},
+	flow.Running:          {"running", "执行中"},
+	flow.Unknown:          {"unknown", "结果不明"},
+	flow.Refused:          {"refused", "无法执行"},
+	flow.Denied:           {"denied", "已否决"},
+	flow.Expired:          {"expired", "已过期"},
+	flow.Cancelled:        {"cancelled", "已取消"},
+	flow.Failed:           {"failed", "失败"},
+	flow.Partial:          {"partial", "部分完成"},
+	flow.Succeeded:        {"succeeded", "成功"},
+}
+
+var stageStates = map[providers.StageState]sentence{
+	providers.StagePending: {"pending", "未开始"},
+	providers.StageRunning: {"running", "执行中"},
+	providers.StageDone:    {"done", "完成"},
+	providers.StagePartial: {"partly done", "部分完成"},
+	providers.StageFailed:  {"failed", "失败"},
+}
+
+var phases = map[providers.Phase]sentence{
+	providers.Ready:   {"ready", "就绪"},
+	providers.Busy:    {"busy with another operation", "正在执行其他操作"},
+	providers.Blocked: {"blocked: a person must look first", "受阻，需人工处理"},
+	providers.Gone:    {"gone", "已销毁"},
+}
+
+var charges = map[providers.Charge]sentence{
+	providers.Postpaid: {"pay as you go", "按量计费"},
+	providers.Prepaid:  {"prepaid", "包年包月"},
+	providers.Spot:     {"spot", "竞价实例"},
+}
+
+// notes are the sentences of the log, of waits and of ends.
+var notes = map[flow.NoteCode]sentence{
+	flow.NoteRequested:   {"{by} asked for this change[: {reason}]", "{by} 提出变更申请[：{reason}]"},
+	flow.NotePlanned:     {"Planned: {from} → {to} nodes.", "方案已生成：{from} → {to} 个节点。"},
+	flow.NoteReplaced:    {"This plan no longer holds and its votes are void; the new plan gets a card of its own.", "此方案已失效，原有投票作废；新方案另有卡片。"},
+	flow.NoteVote:        {"{by} approved for {group}.", "{by} 以 {group} 身份批准。"},
+	flow.NoteUnvote:      {"{by}'s approval for {group} no longer counts.", "{by} 以 {group} 身份的批准不再计入。"},
+	flow.NoteApproved:    {"Approved[ by {by}].", "审批通过[，批准人：{by}]。"},
+	flow.NoteFree:        {"No rule asks for an approval, so it goes ahead.", "没有规则要求审批，直接执行。"},
+	flow.NoteDenied:      {"Denied[ by {by}]. Nothing was changed.", "申请被否决[，否决人：{by}]。未作任何变更。"},
+	flow.NoteExpired:     {"Not enough approvals came in time. Nothing was changed.", "未能在期限内获得足够的批准。未作任何变更。"},
+	flow.NoteCancelled:   {"Cancelled[ by {by}]. Nothing was changed.", "申请已取消[，操作人：{by}]。未作任何变更。"},
+	flow.NoteTooLate:     {"{by} asked to cancel, but the change had already been sent to the cloud.", "{by} 请求取消，但变更已提交到云平台。"},
+	flow.NoteScheduled:   {"Cleared to go; it starts at {at}.", "已可执行，将于 {at} 开始。"},
+	flow.NoteQueued:      {"In the cluster's queue[ at place {place}][, behind {behind}].", "已进入该集群的队列[，第 {place} 位][，排在 {behind} 之后]。"},
+	flow.NoteSubmitting:  {"Sending the change to the cloud[ (attempt {attempt})].", "正在向云平台提交变更[（第 {attempt} 次）]。"},
+	flow.NoteAccepted:    {"The cloud accepted the change[; its operation is {operation}].", "云平台已接受变更[，操作编号 {operation}]。"},
+	flow.NoteNotAccepted: {"The cloud did not take the change; it will be tried again.[ {text}]", "云平台未接受变更，稍后重试。[{text}]"},
+	flow.NoteInDoubt:     {"The cloud's answer was lost. Finding out what became of the change; it is not sent again meanwhile.[ {text}]", "未收到云平台的响应。正在核实变更是否生效，核实前不会重复提交。[{text}]"},
+	flow.NoteStage:       {"{stage}: {state}[ — {text}]", "{stage}：{state}[ — {text}]"},
+	flow.NoteJoined:      {"{n} {n|node|nodes} joined[: {nodes}]", "{n} 个节点已加入[：{nodes}]"},
+	flow.NoteLeft:        {"{n} {n|node|nodes} left[: {nodes}]", "{n} 个节点已移除[：{nodes}]"},
+	flow.NoteAttention:   {"Please have a look.[ {text}]", "请关注。[{text}]"},
+	flow.NoteSucceeded:   {"Done: the cloud reports success.", "变更完成，云平台返回成功。"},
+	flow.NotePartial:     {"Only {got} of {want} {want|node|nodes} came through.[ {text}]", "只完成了 {got} 个节点，应为 {want} 个。[{text}]"},
+	flow.NoteFailed:      {"The change failed.[ {text}]", "变更失败。[{text}]"},
+	flow.NoteUnknown:     {"It can't be told whether the change happened.[ {text}]", "无法确认变更是否已生效。[{text}]"},
+	flow.NoteResolved:    {"{by} settled it: {how}.", "{by} 已作裁定：{how}。"},
+	flow.NoteRefused:     {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
+	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
+	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
+	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
+	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
+	flow.NoteAboveMax:    {"That would make {to} nodes; the maximum is {max}, and there are {now} now.", "变更后将有 {to} 个节点，超过上限 {max}；当前为 {now} 个。"},
+	flow.NoteAboveStep:   {"That is {n} nodes at once; at most {max_step} are allowed.", "一次变更 {n} 个节点，超过单次上限 {max_step}。"},
+	flow.NoteTooMany:     {"{n} nodes can't be removed: the group has only {have}.", "无法移除 {n} 个节点：该组只有 {have} 个。"},
+	flow.NoteNoChange:    {"Nothing to do: the group already has {to} {to|node|nodes}.", "无需变更：该组已经是 {to} 个节点。"},
+	flow.NoteAuth:        {"The cloud did not let account {account} in.[ {text}] Please ask whoever runs scalebot to run “scalebot check”.", "云平台拒绝了账号 {account} 的访问。[{text}]请联系 scalebot 的管理员运行“scalebot check”。"},
+
+	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
+	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
+	flow.WaitPlace:  {"In the cluster's queue[ at place {place}][, behind {behind}].", "正在该集群的队列中等待[，第 {place} 位][，排在 {behind} 之后]。"},
+	flow.WaitStart:  {"Starts at {at}.", "将于 {at} 开始。"},
+	flow.WaitBallot: {"The votes can't be read right now, so nothing is decided yet.[ {text}]", "暂时无法读取投票，因此尚未作出决定。[{text}]"},
+	flow.WaitCard:   {"Waiting for Slack to take the card.", "正在等待 Slack 接收卡片。"},
+	flow.WaitProof:  {"Finding out what became of the change; it is not sent again meanwhile.[ {text}]", "正在核实变更是否生效，核实前不会重复提交。[{text}]"},
+}
+
+// resolutions are the values of NoteResolved's how: the signals that settle an
+// unknown flow, and the plain words of the code's comment.
+var resolutions = map[string]sentence{
+	string(flow.SignalHappened): tookPlace,
+	string(flow.SignalRetry):    tookNoPlace,
+	string(flow.SignalClose):    closedFailed,
+	"accepted":                  tookPlace,
+	"retry":                     tookNoPlace,
+	"succeeded":                 {"the change is complete", "变更已完成"},
+	"closed":                    closedFailed,
+}
+
+var (
+	tookPlace    = sentence{"the change happened", "变更已发生"}
+	tookNoPlace  = sentence{"the change did not happen and may be sent again", "变更未发生，可以重新提交"}
+	closedFailed = sentence{"closed as failed", "按失败结束"}
+)
+
+// rejections are what a person reads who asked for something that is not taken.
+var rejections = map[flow.RejectCode]sentence{
+	flow.RejectGuest:      {"Only full members of this workspace can use scalebot.", "只有本工作区的正式成员才能使用 scalebot。"},
+	flow.RejectPerson:     {"Slack could not say who you are just now, so nothing was done. Please try again in a minute.", "暂时无法向 Slack 核实你的身份，未作任何操作。请稍后再试。"},
+	flow.RejectRequester:  {"You are not among those who may change {cluster}.", "你没有变更 {cluster} 的权限。"},
+	flow.RejectCluster:    {"There is no cluster {word}.[ Did you mean {meant}?]", "没有名为 {word} 的集群。[是否想输入 {meant}？]"},
+	flow.RejectGroup:      {"Cluster {cluster} has no group {word}.[ Did you mean {meant}?]", "集群 {cluster} 没有名为 {word} 的组。[是否想输入 {meant}？]"},
+	flow.RejectZero:       {"Adding or removing 0 nodes changes nothing.", "增加或减少 0 个节点等于没有变更。"},
+	flow.RejectStep:       {"{n} nodes at once is too many: at most {max_step} are allowed.", "一次变更 {n} 个节点过多，最多 {max_step} 个。"},
+	flow.RejectMin:        {"{n} {n|node|nodes} would be below the group's minimum of {min}.", "{n} 个节点低于该组的下限 {min}。"},
+	flow.RejectMax:        {"{n} {n|node|nodes} would be above the group's maximum of {max}.", "{n} 个节点超过该组的上限 {max}。"},
+	flow.RejectTerm:       {"Prepaid needs a term, such as 1m, 3m or 1y.", "包年包月需要写明时长，例如 1m、3m 或 1y。"},
+	flow.RejectTermUnused: {"A term and renewal only go with prepaid.", "时长和续费选项只适用于包年包月（prepaid）。"},
+	flow.RejectNodes:      {"“nodes=” only goes with a removal, and must name as many nodes as the amount says.", "“nodes=”只能用于缩容，且节点个数必须与数量一致。"},
+	flow.RejectBuyOption:  {"{option} only makes sense when nodes are added.", "{option} 只适用于扩容。"},
+	flow.RejectDropOption: {"{option} only makes sense when nodes are removed.", "{option} 只适用于缩容。"},
+	flow.RejectTemporary:  {"Temporary changes (“for …”) are not available yet.", "暂不支持临时变更（“for …”）。"},
+	flow.RejectPast:       {"{at} has already passed.", "{at} 已经过去。"},
+	flow.RejectProvider:   {"This change can't be made.[ {text}]", "这项变更无法执行。[{text}]"},
+	flow.RejectFlow:       {"There is no request {word}.", "没有编号为 {word} 的申请。"},
+	flow.RejectNotYours:   {"Only the person who asked for it can do this.", "只有申请人本人可以执行此操作。"},
+	flow.RejectEnded:      {"{id} has already ended: {state}.", "{id} 已经结束：{state}。"},
+	flow.RejectTooLate:    {"{id} has already been sent to the cloud and can't be cancelled any more (now {state}).", "{id} 已提交到云平台，无法取消（当前{state}）。"},
+	flow.RejectNotUnknown: {"{id} needs no decision: it is {state}.", "{id} 无需裁定：当前{state}。"},
+	flow.RejectSettler:    {"You are not among those who may settle a request whose outcome is unknown.", "你没有裁定结果不明的申请的权限。"},
+	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
+	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
+}
+
+// reasons are why a vote isn't counted; a mention stands before them.
+var reasons = map[approvals.Reason]sentence{
+	approvals.ReasonBot:         {"a bot can't vote", "机器人不能投票"},
+	approvals.ReasonDeactivated: {"this account is deactivated", "该账号已停用"},
+	approvals.ReasonStranger:    {"belongs to another workspace", "属于其他工作区"},
+	approvals.ReasonGuest:       {"guests can't vote", "访客不能投票"},
+	approvals.ReasonUnknown:     {"could not be looked up in Slack", "无法向 Slack 核实身份"},
+	approvals.ReasonRequester:   {"asked for this change, and someone else must agree", "是申请人本人，须由他人批准"},
+	approvals.ReasonNotInGroup:  {"is in none of the groups asked", "不在所要求的审批组中"},
+	approvals.ReasonGroupUnread: {"a group asked can't be looked up right now", "暂时无法读取审批组成员"},
+	approvals.ReasonNoSeatLeft:  {"not needed: the group's seats are taken", "该组名额已满，无需再投"},
+	approvals.ReasonBoth:        {"also denied, and the denial counts", "同时投了否决，以否决为准"},
+	approvals.ReasonListCut:     {"Slack's list of voters is cut short", "Slack 返回的投票名单不完整"},
+}
+
+// differences are what moved between two plans.
+var differences = map[approvals.DifferenceKind]sentence{
+	approvals.BaseMoved:   {"Size of the group: {was} → {is}", "组内节点数：{was} → {is}"},
+	approvals.ChangeMoved: {"The change itself: {was} → {is}", "变更内容：{was} → {is}"},
+	approvals.PriceUp:     {"Price: {was} → {is}", "价格：{was} → {is}"},
+	approvals.PriceLost:   {"The price is no longer known (it was {was})[: {is}]", "价格已无法获知（原为 {was}）[：{is}]"},
+}
+
+// refusals are the outright noes of a policy, for a dry run.
+var refusals = map[approvals.RefusalCode]sentence{
+	approvals.NoRules:    {"Would be refused: no approval rules are configured (approvals.rules).", "将被拒绝：尚未配置审批规则（approvals.rules）。"},
+	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。"},
+	approvals.RuleBroken: {"Would be refused: the rule “{name}” could not be evaluated[: {error}]", "将被拒绝：审批规则“{name}”无法求值[：{error}]"},
+}
+
+// nexts are what to do after an end; states that need no next have none.
+var nexts = map[flow.State]sentence{
+	flow.Unknown: {"Look in the cloud's console whether the change happened, then press the button that is true. Until then nothing else is sent to this cluster.", "请在云控制台确认变更是否生效，再点击相符的按钮。在此之前不会向该集群提交其他变更。"},
+	flow.Denied:  {"Talk it over, then ask again with:", "沟通一致后，可用以下命令重新申请："},
+	flow.Expired: {"To ask again:", "重新申请请使用："},
+	flow.Failed:  {"Once the cause is gone, ask again with:", "排除原因后，可用以下命令重新申请："},
+	flow.Partial: {"To ask for the rest:", "补齐剩余节点请使用："},
+}

@@ -1,0 +1,155 @@
+package card
+
+// The words around the sentences: labels, buttons and small print.
+var (
+	wShortened = sentence{"Shortened: there is more than a message can hold.", "内容过长，已省略一部分。"}
+
+	wDays    = sentence{"d", "天"}
+	wHours   = sentence{"h", "小时"}
+	wMinutes = sentence{"min", "分"}
+	wSeconds = sentence{"s", "秒"}
+
+	wColon    = sentence{": ", "："}
+	wComma    = sentence{", ", "、"}
+	wAndMore  = sentence{"and {n} more", "等另外 {n} 个"}
+	wReplaced = sentence{"replaced", "已被取代"}
+
+	wAskedBy  = sentence{"{id} · asked for by {by} · {at}", "{id} · 申请人 {by} · {at}"}
+	wNodes    = sentence{"Nodes", "节点数"}
+	wCharge   = sentence{"Charge", "计费"}
+	wCost     = sentence{"Cost", "费用"}
+	wStart    = sentence{"Start", "开始时间"}
+	wOp       = sentence{"Cloud operation", "云平台操作"}
+	wPlace    = sentence{"Place in the queue", "队列位置"}
+	wTook     = sentence{"Took", "用时"}
+	wCluster  = sentence{"Cluster", "集群"}
+	wStatus   = sentence{"Status", "状态"}
+	wAccount  = sentence{"Account", "账号"}
+	wSize     = sentence{"{from} → {to} ({delta})", "{from} → {to}（{delta}）"}
+	wSpec     = sentence{"spec {value}", "规格 {value}"}
+	wDisk     = sentence{"disk {type} {size} GiB × {n}", "数据盘 {type} {size} GiB × {n}"}
+	wZone     = sentence{"zone {value}", "可用区 {value}"}
+	wDrain    = sentence{"drain {value} first", "先排空 {value}"}
+	wTag      = sentence{"tag {key}={value}", "标签 {key}={value}"}
+	wStartYes = sentence{"start services", "启动服务"}
+	wStartNo  = sentence{"don't start services", "不启动服务"}
+	wBootYes  = sentence{"run bootstrap scripts", "执行引导脚本"}
+	wBootNo   = sentence{"skip bootstrap scripts", "不执行引导脚本"}
+
+	wPrepaid  = sentence{"prepaid for {n} {n|month|months}, {renew}", "包年包月 {n} 个月，{renew}"}
+	wRenewOn  = sentence{"auto-renew on", "自动续费"}
+	wRenewOff = sentence{"auto-renew off", "不自动续费"}
+
+	wCommitted  = sentence{"{sum} committed[ (≈ {month} per month)]", "承诺支付 {sum}[（约每月 {month}）]"}
+	wHourly     = sentence{"{sum} per hour ≈ {month} per month", "每小时 {sum}，约每月 {month}"}
+	wMonthly    = sentence{"{month} per month", "每月 {month}"}
+	wFree       = sentence{"nothing to buy", "无需购买"}
+	wNoPrice    = sentence{"unknown[: {why}]", "未知[：{why}]"}
+	wNoPriceWhy = sentence{"price unknown", "价格未知"}
+
+	wRemoves   = sentence{"Nodes to be removed", "将移除的节点"}
+	wJoined    = sentence{"Joined", "已加入的节点"}
+	wLeft      = sentence{"Left", "已移除的节点"}
+	wCount     = sentence{"{got} of {want} {want|node|nodes} joined", "已加入 {got}/{want} 个节点"}
+	wCountLeft = sentence{"{got} of {want} {want|node|nodes} left", "已移除 {got}/{want} 个节点"}
+
+	wApprovals = sentence{"Approvals", "审批"}
+	wSeatFull  = sentence{"{group}: {got} of {n} — {by}", "{group}：{got}/{n} — {by}"}
+	wSeatOpen  = sentence{"{group}: {got} of {n}[ — {by}] — {open} more needed[ from {who}]", "{group}：{got}/{n}[ — {by}] — 还需 {open} 人[，请 {who} 审批]"}
+	wUncounted = sentence{"Votes that don't count", "未计入的投票"}
+	wVoteLine  = sentence{"{emoji} {by} — {why}", "{emoji} {by} — {why}"}
+	wHowToVote = sentence{"React with {yes} to approve or {no} to deny[ · closes {at}]", "用 {yes} 批准，用 {no} 否决[ · 截止 {at}]"}
+	wRules     = sentence{"Asked for by {n|rule|rules} {rules}", "触发规则：{rules}"}
+	wDenied    = sentence{"Denied by {by}", "否决人：{by}"}
+	wApproved  = sentence{"Approved by {by}", "批准人：{by}"}
+	wNeeds     = sentence{"needs {seats}", "需要 {seats}"}
+	wNeedsSeat = sentence{"{n} of {group}", "{group} {n} 人"}
+	wOr        = sentence{" or ", " 或 "}
+
+	wRoad       = sentence{"Progress", "进度"}
+	wStepPlan   = sentence{"Plan", "制定方案"}
+	wStepVote   = sentence{"Approval", "审批"}
+	wStepStart  = sentence{"Start time", "等待开始时间"}
+	wStepQueue  = sentence{"Queue", "排队"}
+	wStepSend   = sentence{"Send to the cloud", "提交到云平台"}
+	wStepEnd    = sentence{"Done", "完成"}
+	wIsPending  = sentence{"pending", "未开始"}
+	wIsRunning  = sentence{"in progress", "进行中"}
+	wIsDone     = sentence{"done", "完成"}
+	wIsStopped  = sentence{"stopped here", "在此终止"}
+	wNotNeeded  = sentence{"not needed", "无需审批"}
+	wVotes      = sentence{"{got} of {n}", "{got}/{n}"}
+	wOpID       = sentence{"operation {id}", "操作编号 {id}"}
+	wMoreStages = sentence{"{n} more {n|stage|stages}", "另有 {n} 个阶段"}
+
+	wWhatMoved   = sentence{"What changed", "变化内容"}
+	wReplacedWhy = sentence{"This plan no longer holds and its votes are void. If the request goes on, the new plan has a card of its own.", "此方案已失效，原有投票作废。若申请继续，新方案将有单独的卡片。"}
+	wPlanning    = sentence{"Looking at the cluster and pricing the change.", "正在查看集群并计算价格。"}
+
+	wKeep       = sentence{"Keep it", "保留"}
+	wGoBack     = sentence{"Go back", "返回"}
+	wCancel     = sentence{"Cancel request", "取消申请"}
+	wCancelTop  = sentence{"Cancel this request?", "取消这项申请？"}
+	wCancelText = sentence{"Request {id} ends and nothing is changed. Only the person who asked for it can do this.", "申请 {id} 将结束，不作任何变更。只有申请人本人可以取消。"}
+	wCancelYes  = sentence{"Cancel it", "确认取消"}
+	wHappened   = sentence{"It happened", "变更已发生"}
+	wHappenTop  = sentence{"The change happened?", "变更确实已发生？"}
+	wHappenText = sentence{"You looked in the cloud's console and saw the change of {id}. scalebot goes on following it and does not send it again.", "你已在云控制台确认 {id} 的变更已发生。scalebot 将继续跟踪，不再提交。"}
+	wDidNot     = sentence{"It did not happen", "变更未发生"}
+	wDidNotTop  = sentence{"The change did not happen?", "变更确实未发生？"}
+	wDidNotText = sentence{"You looked in the cloud's console and {id} did not happen there. scalebot sends it AGAIN: if you are wrong, it is done and paid for twice.", "你已在云控制台确认 {id} 的变更未发生。scalebot 将重新提交：如果判断有误，变更会执行两次并重复计费。"}
+	wClose      = sentence{"Close as failed", "按失败结束"}
+	wCloseTop   = sentence{"Close as failed?", "按失败结束？"}
+	wCloseText  = sentence{"{id} ends as failed and nothing more is sent or followed. What the cloud may have done stays as it is.", "{id} 将按失败结束，不再提交或跟踪。云平台可能已完成的操作保持原样。"}
+	wConfirm    = sentence{"Yes, I checked", "已确认"}
+	wCloseYes   = sentence{"Close it", "确认结束"}
+
+	wNoticeTook = sentence{"Took {all} from request to end[; {run} of it in the cloud]", "从申请到结束用时 {all}[，其中云平台执行 {run}]"}
+	wNoticeOpen = sentence{"{all} since the request[; {run} since it was sent]", "距申请已 {all}[，距提交已 {run}]"}
+
+	wAccepted = sentence{"Request {id} is recorded: {what}.", "申请 {id} 已登记：{what}。"}
+	wNextCard = sentence{"Next: scalebot looks at the cluster, prices the change and posts a card in this channel.", "接下来 scalebot 会查看集群、计算价格，并在本频道发布卡片。"}
+	wAgain    = sentence{"This was already taken as request {id}: {state}. Nothing was done twice.", "此前已登记为申请 {id}：{state}。未重复执行。"}
+	wTryThis  = sentence{"Try this:", "可以试试："}
+	wSeeHelp  = sentence{"{command} help shows what can be said.", "输入 {command} help 查看用法。"}
+
+	wDryRun   = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}
+	wWouldAsk = sentence{"Would need", "需要的审批"}
+	wWouldRun = sentence{"No rule asks for an approval: this would go ahead by itself.", "没有规则要求审批，将直接执行。"}
+	wRuleYes  = sentence{"Rule {name} matches: {seats}", "规则 {name} 命中：{seats}"}
+	wRuleNo   = sentence{"{n|Rule|Rules} without a match: {rules}", "未命中的规则：{rules}"}
+
+	wGroups    = sentence{"Groups", "节点组"}
+	wGroupLine = sentence{"{group}: {n} {n|node|nodes}[ · {type}][ · {limits}]", "{group}：{n} 个节点[ · {type}][ · {limits}]"}
+	wGroupGone = sentence{"{group}: the cloud has no such group", "{group}：云平台中没有该组"}
+	wGroupOnly = sentence{"{group}[ · {limits}] · {charge}", "{group}[ · {limits}] · {charge}"}
+	wLimits    = sentence{"{min} to {max}", "{min} 至 {max} 个"}
+	wLimitMin  = sentence{"at least {min}", "至少 {min} 个"}
+	wLimitStep = sentence{"at most {step} at once", "单次最多 {step} 个"}
+	wSeenAt    = sentence{"Seen at {at}", "观测时间 {at}"}
+	wClusters  = sentence{"Clusters", "集群"}
+	wNone      = sentence{"There are none.", "暂无。"}
+	wNoCluster = sentence{"No clusters are configured.", "尚未配置集群。"}
+	wFlows     = sentence{"Requests", "申请"}
+	wNoFlows   = sentence{"No requests match.", "没有符合条件的申请。"}
+	wFlowBy    = sentence{"{id} · {head} · {state} · {by} · {at}", "{id} · {head} · {state} · {by} · {at}"}
+	wLog       = sentence{"What happened", "经过"}
+	wLogLine   = sentence{"{at} · {what}", "{at} · {what}"}
+	wEarlier   = sentence{"{n} earlier {n|entry|entries}", "更早的记录 {n} 条"}
+
+	wYouAre   = sentence{"You are {by}", "你是 {by}"}
+	wYouIn    = sentence{"Approver groups: {groups}", "所在审批组：{groups}"}
+	wYouInNo  = sentence{"You are in no approver group.", "你不在任何审批组中。"}
+	wMayAsk   = sentence{"You may ask for changes to: {clusters}", "你可以申请变更：{clusters}"}
+	wMayNot   = sentence{"You may not ask for changes to any cluster.", "你不能申请变更任何集群。"}
+	wMaySet   = sentence{"You may settle requests whose outcome is unknown.", "你可以裁定结果不明的申请。"}
+	wHelp     = sentence{"What scalebot understands", "scalebot 的用法"}
+	wExamples = sentence{"Examples", "示例"}
+	wCloudErr = sentence{"The cloud could not be asked.[ {text}] Nothing was changed.", "未能从云平台获取结果。[{text}]未作任何变更。"}
+
+	wHome        = sentence{"scalebot", "scalebot"}
+	wHomeIntro   = sentence{"Resize clusters from chat with {command}. What costs money or removes capacity is approved first.", "在聊天中用 {command} 调整集群规模。涉及费用或缩减容量的变更须先审批。"}
+	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
+	wHomeRunning = sentence{"Under way", "进行中"}
+	wHomeMine    = sentence{"Your requests", "你的申请"}
+)
