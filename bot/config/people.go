@@ -1,0 +1,67 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"scalebot/approvals"
+)
+
+func (b *builder) people(path []string, k peopleKeys) approvals.Group {
+	b.twice(below(path, "users"), k.Users)
+	b.twice(below(path, "usergroups"), k.Usergroups)
+	return approvals.Group{Users: k.Users, Usergroups: k.Usergroups}
+}
+
+// approvals checks the section for form; its meaning is approvals.Compile's.
+func (b *builder) approvals() {
+	k := b.file.Approvals
+	b.cfg.RemindAfter, b.cfg.Grace = k.RemindAfter, k.Grace
+	c := approvals.Config{
+		Groups:         map[string]approvals.Group{},
+		Approve:        k.Reactions.Approve,
+		Deny:           k.Reactions.Deny,
+		ExpireAfter:    k.ExpireAfter,
+		PriceTolerance: float64(k.PriceTolerance),
+		SelfApproval:   k.SelfApproval,
+		RulesGiven:     b.root.has("approvals", "rules"),
+	}
+	for _, name := range sorted(k.Groups) {
+		c.Groups[name] = b.people([]string{"approvals", "groups", name}, k.Groups[name])
+	}
+	for _, r := range k.Rules {
+		c.Rules = append(c.Rules, approvals.Rule{Name: r.Name, When: r.When, Require: r.Require})
+	}
+	for _, f := range k.Freezes {
+		c.Freezes = append(c.Freezes, approvals.Freeze{Name: f.Name, From: f.From, To: f.To, When: f.When})
+	}
+	b.cfg.Approvals = c
+	b.settle(k, c)
+
+	rules := []string{"approvals", "rules"}
+	switch {
+	case !c.RulesGiven:
+		b.warn(rules, "is missing: every change will be refused; write [] if none shall need approval")
+	case len(c.Rules) == 0:
+		b.warn(rules, "has no rule: every change runs without approval")
+	}
+}
+
+func (b *builder) settle(k approvalKeys, c approvals.Config) {
+	path := []string{"approvals", "settle"}
+	b.cfg.Settle = k.Settle
+	if !b.root.has(path...) {
+		b.cfg.Settle = sorted(c.Groups)
+		return
+	}
+	if len(k.Settle) == 0 && !b.overlaps(path) {
+		b.at(path, "names nobody: a flow in doubt could never be settled", "")
+	}
+	b.twice(path, k.Settle)
+	for i, name := range k.Settle {
+		if _, ok := c.Groups[name]; !ok && name != "" {
+			b.at(below(path, fmt.Sprint(i)), fmt.Sprintf("no group %q in approvals.groups", name), nearest(name, sorted(c.Groups)))
+		}
+	}
+	b.cfg.Settle = slices.Clone(k.Settle)
+}
