@@ -99,12 +99,15 @@ func (k *compiler) checkGroups() {
 		if len(g.Users) == 0 && len(g.Usergroups) == 0 {
 			k.bad(path, "", "approver group %s is empty: nobody could ever approve; give it users or usergroups", name)
 		}
-		for key, ids := range map[string][]string{"users": g.Users, "usergroups": g.Usergroups} {
-			for i, id := range ids {
-				if strings.TrimSpace(id) == "" {
-					k.bad([]string{"groups", name, key, strconv.Itoa(i)}, "", "a Slack id is missing")
-				}
-			}
+		k.checkIDs([]string{"groups", name, "users"}, g.Users)
+		k.checkIDs([]string{"groups", name, "usergroups"}, g.Usergroups)
+	}
+}
+
+func (k *compiler) checkIDs(path []string, ids []string) {
+	for i, id := range ids {
+		if strings.TrimSpace(id) == "" {
+			k.bad(append(slices.Clone(path), strconv.Itoa(i)), "", "a Slack id is missing")
 		}
 	}
 }

@@ -189,8 +189,8 @@ func (s *Store) List(ctx context.Context, q flow.Filter) ([]flow.Flow, error) {
 	}
 	var found []flow.Flow
 	for offset := int64(0); ; offset += listPage {
-		ids, err := s.rdb.ZRangeArgs(ctx, redis.ZRangeArgs{
-			Key: index, Start: oldest, Stop: "+inf", ByScore: true, Rev: true, Offset: offset, Count: listPage,
+		ids, err := s.rdb.ZRevRangeByScore(ctx, index, &redis.ZRangeBy{
+			Min: oldest, Max: "+inf", Offset: offset, Count: listPage,
 		}).Result()
 		if err != nil {
 			return nil, answer("", err)

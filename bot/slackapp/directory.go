@@ -1,0 +1,254 @@
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"golang.org/x/sync/singleflight"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+)
+
+const (
+	methodUser  = "users.info"
+	methodGroup = "usergroups.users.list"
+
+	personTTL = 5 * time.Minute
+	groupTTL  = time.Minute
+	// lookups is how many people are looked up at once (users.info is Tier 4).
+	lookups = 4
+	// lookupTimeout bounds a look-up that several callers may share, so that no
+	// one caller's context ends it for the others.
+	lookupTimeout = 5 * time.Second
+	maxCached     = 20_000
+)
+
+// slackbot has is_bot false (slack.md 4.1).
+const slackbot = "USLACKBOT"
+
+var errNoIdentity = errors.New("the bot doesn't know its workspace yet")
+
+// profile is what is kept of a user.
+type profile struct {
+	person   approvals.Person
+	language string // en or zh
+	zone     *time.Location
+}
+
+// cache keeps what look-ups gave, for a time. What an event made void while it
+// was being looked up is not kept: the answer may be from before the event.
+type cache[V any] struct {
+	clock  flow.Clock
+	ttl    time.Duration
+	flight singleflight.Group
+
+	mu    sync.Mutex
+	known map[string]cached[V]
+	gen   int
+}
+
+type cached[V any] struct {
+	v  V
+	at time.Time
+}
+
+func newCache[V any](c flow.Clock, ttl time.Duration) *cache[V] {
+	return &cache[V]{clock: c, ttl: ttl, known: map[string]cached[V]{}}
+}
+
+func (c *cache[V]) get(key string) (V, bool) {
+	now := c.clock.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.known[key]
+	return e.v, ok && now.Sub(e.at) < c.ttl
+}
+
+// forget drops one entry, or all with "".
+func (c *cache[V]) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gen++
+	if key == "" {
+		clear(c.known)
+		return
+	}
+	delete(c.known, key)
+}
+
+// fill gives the cached value, or looks it up. Callers that ask for one key at a
+// time share a look-up, which goes on when one of them leaves.
+func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
+	if v, ok := c.get(key); ok {
+		return v, nil
+	}
+	c.mu.Lock()
+	gen := c.gen
+	c.mu.Unlock()
+	// The generation is part of the flight: who asks after an event must not get
+	// the answer to a question from before it.
+	flight := c.flight.DoChan(fmt.Sprint(gen, " ", key), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+		defer cancel()
+		at := c.clock.Now()
+		v, err := look(ctx)
+		if err != nil {
+			return v, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.gen == gen {
+			if len(c.known) >= maxCached {
+				clear(c.known)
+			}
+			c.known[key] = cached[V]{v: v, at: at}
+		}
+		return v, nil
+	})
+	var none V
+	select {
+	case r := <-flight:
+		v, ok := r.Val.(V)
+		if r.Err == nil && !ok {
+			return none, errors.New("a look-up gave nothing")
+		}
+		return v, r.Err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
+
+// profile looks a user up (users.info, cached). A *refusal means that Slack
+// knows no such user or doesn't show them.
+func (a *App) profile(ctx context.Context, user string) (profile, error) {
+	id := a.identity.Load()
+	if id == nil {
+		return profile{}, errNoIdentity
+	}
+	return a.people.fill(ctx, user, func(ctx context.Context) (profile, error) {
+		select {
+		case a.lookups <- struct{}{}:
+			defer func() { <-a.lookups }()
+		case <-ctx.Done():
+			return profile{}, ctx.Err()
+		}
+		var u *slack.User
+		err := a.call(ctx, methodUser, func(ctx context.Context) (err error) {
+			u, err = a.slack.GetUserInfoContext(ctx, user)
+			return err
+		})
+		if err != nil {
+			return profile{}, err
+		}
+		if u.ID != user {
+			return profile{}, &refusal{method: methodUser, code: "another_user", detail: "asked for " + user + ", got " + u.ID}
+		}
+		return profileOf(u, *id), nil
+	})
+}
+
+func profileOf(u *slack.User, own Identity) profile {
+	p := profile{
+		person: approvals.Person{
+			ID: u.ID, Name: u.Name, Found: true,
+			Bot:      u.IsBot || u.IsConnectorBot || u.IsWorkflowBot || u.ID == slackbot,
+			Guest:    u.IsRestricted || u.IsUltraRestricted,
+			Stranger: u.IsStranger || !ofTeam(u, own.Team),
+			Deleted:  u.Deleted,
+		},
+		language: languageOf(u.Locale),
+		zone:     time.UTC,
+	}
+	if zone, err := time.LoadLocation(u.TZ); err == nil && u.TZ != "" {
+		p.zone = zone
+	} else if u.TZOffset != 0 {
+		p.zone = time.FixedZone(u.TZLabel, u.TZOffset)
+	}
+	return p
+}
+
+// ofTeam reports whether a user is of the workspace. is_stranger doesn't tell:
+// it is false for members of other organisations in a shared channel (slack.md
+// 4.5). Without a team nobody is one of ours.
+func ofTeam(u *slack.User, team string) bool {
+	return u.TeamID == team || slices.Contains(u.Enterprise.Teams, team)
+}
+
+// notFound are the answers of users.info about one user; other refusals say
+// nothing about anybody.
+var notFound = []string{"user_not_found", "users_not_found", "user_not_visible", "another_user"}
+
+// People looks users up (users.info, at most 5 min old). Somebody whom Slack
+// doesn't know or show has Found false. When Slack can't be asked at all there
+// is an error, so that nobody is taken for a stranger because of a bad minute.
+func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Person, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		id     string
+		person approvals.Person
+		err    error
+	}
+	unique := slices.Compact(slices.Sorted(slices.Values(ids)))
+	results := make(chan result, len(unique))
+	for _, id := range unique {
+		if p, ok := a.people.get(id); ok {
+			results <- result{id: id, person: p.person}
+			continue
+		}
+		go func() {
+			p, err := a.profile(ctx, id)
+			results <- result{id, p.person, err}
+		}()
+	}
+	people := make(map[string]approvals.Person, len(unique))
+	for range unique {
+		r := <-results
+		switch {
+		case r.err == nil:
+			people[r.id] = r.person
+		case refusedWith(r.err, notFound...):
+			people[r.id] = approvals.Person{ID: r.id}
+		default:
+			return nil, fmt.Errorf("people can't be looked up in Slack: %w", r.err)
+		}
+	}
+	return people, nil
+}
+
+// Members are the users of a group of config: those it names and those of its
+// usergroups (usergroups.users.list, at most 1 min old). A usergroup that can't
+// be read, or is disabled, is an error: a part of the members is not the group.
+func (a *App) Members(ctx context.Context, g approvals.Group) ([]string, error) {
+	members := slices.Clone(g.Users)
+	for _, group := range g.Usergroups {
+		users, err := a.groups.fill(ctx, group, func(ctx context.Context) (users []string, err error) {
+			err = a.call(ctx, methodGroup, func(ctx context.Context) (err error) {
+				users, err = a.slack.GetUserGroupMembersContext(ctx, group, a.inTeam()...)
+				return err
+			})
+			return users, err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("usergroup %s can't be read: %w", group, err)
+		}
+		members = append(members, users...)
+	}
+	slices.Sort(members)
+	return slices.Compact(members), nil
+}
+
+// inTeam names the workspace where the token is good for several (Slack,
+// usergroups.users.list: "team_id is required if an org token is used").
+func (a *App) inTeam() []slack.GetUserGroupMembersOption {
+	if id := a.identity.Load(); id != nil && id.Enterprise != "" {
+		return []slack.GetUserGroupMembersOption{slack.GetUserGroupMembersOptionTeamID(id.Team)}
+	}
+	return nil
+}

@@ -1,0 +1,17 @@
+// Package slackapp is the Slack edge: it holds the Socket Mode connections,
+// acknowledges what arrives, turns commands, mentions, reactions and clicks into
+// calls of flow.FrontDesk, and carries out what flow.Chat, flow.Ballots and
+// flow.Directory ask of Slack.
+//
+// It judges nothing, calls no cloud and keeps no state of a flow. Before an ack
+// it makes at most one call of the Desk, because Slack gives three seconds and
+// shows the person an error afterwards. Everything else runs behind the ack on a
+// bounded set of workers. What doesn't fit is left unacknowledged where Slack
+// will deliver again (events) and answered with "nothing was done" where it
+// won't (commands).
+//
+// An App is made with New, asked who it is with Identify, and run with Run; it
+// serves as Chat, Ballots and Directory from Identify on. Facts about Slack and
+// slack-go named "slack.md" in comments come from measurements of slack-go
+// v0.35.0 and Slack's own documentation.
+package slackapp

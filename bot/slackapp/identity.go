@@ -1,0 +1,95 @@
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+)
+
+// Identity is who the bot is in its workspace.
+type Identity struct {
+	Team       string // workspace id
+	TeamName   string
+	Enterprise string // organisation id on Enterprise Grid, else ""
+	User       string // the bot's user id
+	BotID      string
+	AppID      string // "" when Slack didn't tell
+	Scopes     []string
+}
+
+// Scope is a bot scope that the app needs, and what for.
+type Scope struct{ Name, Reason string }
+
+// RequiredScopes are the bot scopes without which something doesn't work, and
+// no more (Slack, Permission scopes). The manifest and `scalebot check` use this
+// list.
+func RequiredScopes() []Scope {
+	return []Scope{
+		{"commands", "to offer the slash command"},
+		{"app_mentions:read", "to hear commands in threads, where slash commands can't be used"},
+		{"chat:write", "to post and update cards, thread logs and notices, and to answer privately"},
+		{"reactions:read", "to read who approved and who denied"},
+		{"users:read", "to tell guests, bots and deactivated people from members, and to answer in the reader's language and time zone"},
+		{"usergroups:read", "to look up the members of approver groups"},
+		{"channels:history", "to find a card again when the answer to posting it was lost, and to notice a deleted card, in public channels"},
+		{"groups:history", "the same in private channels"},
+	}
+}
+
+// MissingScopes are the required scopes that a token doesn't have.
+func MissingScopes(granted []string) []Scope {
+	return slices.DeleteFunc(RequiredScopes(), func(s Scope) bool { return slices.Contains(granted, s.Name) })
+}
+
+// Identify asks Slack who the tokens belong to. Call it before Run and before
+// any method of flow.Directory: slack-go's sockets never try the bot token, and
+// whether somebody is of the own workspace can't be told without it. ErrTokens
+// when Slack refuses the bot token; anything else may be tried again.
+func (a *App) Identify(ctx context.Context) (Identity, error) {
+	var test *slack.AuthTestResponse
+	err := a.call(ctx, "auth.test", func(ctx context.Context) (err error) {
+		test, err = a.slack.AuthTestContext(ctx)
+		return err
+	})
+	if err != nil {
+		return Identity{}, err
+	}
+	id := Identity{Team: test.TeamID, TeamName: test.Team, Enterprise: test.EnterpriseID, User: test.UserID, BotID: test.BotID}
+	if id.Team == "" || id.User == "" {
+		return Identity{}, errors.New("auth.test named no workspace or no user: is slack.api_url right?")
+	}
+	for scope := range strings.SplitSeq(test.Header.Get("X-OAuth-Scopes"), ",") {
+		if scope = strings.TrimSpace(scope); scope != "" {
+			id.Scopes = append(id.Scopes, scope)
+		}
+	}
+	slices.Sort(id.Scopes)
+	// Only to notice tokens of two different apps, so a refusal does no harm.
+	err = a.call(ctx, "bots.info", func(ctx context.Context) error {
+		bot, err := a.slack.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: id.BotID})
+		if err == nil {
+			id.AppID = bot.AppID
+		}
+		return err
+	})
+	if err != nil {
+		a.log.Debug("the bot's app is not known", "err", redacted(err))
+	}
+	a.identity.Store(&id)
+	return id, nil
+}
+
+// sameApp checks that the app token, named app-1-APPID-… by Slack, and the bot
+// token belong together: with tokens of two apps everything connects, but
+// commands arrive from one app and replies come from the other (slack.md 8).
+func (a *App) sameApp(helloApp string) error {
+	id := a.identity.Load()
+	if id == nil || id.AppID == "" || helloApp == "" || id.AppID == helloApp {
+		return nil
+	}
+	return fmt.Errorf("slack.app_token is of app %s but slack.bot_token of app %s: take both from one app", helloApp, id.AppID)
+}

@@ -1,0 +1,52 @@
+package slackapp
+
+import "scalebot/bot/flow"
+
+// said is a sentence of the edge itself, about the delivery and not about any
+// flow; everything else is said by card.
+type said struct{ en, zh string }
+
+func (s said) in(lang string) flow.Message {
+	if lang == "zh" {
+		return flow.Message{Text: s.zh}
+	}
+	return flow.Message{Text: s.en}
+}
+
+var (
+	saidLooking = said{"One moment, I am looking it up…", "请稍候，正在查询……"}
+	saidBusy    = said{
+		"Too much is going on right now: nothing was done. Please send the command again in a minute.",
+		"当前请求过多，未执行任何操作。请一分钟后重新发送命令。",
+	}
+	saidStopping = said{
+		"I am being restarted: nothing was done. Please send the command again in a minute.",
+		"机器人正在重启，未执行任何操作。请一分钟后重新发送命令。",
+	}
+	saidUnreadable = said{
+		"Slack sent this command in a form that I can't read: nothing was done.",
+		"无法读取 Slack 发送的命令，未执行任何操作。",
+	}
+	saidNotYet = said{
+		"This command is understood, but not available yet. `help` lists what is.",
+		"该命令暂未开放。发送 `help` 可查看可用的命令。",
+	}
+	saidOldButton = said{
+		"This button is from an older version and does nothing any more. `help` lists what can be typed.",
+		"该按钮来自旧版本，已不再有效。发送 `help` 可查看可用的命令。",
+	}
+	saidNoZone = said{
+		"Your time zone could not be looked up, so `at` can't be understood: nothing was done. Try again, or write the offset, such as `at 2026-12-24T02:00+08:00`.",
+		"无法获取你的时区，因此不能确定 `at` 的时间，未执行任何操作。请重试，或写明时差，例如 `at 2026-12-24T02:00+08:00`。",
+	}
+	saidFailed = said{
+		"The answer could not be looked up. Please try again in a minute.",
+		"暂时无法查询，请一分钟后重试。",
+	}
+	saidUncertain = said{
+		"It could not be confirmed whether this was recorded. Look at `list` before you send it again.",
+		"无法确认是否已记录。请先用 `list` 查看，再决定是否重新发送。",
+	}
+	saidCancelled = said{"Cancelling was asked for; the card shows how it ends.", "已请求取消，结果见卡片。"}
+	saidSettled   = said{"Your decision is on record; the card shows what follows.", "已记录你的决定，后续进展见卡片。"}
+)

@@ -1,0 +1,289 @@
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+)
+
+const (
+	// ackTimeout bounds how long an ack waits for room in slack-go's queue, which
+	// is 20 deep and stands still without a connection (slack.md 2.4). Behind
+	// Slack's three seconds there is no use in it.
+	ackTimeout = 2500 * time.Millisecond
+	// ackQueue is how many acks of one socket may wait.
+	ackQueue = 512
+	// maxAck is Slack's limit of a client frame less some room for the envelope:
+	// a longer one closes the socket with code 1009 (slack.md 1.3).
+	maxAck = 19 << 10
+	// writeBuffer keeps an ack in one frame: Slack drops large acks in several
+	// (slack.md 2.1).
+	writeBuffer = 32 << 10
+	// goodRun is how long a connection lives to count as a good one. Worse ones in
+	// a row are opened ever more slowly, up to slowest apart.
+	goodRun = 30 * time.Second
+	slowest = 30 * time.Second
+)
+
+// ack is an answer to an envelope on its way to a socket.
+type ack struct {
+	id, kind string
+	payload  any // nil = bare
+	arrived  time.Time
+}
+
+// socket is one Socket Mode connection, opened anew whenever it ends.
+type socket struct {
+	app    *App
+	n      int
+	log    *slog.Logger
+	client *socketmode.Client
+	acks   chan ack
+	queued atomic.Int64 // acks not yet given to slack-go
+
+	up    atomic.Bool  // had its hello and is not known to be down
+	life  atomic.Int64 // counts connections: an ack belongs to one
+	heard atomic.Int64 // when the connection last gave a byte, Unix nanoseconds
+
+	mu     sync.Mutex
+	hello  time.Time // of the last connection; zero = it had none
+	poor   int       // connections in a row that didn't last
+	opened bool
+}
+
+func (a *App) newSocket(n int) *socket {
+	s := &socket{app: a, n: n, log: a.log.With("socket", n), acks: make(chan ack, ackQueue)}
+	// Its own Web API client, since opening is paced per socket. slack-go copies
+	// it, debug must stay off: it would add debug_reconnects to the address.
+	api := slack.New(a.opt.BotToken,
+		slack.OptionAppLevelToken(a.opt.AppToken),
+		slack.OptionAPIURL(a.opt.APIURL),
+		slack.OptionHTTPClient(doer{client: a.http, before: s.beforeOpen}))
+	s.client = socketmode.New(api,
+		socketmode.OptionPingInterval(a.opt.PingInterval),
+		socketmode.OptionDialer(&websocket.Dialer{
+			Proxy:            http.ProxyFromEnvironment,
+			HandshakeTimeout: httpTimeout,
+			WriteBufferSize:  writeBuffer,
+			NetDialContext:   s.dial,
+		}))
+	return s
+}
+
+// dial notes when the connection gives a byte: slack-go keeps the age of the
+// last ping to itself.
+func (s *socket) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: httpTimeout}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return heard{Conn: conn, note: s.note}, nil
+}
+
+func (s *socket) note() { s.heard.Store(s.app.clock.Now().UnixNano()) }
+
+type heard struct {
+	net.Conn
+	note func()
+}
+
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	if n > 0 {
+		h.note()
+	}
+	return n, err
+}
+
+// beforeOpen waits for this socket's turn to call apps.connections.open.
+func (s *socket) beforeOpen(ctx context.Context) error {
+	s.mu.Lock()
+	switch {
+	case !s.opened:
+		s.opened = true
+	case !s.hello.IsZero() && s.app.clock.Now().Sub(s.hello) >= goodRun:
+		s.poor = 0
+	default:
+		s.poor++
+	}
+	s.hello = time.Time{}
+	poor := s.poor
+	s.mu.Unlock()
+	var extra time.Duration
+	if poor > 1 {
+		extra = min(time.Second<<min(poor-2, 10), slowest)
+		extra += rand.N(extra/4 + 1)
+	}
+	return s.app.spacing.wait(ctx, extra)
+}
+
+// run keeps the connection until the context ends (nil) or Slack refuses the
+// tokens (ErrTokens). fatal is told at once about refusals that slack-go would
+// repeat for ever.
+func (s *socket) run(ctx context.Context, fatal func(error), take func(*socket, envelope)) error {
+	var helpers sync.WaitGroup
+	done := make(chan struct{})
+	defer helpers.Wait()
+	defer close(done)
+	// slack-go stops reading, answering pings and reconnecting when Events is
+	// full, and never closes it: drain it until RunContext has returned (slack.md
+	// 2.3). Nothing in here may wait.
+	helpers.Go(func() {
+		for {
+			select {
+			case evt := <-s.client.Events:
+				s.on(ctx, evt, fatal, take)
+			case <-done:
+				return
+			}
+		}
+	})
+	helpers.Go(func() {
+		for {
+			select {
+			case a := <-s.acks:
+				s.send(ctx, a)
+			case <-done:
+				return
+			}
+		}
+	})
+	for {
+		err := s.client.RunContext(ctx)
+		s.up.Store(false)
+		s.life.Add(1)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if refused := tokensRefused("apps.connections.open", err); refused != nil {
+			return refused
+		}
+		// slack-go takes HTTP 404 for a refusal; it may as well be a proxy that is
+		// being replaced. beforeOpen paces the next try.
+		s.app.metrics.gaps.WithLabelValues("connect").Inc()
+		s.log.Error("the socket gave up and is started again; is slack.api_url right?", "err", redacted(err))
+	}
+}
+
+// on takes one event of slack-go.
+func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error), take func(*socket, envelope)) {
+	switch evt.Type {
+	case socketmode.EventTypeConnecting:
+		if s.up.Swap(false) {
+			s.log.Info("the socket is opened anew")
+		}
+		s.life.Add(1)
+	case socketmode.EventTypeHello:
+		s.greeted(evt.Request, fatal)
+	case socketmode.EventTypeConnectionError:
+		s.app.metrics.gaps.WithLabelValues("connect").Inc()
+		var cause error = errors.New("unknown")
+		var backoff time.Duration
+		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
+			cause, backoff = e.ErrorObj, e.Backoff
+		}
+		if refused := tokensRefused("apps.connections.open", cause); refused != nil {
+			fatal(refused)
+			return
+		}
+		if ctx.Err() == nil {
+			s.log.Warn("Slack can't be reached over a socket", "err", redacted(cause), "retry_in", backoff.String())
+		}
+	case socketmode.EventTypeIncomingError:
+		s.app.metrics.gaps.WithLabelValues("read").Inc()
+		if e, ok := evt.Data.(*slack.IncomingEventError); ok {
+			s.log.Debug("reading from the socket failed", "err", redacted(e.ErrorObj))
+		}
+	case socketmode.EventTypeErrorWriteFailed:
+		s.app.metrics.gaps.WithLabelValues("write").Inc()
+		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok {
+			s.app.metrics.acks.WithLabelValues("any", ackLost).Inc()
+			s.log.Warn("an acknowledgement was lost", "envelope", e.Response.EnvelopeID, "err", redacted(e.Cause))
+		}
+	case socketmode.EventTypeErrorBadMessage:
+		// Types that slack-go doesn't know, or a field in another form than it
+		// expects. Slack would send it three times more; what we need of it we read
+		// ourselves (slack.md 2.3).
+		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
+			s.app.metrics.gaps.WithLabelValues("message").Inc()
+			s.log.Debug("slack-go could not read a message", "err", redacted(e.Cause))
+			if env, ok := decodeEnvelope(e.Message); ok {
+				take(s, env.on(s))
+			}
+		}
+	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
+		if r := evt.Request; r != nil && r.EnvelopeID != "" {
+			take(s, envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt}.on(s))
+		}
+	case socketmode.EventTypeConnected, socketmode.EventTypeInvalidAuth, socketmode.EventTypeDisconnect:
+		// connected comes before hello and says nothing about readiness; RunContext
+		// returns the other's cause; slack-go handles disconnect itself.
+	}
+}
+
+// greeted takes a hello: from here on Slack delivers on this connection.
+func (s *socket) greeted(r *socketmode.Request, fatal func(error)) {
+	s.mu.Lock()
+	s.hello = s.app.clock.Now()
+	s.mu.Unlock()
+	s.note()
+	s.up.Store(true)
+	s.app.metrics.connects.Inc()
+	if r != nil {
+		s.log.Info("the socket is ready", "connections_of_the_app", r.NumConnections, "host", r.DebugInfo.Host)
+		if err := s.app.sameApp(r.ConnectionInfo.AppID); err != nil {
+			fatal(errors.Join(ErrTokens, err))
+			return
+		}
+	}
+	s.app.gap()
+}
+
+// ready reports whether the connection had its hello and was heard of lately.
+func (s *socket) ready(now time.Time, silence time.Duration) bool {
+	return s.up.Load() && now.Sub(time.Unix(0, s.heard.Load())) < silence
+}
+
+// The outcomes of acks in metrics.
+const (
+	ackQueued = "queued"
+	ackLost   = "lost"
+)
+
+// answer queues an ack; it never waits. A full queue means that the socket has
+// been down for long: Slack has given up on these envelopes anyway.
+func (s *socket) answer(a ack) {
+	s.queued.Add(1)
+	select {
+	case s.acks <- a:
+	default:
+		s.queued.Add(-1)
+		s.app.metrics.acks.WithLabelValues(a.kind, ackLost).Inc()
+		s.log.Warn("an acknowledgement was dropped: too many are waiting", "envelope", a.id)
+	}
+}
+
+// send gives an ack to slack-go.
+func (s *socket) send(ctx context.Context, a ack) {
+	defer s.queued.Add(-1)
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	err := s.client.AckCtx(ctx, a.id, a.payload)
+	if err != nil {
+		s.app.metrics.acks.WithLabelValues(a.kind, ackLost).Inc()
+		s.log.Warn("an acknowledgement could not be sent", "envelope", a.id, "err", redacted(err))
+		return
+	}
+	s.app.metrics.acks.WithLabelValues(a.kind, ackQueued).Inc()
+	s.app.metrics.ackTime.WithLabelValues(a.kind).Observe(s.app.clock.Now().Sub(a.arrived).Seconds())
+}
