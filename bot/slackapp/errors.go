@@ -20,17 +20,17 @@ var ErrTokens = errors.New("Slack refuses the tokens")
 // refusals of the tokens (Slack, common errors of the Web API). slack-go gives
 // up on the first four by itself and repeats the others for ever (slack.md 2.5).
 var tokenErrors = map[string]string{
-	"invalid_auth":           "the token is wrong or was made for another workspace",
-	"not_authed":             "no token was sent",
-	"account_inactive":       "the app was uninstalled or its workspace is gone",
-	"token_revoked":          "the token was revoked",
-	"token_expired":          "the token has expired",
-	"not_allowed_token_type": "this is another kind of token: app_token must be xapp-…, bot_token xoxb-…",
-	"org_login_required":     "the workspace moves to another organisation",
-	"app_not_installed":      "the app isn't installed in the workspace",
+	"invalid_auth":            "the token is wrong or was made for another workspace",
+	"not_authed":              "no token was sent",
+	"account_inactive":        "the app was uninstalled or its workspace is gone",
+	"token_revoked":           "the token was revoked",
+	"token_expired":           "the token has expired",
+	"not_allowed_token_type":  "this is another kind of token: app_token must be xapp-…, bot_token xoxb-…",
+	"org_login_required":      "the workspace moves to another organisation",
+	"app_not_installed":       "the app isn't installed in the workspace",
 	"team_access_not_granted": "the app isn't granted access to the workspace",
-	"invalid_app":            "the app doesn't exist any more",
-	"forbidden_team":         "the workspace may not use this app",
+	"invalid_app":             "the app doesn't exist any more",
+	"forbidden_team":          "the workspace may not use this app",
 }
 
 // tokensRefused tells a refusal of the tokens from everything else. A missing

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 )
 
@@ -31,7 +32,7 @@ const (
 type session struct {
 	app   *App
 	desk  flow.FrontDesk
-	words Words
+	card  *card.Renderer
 	front *pool
 	back  *pool
 
@@ -43,7 +44,7 @@ type session struct {
 // Run connects and serves until the context ends (nil, within about three
 // seconds) or Slack refuses the tokens (ErrTokens). It identifies the bot first
 // unless Identify was called. One Run at a time.
-func (a *App) Run(ctx context.Context, desk flow.FrontDesk, words Words) error {
+func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) error {
 	if a.identity.Load() == nil {
 		if _, err := a.Identify(ctx); err != nil {
 			return fmt.Errorf("who the bot is can't be told: %w", err)
@@ -79,7 +80,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, words Words) error {
 		a.log.Error("a handler panicked", "panic", redact(fmt.Sprint(r)), "stack", string(debug.Stack()))
 	}
 	s := &session{
-		app: a, desk: desk, words: words, touched: map[flow.MessageRef]struct{}{},
+		app: a, desk: desk, card: r, touched: map[flow.MessageRef]struct{}{},
 		front: newPool(workCtx, frontWorkers, frontQueue, broken),
 		back:  newPool(workCtx, backWorkers, backQueue, broken),
 	}

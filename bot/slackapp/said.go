@@ -1,6 +1,10 @@
 package slackapp
 
-import "scalebot/bot/flow"
+import (
+	"strings"
+
+	"scalebot/bot/flow"
+)
 
 // said is a sentence of the edge itself, about the delivery and not about any
 // flow; everything else is said by card.
@@ -11,6 +15,12 @@ func (s said) in(lang string) flow.Message {
 		return flow.Message{Text: s.zh}
 	}
 	return flow.Message{Text: s.en}
+}
+
+// of names the flow.
+func (s said) of(id string) said {
+	r := strings.NewReplacer("{id}", id)
+	return said{r.Replace(s.en), r.Replace(s.zh)}
 }
 
 var (
@@ -47,6 +57,6 @@ var (
 		"It could not be confirmed whether this was recorded. Look at `list` before you send it again.",
 		"无法确认是否已记录。请先用 `list` 查看，再决定是否重新发送。",
 	}
-	saidCancelled = said{"Cancelling was asked for; the card shows how it ends.", "已请求取消，结果见卡片。"}
-	saidSettled   = said{"Your decision is on record; the card shows what follows.", "已记录你的决定，后续进展见卡片。"}
+	saidCancelled = said{"Cancelling {id} was asked for; its card shows how it ends.", "已请求取消 {id}，结果见其卡片。"}
+	saidSettled   = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
 )

@@ -246,6 +246,10 @@ func (s *socket) greeted(r *socketmode.Request, fatal func(error)) {
 			return
 		}
 	}
+	// Events of the time without this connection may have been lost, also those
+	// that say that somebody left a group.
+	s.app.groups.forget("")
+	s.app.people.forget("")
 	s.app.gap()
 }
 

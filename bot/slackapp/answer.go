@@ -1,0 +1,192 @@
+package slackapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+const (
+	// ackBudget is how long an answer may take and still go with the ack. Slack
+	// gives three seconds; the rest is for its way.
+	ackBudget = 2500 * time.Millisecond
+	// deskBudget bounds the one call of the desk that records something before
+	// the ack.
+	deskBudget = 2 * time.Second
+	// slowBudget bounds work behind the ack that asks a cloud.
+	slowBudget = 45 * time.Second
+)
+
+// work is what a line of text asks for.
+type work struct {
+	slow bool // asks a cloud: only behind the ack
+	do   func(ctx context.Context) flow.Message
+}
+
+// saying is work that is done already.
+func saying(m flow.Message) work {
+	return work{do: func(context.Context) flow.Message { return m }}
+}
+
+// command answers a slash command: with the ack where that is possible in time,
+// else over its response_url.
+func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
+	c := flow.Caller{
+		User: p.User, Workspace: p.Team, Channel: p.Channel,
+		Language: s.app.language(p.User), Dedupe: p.Trigger, Raw: p.Text,
+	}
+	s.learn(p.User)
+	later := func(ctx context.Context, m flow.Message) {
+		s.later(ctx, p.ResponseURL, c, m)
+	}
+	w := s.understand(c, p.Text)
+	if w.slow {
+		if !s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
+			s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
+			env.ack(privately(saidBusy.in(c.Language)))
+			return
+		}
+		env.ack(privately(saidLooking.in(c.Language)))
+		return
+	}
+	m, acked := s.inTime(ctx, env, w, func(m flow.Message) bool {
+		payload := privately(m)
+		if !fits(payload) {
+			env.ack(nil)
+			return false
+		}
+		env.ack(payload)
+		// On another connection nobody knows what becomes of it.
+		return !env.cut()
+	}, func() { env.ack(privately(saidLooking.in(c.Language))) })
+	if !acked {
+		s.aside(ctx, func(ctx context.Context) { later(ctx, m) })
+	}
+}
+
+// mention answers a mention privately. Its ack says nothing, so it waits for the
+// desk only: a mention that is lost before is delivered again.
+func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line string) {
+	if !s.app.seen.first(c.Dedupe) {
+		env.ack(nil)
+		return
+	}
+	s.learn(c.User)
+	tell := func(ctx context.Context, m flow.Message) { s.whisper(ctx, c, m) }
+	w := s.understand(c, line)
+	if w.slow {
+		env.ack(nil)
+		s.aside(ctx, func(ctx context.Context) { tell(ctx, s.slowly(ctx, w)) })
+		return
+	}
+	bare := func() { env.ack(nil) }
+	m, _ := s.inTime(ctx, env, w, func(flow.Message) bool { bare(); return true }, bare)
+	s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
+}
+
+// inTime does work and then calls answer, which acknowledges and reports whether
+// the person was told. When the work takes longer than an ack may, late
+// acknowledges before, and told is false.
+func (s *session) inTime(ctx context.Context, env envelope, w work, answer func(flow.Message) bool, late func()) (m flow.Message, told bool) {
+	var once sync.Once
+	left := ackBudget - s.app.clock.Now().Sub(env.arrived)
+	timer := time.AfterFunc(left, func() { once.Do(late) })
+	defer timer.Stop()
+	// A panic in here is caught by the pool. The timer is stopped then and the
+	// envelope stays unacknowledged, which is what Slack should see.
+	m = w.do(ctx)
+	once.Do(func() { told = answer(m) })
+	return m, told
+}
+
+func (s *session) slowly(ctx context.Context, w work) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, slowBudget)
+	defer cancel()
+	return w.do(ctx)
+}
+
+// aside lets a back worker tell somebody something, or does it here when all are
+// busy: what was promised is told, if late.
+func (s *session) aside(ctx context.Context, job func(context.Context)) {
+	if !s.back.offer(job) {
+		job(ctx)
+	}
+}
+
+// fits reports whether an answer may go with an ack; bigger ones Slack drops,
+// together with the connection (slack.md 1.3).
+func fits(payload private) bool {
+	body, err := json.Marshal(payload)
+	return err == nil && len(body) <= maxAck
+}
+
+const tellTimeout = 15 * time.Second
+
+// later answers over a response_url, which works in channels that the bot hasn't
+// joined, or in the other private ways when Slack doesn't take it.
+func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, m flow.Message) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	if responseURL != "" {
+		err := s.app.reply(ctx, responseURL, m)
+		if err == nil {
+			return
+		}
+		s.app.log.Info("a private answer takes the other way", "user", c.User, "err", redacted(err))
+	}
+	s.whisper(ctx, c, m)
+}
+
+// whisper answers in the channel and thread that somebody spoke in, so that only
+// they see it, or by direct message.
+func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	m.Channel, m.Thread = c.Channel, c.Thread
+	if err := s.app.Whisper(ctx, c.User, m); err != nil {
+		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	}
+}
+
+// refuse turns an error of the desk into words. An error that isn't meant for
+// people is logged, and they are told other.
+func (s *session) refuse(err error, c flow.Caller, other said) flow.Message {
+	var no *flow.Rejection
+	if errors.As(err, &no) {
+		if no.Err != nil {
+			s.app.log.Warn("a request was not taken", "user", c.User, "code", string(no.Code), "err", redacted(no.Err))
+		}
+		return s.card.Rejection(no, c.Language)
+	}
+	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	return other.in(c.Language)
+}
+
+// unseen is the answer when a cloud could not be asked: an error of the desk that
+// isn't a rejection is the provider's there.
+func (s *session) unseen(err error, c flow.Caller) flow.Message {
+	if _, ok := errors.AsType[*flow.Rejection](err); ok {
+		return s.refuse(err, c, saidFailed)
+	}
+	s.app.log.Warn("a cloud could not be asked", "user", c.User, "err", redacted(err))
+	return s.card.CloudError(providers.AdviceOf(err).In(c.Language), c.Language)
+}
+
+// learn looks a person's locale and zone up behind everything else, for their
+// next command.
+func (s *session) learn(user string) {
+	if _, ok := s.app.people.get(user); ok {
+		return
+	}
+	// A full queue has better things to do.
+	_ = s.back.offer(func(ctx context.Context) {
+		if _, err := s.app.profile(ctx, user); err != nil {
+			s.app.log.Debug("a person could not be looked up", "user", user, "err", redacted(err))
+		}
+	})
+}

@@ -1,0 +1,62 @@
+package slackapp
+
+import (
+	"context"
+
+	"scalebot/bot/card"
+	"scalebot/bot/flow"
+)
+
+// clicked does what the buttons of a card ask for, and answers privately. It
+// reads nothing from the message in the payload, which is what the person's
+// client showed and may be old; the value is the flow's id.
+func (s *session) clicked(ctx context.Context, p interactionPayload) {
+	channel := p.Container.Channel
+	if channel == "" {
+		channel = p.Channel.ID
+	}
+	workspace := p.Team.ID // null on org-wide installs
+	if workspace == "" {
+		workspace = p.User.Team
+	}
+	for _, action := range p.Actions {
+		// Slack isn't known to repeat clicks, but one answered twice would confuse.
+		if !s.app.seen.first(p.Trigger + "/" + action.ID + "/" + action.TS) {
+			continue
+		}
+		c := flow.Caller{
+			User: p.User.ID, Workspace: workspace, Channel: channel, Thread: p.Container.Thread,
+			Language: s.app.language(p.User.ID), Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
+		}
+		s.learn(c.User)
+		s.later(ctx, p.ResponseURL, c, s.act(ctx, c, action.ID, action.Value))
+	}
+}
+
+func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flow.Message {
+	switch action {
+	case card.ActionCancel:
+		return s.cancel(ctx, c, id)
+	case card.ActionHappened:
+		return s.settle(ctx, c, id, flow.SignalHappened)
+	case card.ActionDidNot:
+		return s.settle(ctx, c, id, flow.SignalRetry)
+	case card.ActionClose:
+		return s.settle(ctx, c, id, flow.SignalClose)
+	}
+	s.app.log.Info("an unknown button was pressed", "action", action, "user", c.User)
+	return saidOldButton.in(c.Language)
+}
+
+// settle records a person's decision about an unknown flow. The cloud's
+// operation is left for the provider to find out.
+func (s *session) settle(ctx context.Context, c flow.Caller, id string, kind flow.SignalKind) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+	defer cancel()
+	f, err := s.desk.Settle(ctx, c, id, kind, "")
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("an unknown flow was settled", "flow", f.ID, "user", c.User, "how", string(kind))
+	return saidSettled.of(f.ID).in(c.Language)
+}

@@ -1,0 +1,222 @@
+package slackapp
+
+import (
+	"context"
+	"encoding/json"
+
+	"scalebot/bot/flow"
+	"scalebot/commands"
+)
+
+// take decides about one envelope: what acknowledges it, and who works on it. It
+// runs in the goroutine that drains the socket and never waits.
+func (s *session) take(_ *socket, env envelope) {
+	switch env.Type {
+	case typeCommand:
+		s.takeCommand(env)
+	case typeEvents:
+		s.takeEvent(env)
+	case typeInteractive:
+		s.takeInteraction(env)
+	default:
+		// Nothing here can use it, and unacknowledged it would come again.
+		s.app.metrics.events.WithLabelValues("unknown").Inc()
+		s.app.log.Info("an envelope of an unknown type was acknowledged and ignored", "type", env.Type)
+		env.ack(nil)
+	}
+}
+
+func (s *session) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+// takeCommand hands a command to the front workers. Slack doesn't deliver
+// commands again, so what can't be taken is answered.
+func (s *session) takeCommand(env envelope) {
+	s.app.metrics.events.WithLabelValues(typeCommand).Inc()
+	var c commandPayload
+	if err := json.Unmarshal(env.Payload, &c); err != nil || c.User == "" {
+		s.app.log.Error("a command could not be read", "err", err)
+		env.ack(privately(saidUnreadable.in(s.app.opt.Language)))
+		return
+	}
+	lang := s.app.language(c.User)
+	if s.isStopping() {
+		env.ack(privately(saidStopping.in(lang)))
+		return
+	}
+	if !s.front.offer(func(ctx context.Context) { s.command(ctx, env, c) }) {
+		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
+		env.ack(privately(saidBusy.in(lang)))
+	}
+}
+
+// takeEvent acknowledges an event, or leaves it for Slack to deliver again: at
+// once, after one and after five minutes (slack.md 1.5).
+func (s *session) takeEvent(env envelope) {
+	var p eventPayload
+	var e event
+	if err := json.Unmarshal(env.Payload, &p); err != nil {
+		s.app.log.Error("an event could not be read", "err", err)
+		env.ack(nil)
+		return
+	}
+	if p.Type == "app_rate_limited" {
+		s.app.metrics.events.WithLabelValues(p.Type).Inc()
+		s.app.log.Error("Slack holds events back: more than 30,000 in an hour; reactions are still read every minute")
+		env.ack(nil)
+		return
+	}
+	if err := json.Unmarshal(p.Event, &e); err != nil {
+		s.app.log.Warn("an event could not be read", "event", p.ID, "err", err)
+		env.ack(nil)
+		return
+	}
+	s.app.metrics.events.WithLabelValues(s.kindOfEvent(e)).Inc()
+	switch e.Type {
+	case "app_mention":
+		s.takeMention(env, p, e)
+		return
+	case "reaction_added", "reaction_removed":
+		if e.Item.Type == "message" && text(e.User) != s.app.self() {
+			s.touch(flow.MessageRef{Channel: e.Item.Channel, TS: e.Item.TS})
+		}
+	case "message":
+		if e.Subtype == "message_deleted" {
+			s.touch(flow.MessageRef{Channel: text(e.Channel), TS: e.Deleted})
+		}
+	case "subteam_members_changed":
+		s.app.groups.forget(e.Group)
+	case "subteam_updated":
+		s.app.groups.forget(e.Sub.ID)
+	case "user_change":
+		s.app.people.forget(userOf(e.User))
+	case "app_home_opened":
+		// Sent on every opening, so one that is dropped comes with the next.
+		if user := text(e.User); user != "" && e.Tab != "messages" && !s.isStopping() {
+			if !s.back.offer(func(ctx context.Context) { s.home(ctx, user) }) {
+				s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
+			}
+		}
+	case "tokens_revoked", "app_uninstalled":
+		s.app.log.Error("the app was uninstalled or its tokens were revoked: install it again and put the new tokens into the config", "event", e.Type)
+	}
+	env.ack(nil)
+}
+
+// kindOfEvent is an event's type for metrics, out of a closed list.
+func (s *session) kindOfEvent(e event) string {
+	switch e.Type {
+	case "app_mention", "reaction_added", "reaction_removed", "subteam_members_changed", "subteam_updated",
+		"user_change", "app_home_opened", "tokens_revoked", "app_uninstalled":
+		return e.Type
+	case "message":
+		if e.Subtype == "message_deleted" {
+			return e.Subtype
+		}
+		return e.Type
+	}
+	return "other"
+}
+
+// takeMention hands a mention to the front workers, who acknowledge it once what
+// it asks for is on record: if this process dies before, Slack delivers it again.
+func (s *session) takeMention(env envelope, p eventPayload, e event) {
+	user := text(e.User)
+	edited := len(e.Edited) > 0 && string(e.Edited) != "null"
+	if user == "" || user == s.app.self() || e.BotID != "" || e.Subtype != "" || edited {
+		env.ack(nil)
+		return
+	}
+	if s.isStopping() {
+		return
+	}
+	c := flow.Caller{
+		User: user, Workspace: p.Team, Channel: text(e.Channel), Thread: e.Thread,
+		Language: s.app.language(user), Dedupe: p.ID, Raw: e.Text,
+	}
+	line := commands.TrimMention(e.Text, s.app.self())
+	if !s.front.offer(func(ctx context.Context) { s.mention(ctx, env, c, line) }) {
+		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
+	}
+}
+
+// takeInteraction acknowledges a click and works on it behind that. One that
+// can't be taken stays unacknowledged: Slack then tells the person that it
+// didn't work.
+func (s *session) takeInteraction(env envelope) {
+	var p interactionPayload
+	if err := json.Unmarshal(env.Payload, &p); err != nil {
+		s.app.log.Error("a click could not be read", "err", err)
+		env.ack(nil)
+		return
+	}
+	if p.Type != "block_actions" {
+		s.app.metrics.events.WithLabelValues("interaction").Inc()
+		env.ack(nil)
+		return
+	}
+	s.app.metrics.events.WithLabelValues(p.Type).Inc()
+	if s.isStopping() {
+		return
+	}
+	if !s.back.offer(func(ctx context.Context) { s.clicked(ctx, p) }) {
+		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
+		return
+	}
+	env.ack(nil)
+}
+
+// touch tells the desk that a message may have changed. Many changes of one
+// message that wait together are one: the engine reads what is true then. One
+// that is lost is made up by the minutely look (design.md section 4).
+func (s *session) touch(ref flow.MessageRef) {
+	if ref.Channel == "" || ref.TS == "" {
+		return
+	}
+	s.mu.Lock()
+	_, waiting := s.touched[ref]
+	if waiting || s.stopping {
+		s.mu.Unlock()
+		return
+	}
+	s.touched[ref] = struct{}{}
+	s.mu.Unlock()
+	taken := s.back.offer(func(ctx context.Context) {
+		s.untouch(ref) // first: a change from here on needs another look
+		ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+		defer cancel()
+		if err := s.desk.Touched(ctx, ref); err != nil {
+			s.app.log.Warn("a changed message could not be looked at now", "channel", ref.Channel, "ts", ref.TS, "err", err)
+		}
+	})
+	if !taken {
+		s.untouch(ref)
+		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
+	}
+}
+
+func (s *session) untouch(ref flow.MessageRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.touched, ref)
+}
+
+// self is the bot's user id.
+func (a *App) self() string {
+	if id := a.identity.Load(); id != nil {
+		return id.User
+	}
+	return ""
+}
+
+// language is the language of private replies to a person as far as it is known
+// without asking Slack.
+func (a *App) language(user string) string {
+	if p, ok := a.people.get(user); ok {
+		return p.language
+	}
+	return a.opt.Language
+}
