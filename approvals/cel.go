@@ -3,6 +3,7 @@ package approvals
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -89,10 +90,16 @@ func (c *conditions) compile(when string) (cel.Program, []finding) {
 // name. parsed is nil when the text could not even be parsed.
 func (c *conditions) findings(parsed *cel.Ast, errs []*common.Error) []finding {
 	var out []finding
+	var nodes map[int64]ast.Expr
+	if parsed != nil {
+		nodes = byID(parsed.NativeRep())
+	}
 	for _, e := range errs {
 		f := finding{text: e.Message}
 		if parsed != nil {
-			f = explain(e, byID(parsed.NativeRep())[e.ExprID])
+			f = explain(e, nodes[e.ExprID])
+		} else if said, _, long := strings.Cut(e.Message, " expecting {"); long {
+			f.text = said // what follows is every token of the grammar
 		}
 		if e.Location.Column() >= 0 {
 			f.text = fmt.Sprintf("%s (at character %d)", f.text, e.Location.Column()+1)
@@ -129,11 +136,24 @@ func explain(e *common.Error, at ast.Expr) finding {
 		if near := nearest(sel.FieldName(), k.names); near != "" {
 			f.suggest = owner + "." + near
 		}
-	case strings.Contains(e.Message, "applied to '(double, int)'") || strings.Contains(e.Message, "applied to '(int, double)'"):
-		f.text += "; == and != want the same kind of number on both sides: write amounts with a decimal point, as in 5000.0"
+	default:
+		m := badOperands.FindStringSubmatch(e.Message)
+		if m == nil {
+			break
+		}
+		op, left, right := m[1], strings.TrimPrefix(m[2], typePrefix), strings.TrimPrefix(m[3], typePrefix)
+		f.text = fmt.Sprintf("%s can't stand between %s and %s", op, left, right)
+		if numeric[left] && numeric[right] {
+			f.text += ": it wants the same kind of number on both sides, so write amounts with a decimal point, as in 5000.0"
+		}
 	}
 	return f
 }
+
+// badOperands reads the checker's words for an operator between wrong types.
+var badOperands = regexp.MustCompile(`^found no matching overload for '_(\S+)_' applied to '\(([\w.]+), ([\w.]+)\)'`)
+
+var numeric = map[string]bool{"int": true, "double": true}
 
 // fieldOf finds the one variable that has a field of that name: people write
 // delta for change.delta.
