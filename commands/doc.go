@@ -1,0 +1,42 @@
+// Package commands owns the language that people type to scalebot (design.md
+// section 8): text becomes a Command, or a *UsageError with the corrected line.
+// It does no I/O, knows no config, never panics and never guesses a number that
+// was not typed.
+//
+// Text walks one way through it. Slack's wire form is unwrapped (<…> tokens to
+// what they show, entities decoded once); a character that shows nothing is
+// refused, since people approve what they see; the words are cut and folded
+// (full-width forms, dashes, quotes and spaces of phones and input methods to
+// the ASCII they stand for); then the grammar reads them. Text in quotes and
+// behind "--" stays as typed.
+//
+//	command   = [ "scale" ] CLUSTER GROUP AMOUNT { option } [ "--" reason ]
+//	          | "help" [ VERB ] | "clusters" | "list" | "whoami"
+//	          | "status" [ CLUSTER | FLOW ] | "history" [ CLUSTER ]
+//	          | ( "show" | "cancel" | "retry" | "approve" ) FLOW
+//	          | "extend" FLOW [ "for" | "by" ] DURATION
+//	          | "deny" FLOW [ reason ] | "freeze" CLUSTER [ "for" DURATION ] [ reason ]
+//	          | ( "unfreeze" | "watch" | "unwatch" ) CLUSTER
+//	          | "policy" [ CLUSTER GROUP AMOUNT { option } ]
+//	AMOUNT    = ( "+" | "-" | "=" ) number      a space may stand behind the sign
+//	option    = "prepaid" [ TERM ] | "postpaid" | "spot" | "renew" | "no-renew"
+//	          | "spec" TYPE | "disk" TYPE:GiBxN | "zone" ZONE | "nodes" ID,ID
+//	          | "drain" DURATION | "start" | "no-start" | "bootstrap" | "no-bootstrap"
+//	          | "tag" KEY=VALUE | "for" DURATION | "at" TIME | "dry-run" | "reason" TEXT
+//	DURATION  = number ( "m" minutes | "h" | "d" )
+//	TERM      = number ( "m" months | "y" )     only behind "prepaid"
+//	TIME      = HH:MM[:SS] [ zone ] | YYYY-MM-DD ( "T" | " " ) HH:MM[:SS] [ zone ]
+//	zone      = "Z" | +HH:MM                    left out: the person's own
+//	FLOW      = [ "F-" ] letters and digits
+//
+// An option may have "--" before its name, and its value behind a space, "=" or
+// ":". Verbs, options, clusters and groups are read in any case. disk, nodes and
+// tag may be repeated; any other option may be said twice only if both say the
+// same. A cluster named like a verb is reached by "scale NAME …".
+//
+// The caller in bot/slackapp strips a mention with TrimMention, calls Parse, and
+// on a *UsageError answers privately with In(language), Fixed and Also. It
+// escapes all of them, since they hold what was typed. What needs config or a
+// cloud (limits, a missing prepaid term, nodes= with +) is judged behind the
+// parser.
+package commands
