@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -50,8 +51,18 @@ type GroupConfig struct {
 	API     string // which form of the cloud's API to use; "" = the usual one
 	// Params are the API's own request fields in snake_case, as YAML decoded
 	// them (string, bool, int64/uint64, float64, []any, map[string]any).
-	Params map[string]any
+	// Their values may be secrets (a login password): see String.
+	Params map[string]any `json:"-"`
 }
+
+// String shows which params there are and none of their values, so that a dump
+// of a config leaks nothing.
+func (g GroupConfig) String() string {
+	return fmt.Sprintf("{%s/%s id=%q api=%q params=%v}", g.Cluster, g.Group, g.GroupID, g.API, slices.Sorted(maps.Keys(g.Params)))
+}
+
+// GoString is String for %#v.
+func (g GroupConfig) GoString() string { return g.String() }
 
 // Problem is one thing wrong with an account or group of config. Path leads to
 // the offending key below the account or group, e.g. ["params","yarn_node_labl"].

@@ -55,7 +55,7 @@ func (b *builder) slack() {
 	path := []string{"slack", "api_url"}
 	u, err := url.Parse(k.APIURL)
 	switch {
-	case b.reported(path):
+	case b.overlaps(path):
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		b.at(path, "must be an address such as https://slack.com/api/", "")
 	default:
@@ -71,7 +71,7 @@ func (b *builder) slack() {
 // token says what a token is by its beginning, and never shows it.
 func (b *builder) token(key string, t providers.Secret, prefix, what string) {
 	path := []string{"slack", key}
-	if t == "" || b.reported(path) || strings.HasPrefix(t.Reveal(), prefix) {
+	if t == "" || b.overlaps(path) || strings.HasPrefix(t.Reveal(), prefix) {
 		return
 	}
 	text := fmt.Sprintf("must be %s, which starts with %s", what, prefix)
@@ -91,7 +91,7 @@ func (b *builder) token(key string, t providers.Secret, prefix, what string) {
 func (b *builder) redis() {
 	k, path := b.file.Redis, []string{"redis", "url"}
 	b.cfg.Redis.KeyPrefix = k.KeyPrefix
-	if b.reported(path) {
+	if b.overlaps(path) {
 		return
 	}
 	target, err := parseRedis(k.URL.Reveal())
@@ -105,7 +105,7 @@ func (b *builder) redis() {
 func (b *builder) http() {
 	b.cfg.HTTP.Listen = b.file.HTTP.Listen
 	path := []string{"http", "listen"}
-	if b.cfg.HTTP.Listen == "" || b.reported(path) {
+	if b.cfg.HTTP.Listen == "" || b.overlaps(path) {
 		return
 	}
 	_, port, err := net.SplitHostPort(b.cfg.HTTP.Listen)
@@ -168,7 +168,7 @@ func (b *builder) clouds() {
 		}
 		b.cfg.Accounts = append(b.cfg.Accounts, *a)
 	}
-	if len(b.file.Clusters) == 0 && !b.reported([]string{"clusters"}) {
+	if len(b.file.Clusters) == 0 {
 		b.warn([]string{"clusters"}, "names no cluster: there is nothing that people could scale")
 	}
 }
@@ -191,9 +191,9 @@ func (b *builder) account(name string, k accountKeys) {
 	n := b.root.get("accounts").get(name)
 	switch hasID, hasSecret := n.has(idKey), n.has(secretKey); {
 	case hasID && !hasSecret:
-		b.at(path, fmt.Sprintf("has %s without %s: give both, or neither for the SDK's own chain of environment, profile and role", idKey, secretKey), "")
+		b.at(below(path, secretKey), fmt.Sprintf("is missing: give it together with %s, or neither for the SDK's own chain of environment, profile and role", idKey), "")
 	case hasSecret && !hasID:
-		b.at(path, fmt.Sprintf("has %s without %s: give both, or neither for the SDK's own chain of environment, profile and role", secretKey, idKey), "")
+		b.at(below(path, idKey), fmt.Sprintf("is missing: give it together with %s, or neither for the SDK's own chain of environment, profile and role", secretKey), "")
 	}
 	id, secret := credentials(k)
 	for key, v := range map[string]providers.Secret{idKey: id, secretKey: secret} {
@@ -281,7 +281,7 @@ func credentials(k accountKeys) (id, secret providers.Secret) {
 // endpoint accepts scheme://host[:port]. A path would be lost or break the
 // signature, depending on the SDK.
 func (b *builder) endpoint(path []string, text string) {
-	if text == "" || b.reported(path) {
+	if text == "" || b.overlaps(path) {
 		return
 	}
 	const want = "must be scheme://host or scheme://host:port, such as https://emr.tencentcloudapi.com"
@@ -298,6 +298,9 @@ func (b *builder) cluster(name string, k clusterKeys, accounts map[string]*provi
 	path := []string{"clusters", name}
 	c := flow.Cluster{
 		Name: name, ID: k.ID, Account: k.Account, Labels: k.Labels, Channels: k.Channels, Groups: map[string]flow.Group{},
+	}
+	if slices.Contains(verbs, strings.ToLower(name)) {
+		b.atKey(path, fmt.Sprintf("is called like the command %q, so nobody could name it: choose another name", strings.ToLower(name)), "")
 	}
 	b.twice(below(path, "channels"), k.Channels)
 	if k.Requesters != nil {
@@ -357,9 +360,9 @@ func (b *builder) group(c flow.Cluster, name string, k groupKeys, a *providers.A
 // adopt takes over what another package found below a path, except what only
 // repeats a problem that is on record.
 func (b *builder) adopt(path []string, found []providers.Problem) {
-	known := &report{problems: slices.Clone(b.problems)}
+	known := &report{problems: slices.Clone(b.problems), values: slices.Clone(b.values)}
 	for _, p := range found {
-		if at := below(path, p.Path...); len(p.Path) == 0 || !known.overlaps(at) {
+		if at := below(path, p.Path...); !known.overlaps(at) {
 			b.at(at, p.Text, p.Suggest)
 		}
 	}

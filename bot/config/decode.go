@@ -33,7 +33,7 @@ func (d decoder) object(v reflect.Value, n *node, path []string) {
 	}
 	if n != nil && n.kind != mapNode && n.kind != nullNode {
 		d.at(path, "must be keys with values: "+strings.Join(names, ", "), "")
-		n = nil
+		return
 	}
 	if n != nil {
 		for _, f := range n.fields {
@@ -57,6 +57,9 @@ func (d decoder) unknown(path, names []string) {
 
 // value decodes one key. A nil node means that the key is missing.
 func (d decoder) value(v reflect.Value, n *node, path []string, tag reflect.StructTag) {
+	if n != nil && n.kind == nullNode && d.reported(path) { // it is not empty, it could not be read
+		return
+	}
 	if n != nil && n.kind == nullNode && tag.Get("null") == "no" {
 		d.at(path, "has nothing behind it: fill it in, or take the key away", "")
 		return
@@ -160,12 +163,8 @@ func (d decoder) list(v reflect.Value, n *node, path []string, tag reflect.Struc
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
-	item := reflect.StructTag("")
-	if name := tag.Get("form"); name != "" {
-		item = reflect.StructTag(`form:"` + name + `"`)
-	}
 	for i, it := range n.items {
-		d.value(v.Index(i), it, below(path, fmt.Sprint(i)), item)
+		d.value(v.Index(i), it, below(path, fmt.Sprint(i)), itemTag(tag))
 	}
 }
 
@@ -178,14 +177,10 @@ func (d decoder) dict(v reflect.Value, n *node, path []string, tag reflect.Struc
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	var item reflect.StructTag
-	if lo := tag.Get("min"); lo != "" {
-		item = reflect.StructTag(`min:"` + lo + `" max:"` + tag.Get("max") + `"`)
-	}
 	for _, f := range n.fields {
 		at := below(path, f.key)
-		if name := tag.Get("keys"); name != "" && !forms[name].pattern.MatchString(f.key) {
-			d.atKey(at, "a name must be "+forms[name].hint, "")
+		if tag.Get("keys") == "name" && !typed(f.key) {
+			d.atKey(at, "a name must be "+forms["name"].hint, "")
 		}
 		if v.Type().Elem().Kind() == reflect.Interface {
 			d.noHoles(f.value, at)
@@ -193,7 +188,7 @@ func (d decoder) dict(v reflect.Value, n *node, path []string, tag reflect.Struc
 			continue
 		}
 		e := reflect.New(v.Type().Elem()).Elem()
-		d.value(e, f.value, at, item)
+		d.value(e, f.value, at, itemTag(tag))
 		v.SetMapIndex(reflect.ValueOf(f.key), e)
 	}
 }

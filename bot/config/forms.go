@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+	"golang.org/x/text/unicode/norm"
 
 	"scalebot/providers"
 )
@@ -25,13 +26,27 @@ var forms = map[string]form{
 	"command":    {regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and up to 31 lower-case letters, digits, - or _, such as /scale"},
 	"key_prefix": {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$`), "up to 64 letters, digits, colons, dots, - or _, such as scalebot"},
 	"region":     {regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`), "the cloud's own name in lower case, such as ap-guangzhou"},
-	"name":       {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), "up to 63 letters, digits, dots, - or _, starting with a letter or digit, so that people can type it"},
+	"name":       {regexp.MustCompile(`^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}._-]{0,62}$`), "up to 63 letters, digits, dots, - or _, starting with a letter or digit, so that people can type it"},
 	"id":         {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`), "an id as the cloud's console shows it, without spaces"},
 	"channel":    {regexp.MustCompile(`^[CG][A-Z0-9]{1,31}$`), "a channel's id, such as C0123ABCD (in Slack: the channel's name, About, at the bottom)"},
 	"user":       {regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`), "a member's id, such as U0123ABCD (in Slack: the profile, ⋮, Copy member ID)"},
 	"usergroup":  {regexp.MustCompile(`^S[A-Z0-9]{1,31}$`), "a usergroup's id, such as S0123ABCD (in Slack: People, User groups, ⋮, Copy group ID)"},
 	"currency":   {regexp.MustCompile(`^[A-Z]{3}$`), "a three-letter code such as CNY"},
 	"reaction":   {regexp.MustCompile(`^[^\s:]{1,100}$`), "a reaction's name without colons and skin tone, such as white_check_mark"},
+}
+
+// typed says whether a name is one that commands can name: they read full-width
+// and other variants of characters as the plain ones, so a name written with
+// such a variant would never be met.
+func typed(name string) bool {
+	return forms["name"].pattern.MatchString(name) && norm.NFKC.IsNormalString(name)
+}
+
+// verbs can't be names of clusters: a command that begins with one is not read
+// as a scale command. A test holds the list equal to that of package commands.
+var verbs = []string{
+	"scale", "help", "clusters", "status", "list", "show", "history", "cancel", "retry", "extend",
+	"approve", "deny", "freeze", "unfreeze", "watch", "unwatch", "policy", "whoami",
 }
 
 // months is a prepaid term: 3m, 1y.

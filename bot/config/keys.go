@@ -18,7 +18,7 @@ import (
 //	null      "no": a key with nothing behind it is an error, because it would
 //	          silently mean the opposite of what was likely meant
 //	form      a pattern of forms (forms.go); of the items, where it is a list
-//	keys      the same for the keys of a map
+//	keys      "name": the keys of the map are names that people type
 //	enum      the words it may be, by |
 //	min, max  of a number or duration
 //	of        provider kinds that know the key; left out = all

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"scalebot/approvals"
+	"scalebot/providers"
 )
 
 func (b *builder) people(path []string, k peopleKeys) approvals.Group {
@@ -13,7 +14,8 @@ func (b *builder) people(path []string, k peopleKeys) approvals.Group {
 	return approvals.Group{Users: k.Users, Usergroups: k.Usergroups}
 }
 
-// approvals checks the section for form; its meaning is approvals.Compile's.
+// approvals checks the section for form; its meaning is for approvals.Compile to
+// check.
 func (b *builder) approvals() {
 	k := b.file.Approvals
 	b.cfg.RemindAfter, b.cfg.Grace = k.RemindAfter, k.Grace
@@ -37,6 +39,12 @@ func (b *builder) approvals() {
 	}
 	b.cfg.Approvals = c
 	b.settle(k, c)
+	_, found := approvals.Compile(c)
+	problems := make([]providers.Problem, len(found))
+	for i, p := range found {
+		problems[i] = providers.Problem(p)
+	}
+	b.adopt([]string{"approvals"}, problems)
 
 	rules := []string{"approvals", "rules"}
 	switch {

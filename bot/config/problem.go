@@ -18,8 +18,8 @@ type Problem struct {
 	Suggest string // the nearest right key or value; "" = none
 }
 
-// String is the problem on one line: file:line:column: path: text.
-func (p Problem) String() string {
+// Error is the problem on one line: file:line:column: path: text.
+func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
@@ -47,7 +47,7 @@ type Errors struct {
 func (e *Errors) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		lines[i] = p.String()
+		lines[i] = p.Error()
 	}
 	return strings.Join(lines, "\n")
 }
@@ -61,6 +61,7 @@ type report struct {
 	root     *node
 	problems []Problem
 	warnings []Problem
+	values   []string          // paths whose value is at fault, not only their key
 	hide     map[string]string // value of a variable → ${NAME}
 }
 
@@ -68,6 +69,7 @@ type report struct {
 // file, with the nearest key above it that is.
 func (r *report) at(path []string, text, suggest string) {
 	line, col := r.root.find(path, false)
+	r.values = append(r.values, strings.Join(path, "."))
 	r.add(line, col, path, text, suggest)
 }
 
@@ -78,6 +80,7 @@ func (r *report) atKey(path []string, text, suggest string) {
 }
 
 func (r *report) add(line, col int, path []string, text, suggest string) {
+	text = strings.TrimSuffix(text, ".") // others write whole sentences
 	p := Problem{File: r.file, Line: line, Column: col, Path: strings.Join(path, "."), Text: r.redact(text), Suggest: r.redact(suggest)}
 	if !slices.Contains(r.problems, p) { // an alias shows the same fault at each use
 		r.problems = append(r.problems, p)
@@ -95,16 +98,13 @@ func (r *report) reported(path []string) bool {
 	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Path == at })
 }
 
-// overlaps says whether a problem is on record for this very key, for one above
-// it or for one below: what another checker then says of it is only an echo.
+// overlaps says whether a problem is on record for this very key, or for a value
+// above or below it: what another checker then says of it is only an echo.
 func (r *report) overlaps(path []string) bool {
 	at := strings.Join(path, ".")
-	for _, p := range r.problems {
-		if p.Path == at || strings.HasPrefix(at, p.Path+".") || strings.HasPrefix(p.Path, at+".") {
-			return true
-		}
-	}
-	return false
+	return r.reported(path) || slices.ContainsFunc(r.values, func(p string) bool {
+		return strings.HasPrefix(at, p+".") || strings.HasPrefix(p, at+".")
+	})
 }
 
 // minHidden keeps redact from shredding sentences: a value this short is no

@@ -168,8 +168,8 @@ func (r *reader) read(data []byte) *node {
 			continue
 		}
 		if body != nil {
-			t := doc.Body.GetToken().Position
-			r.add(t.Line, t.Column, nil, "there is more than one document: everything belongs before the second ---", "")
+			line, col := position(doc.Body)
+			r.add(line, col, nil, "there is more than one document: everything belongs before the second ---", "")
 			break
 		}
 		body = doc.Body
@@ -223,9 +223,7 @@ func (r *reader) convert(a ast.Node, path []string, depth int) *node {
 	if a == nil {
 		return n
 	}
-	if t := a.GetToken(); t != nil && t.Position != nil {
-		n.line, n.col = t.Position.Line, t.Position.Column
-	}
+	n.line, n.col = position(a)
 	if r.nodes++; r.nodes > maxNodes {
 		return n // read says it once for all
 	}
@@ -277,6 +275,22 @@ func (r *reader) convert(a ast.Node, path []string, depth int) *node {
 		r.add(n.line, n.col, path, "can't be read here: write a value, a list or keys", "")
 	}
 	return n
+}
+
+// position is where a value begins. The parser gives a block of keys the place
+// of its first colon; people look for its first key.
+func position(a ast.Node) (line, col int) {
+	if m, ok := a.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		a = m.Values[0].Key
+	}
+	if kv, ok := a.(*ast.MappingValueNode); ok {
+		a = kv.Key
+	}
+	t := a.GetToken()
+	if t == nil || t.Position == nil {
+		return 0, 0
+	}
+	return t.Position.Line, t.Position.Column
 }
 
 func (r *reader) field(n *node, kv *ast.MappingValueNode, path []string, depth int) {

@@ -1,0 +1,322 @@
+package config_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/require"
+
+	"scalebot/approvals"
+	"scalebot/bot/config"
+	"scalebot/bot/flow"
+	"scalebot/commands"
+	"scalebot/deploy"
+	"scalebot/providers"
+)
+
+var update = flag.Bool("update", false, "write the .want files of testdata anew")
+
+// Every bad file is answered with exactly the problems of its .want file, lines
+// and suggestions included.
+func TestBadFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	vars := append([]string{"LEASE=forever and a day", "WEAK=hunter2-and-more", "EMPTY="}, tokens...)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			_, err = config.Parse(filepath.Base(file), data, env(vars...), kinds())
+			require.Error(t, err)
+			got := err.Error() + "\n"
+			want := strings.TrimSuffix(file, ".yaml") + ".want"
+			if *update {
+				require.NoError(t, os.WriteFile(want, []byte(got), 0o600))
+			}
+			golden, err := os.ReadFile(want)
+			require.NoError(t, err)
+			if diff := cmp.Diff(string(golden), got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			for _, secret := range []string{"hunter2", "secretapp", "secretbot", "plainsecret", "forever"} {
+				require.NotContains(t, got, secret)
+			}
+		})
+	}
+}
+
+// The defaults are those of design.md section 6.
+func TestDefaults(t *testing.T) {
+	c := parse(t, "")
+	require.Equal(t, config.Slack{
+		AppToken: "xapp-1-A0-secretapp", BotToken: "xoxb-1-secretbot", APIURL: "https://slack.com/api/", Command: "/scale", Language: "en", Sockets: 2,
+	}, c.Slack)
+	require.Equal(t, config.Redis{
+		RedisTarget: config.RedisTarget{Mode: config.RedisSingle, Network: "tcp", Addrs: []string{"localhost:6379"}}, KeyPrefix: "scalebot",
+	}, c.Redis)
+	require.Equal(t, "127.0.0.1:9090", c.HTTP.Listen)
+	require.Equal(t, config.Engine{
+		Lease: 30 * time.Second, CallTimeout: 20 * time.Second, PollMin: 3 * time.Second, PollMax: 30 * time.Second,
+		Doubt: 3 * time.Minute, Follow: 6 * time.Hour, Workers: 16,
+	}, c.Engine)
+	require.Equal(t, flow.Limits{PerUserMinute: 20, PerChannelMinute: 60}, c.Limits)
+	require.Equal(t, approvals.Config{
+		Groups:  map[string]approvals.Group{},
+		Approve: []string{"white_check_mark", "heavy_check_mark", "+1"}, Deny: []string{"x", "no_entry", "-1"},
+		ExpireAfter: 4 * time.Hour, PriceTolerance: 0.05,
+	}, c.Approvals)
+	require.Equal(t, 15*time.Minute, c.RemindAfter)
+	require.Zero(t, c.Grace)
+	require.Empty(t, c.Accounts)
+	require.Empty(t, c.Catalog)
+
+	c = parse(t, `
+accounts: {a: {provider: tencent-emr, region: ap-guangzhou}}
+clusters: {m: {account: a, id: emr-1, groups: {task: {}}}}
+`)
+	require.Equal(t, flow.Catalog{"m": {
+		Name: "m", ID: "emr-1", Account: "a", Kind: "tencent-emr",
+		Groups: map[string]flow.Group{"task": {Name: "task", ID: "TASK", Charge: providers.Postpaid}},
+	}}, c.Catalog)
+	require.Equal(t, []providers.Account{{
+		Name: "a", Kind: "tencent-emr", Region: "ap-guangzhou", Groups: []providers.GroupConfig{{Cluster: "m", Group: "task"}},
+	}}, c.Accounts)
+}
+
+// The sample that the binary prints loads, with every key where it belongs.
+func TestSample(t *testing.T) {
+	c := sample(t)
+	require.Empty(t, c.Warnings)
+	require.Len(t, c.Accounts, 1)
+	a := c.Accounts[0]
+	require.Equal(t, "id-in-env", a.KeyID.Reveal())
+	require.Equal(t, "key-in-env", a.KeySecret.Reveal())
+	require.Len(t, a.Groups, 2)
+	params := a.Groups[1].Params
+	require.Equal(t, "CLOUD", params["yarn_node_label"])
+	require.Equal(t, []any{uint64(1), uint64(2)}, params["soft_deploy_info"])
+	require.Equal(t, true, params["enable_start_service_flag"])
+
+	m := c.Catalog["emr-m620"]
+	require.Equal(t, map[string]string{"env": "prod", "team": "data"}, m.Labels)
+	require.Equal(t, []string{"C0DATA"}, m.Channels)
+	require.Equal(t, []string{"S0DATA"}, m.Requesters.Usergroups)
+	task := m.Groups["task"]
+	require.Equal(t, 100, *task.Max)
+	require.Equal(t, 20, *task.MaxStep)
+	require.Equal(t, 1, task.Months)
+	core := m.Groups["core"]
+	require.Equal(t, 3, core.Min)
+	require.Nil(t, core.Max)
+	require.Zero(t, core.Months)
+
+	require.True(t, c.Approvals.RulesGiven)
+	require.Len(t, c.Approvals.Rules, 3)
+	require.Equal(t, map[string]int{"finops": 1, "leads": 1}, c.Approvals.Rules[0].Require)
+	require.Equal(t, "2026-12-23T16:00:00Z", c.Approvals.Freezes[0].From.UTC().Format(time.RFC3339))
+	require.Equal(t, []string{"leads"}, c.Settle)
+	require.Equal(t, approvals.Group{Users: []string{"U0LEAD1", "U0LEAD2"}}, c.SettleGroup())
+	require.True(t, c.Prices["MA5.8XLARGE256"].Hourly.Equal(decimal.RequireFromString("11.52")))
+}
+
+func sample(t *testing.T) *config.Config {
+	t.Helper()
+	registry := kinds()
+	spec := registry["tencent-emr"]
+	spec.CheckGroup = func(providers.GroupConfig) []providers.Problem { return nil }
+	registry["tencent-emr"] = spec
+	c, err := config.Parse("scalebot.yaml", deploy.SampleConfig, env(append([]string{
+		"TENCENTCLOUD_SECRET_ID=id-in-env", "TENCENTCLOUD_SECRET_KEY=key-in-env", "REDIS_URL=redis://:pass-in-env@db:6380/2",
+	}, tokens...)...), registry)
+	require.NoError(t, err)
+	return c
+}
+
+// No way of printing a config shows a secret, params among them.
+func TestPrintsNoSecret(t *testing.T) {
+	c := parse(t, `
+redis: {url: 'redis+sentinel://u:plainsecret@a,b/m?sentinel_password=plainsecret'}
+accounts: {a: {provider: tencent-emr, region: ap-guangzhou, secret_id: plainsecret, secret_key: plainsecret}}
+clusters: {m: {account: a, id: emr-1, groups: {task: {params: {password: "${PASSWORD}"}}}}}
+`, "PASSWORD=plainsecret")
+	require.Equal(t, "plainsecret", c.Redis.SentinelPassword.Reveal())
+	require.Equal(t, "plainsecret", c.Accounts[0].Groups[0].Params["password"], "the adapter gets it")
+	asJSON, err := json.Marshal(c)
+	require.NoError(t, err)
+	for _, printed := range []string{
+		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", *c), fmt.Sprintf("%s", c.Accounts), string(asJSON), //nolint:gosimple // as careless code would
+	} {
+		require.NotEmpty(t, printed)
+		require.NotContains(t, printed, "plainsecret")
+		require.NotContains(t, printed, "secretbot")
+	}
+}
+
+// A variable's content is text: it can't add keys, comments or references.
+func TestVariablesAreText(t *testing.T) {
+	nasty := "x\", evil: true} # ${SLACK_BOT_TOKEN}\nmore: 1"
+	c := parse(t, `
+accounts: {a: {provider: tencent-emr, region: ap-guangzhou}}
+clusters: {m: {account: a, id: emr-1, labels: {one: "${NASTY}", two: "a${N}b$${N}c$N"}, groups: {task: {max: "${N}", params: {yarn_node_label: "${N}"}}}}}
+`, "NASTY="+nasty, "N=7")
+	require.Equal(t, map[string]string{"one": nasty, "two": "a7b${N}c$N"}, c.Catalog["m"].Labels)
+	require.Equal(t, 7, *c.Catalog["m"].Groups["task"].Max)
+	require.Equal(t, "7", c.Accounts[0].Groups[0].Params["yarn_node_label"], "text, whatever it looks like")
+}
+
+func TestAliasesAndMerges(t *testing.T) {
+	c := parse(t, `
+accounts: {a: {provider: tencent-emr, region: ap-guangzhou}}
+clusters:
+  one: {account: a, id: emr-1, groups: &groups {task: &task {max: 5, max_step: 2}}}
+  two: {account: a, id: emr-2, groups: *groups}
+  three: {account: a, id: emr-3, groups: {task: {<<: *task, max: 9}}}
+`)
+	require.Equal(t, 5, *c.Catalog["two"].Groups["task"].Max)
+	three := c.Catalog["three"].Groups["task"]
+	require.Equal(t, 9, *three.Max)
+	require.Equal(t, 2, *three.MaxStep)
+}
+
+func TestWarnings(t *testing.T) {
+	c := parse(t, `
+accounts:
+  a: {provider: tencent-emr, region: ap-guangzhou}
+  idle: {provider: tencent-emr, region: ap-guangzhou}
+clusters:
+  one: {account: a, id: emr-1, groups: {task: {}}}
+  two: {account: a, id: emr-1, requesters: {}, groups: {task: {}}}
+`)
+	var got []string
+	for _, w := range c.Warnings {
+		got = append(got, w.Error())
+	}
+	require.Equal(t, []string{
+		"scalebot.yaml:1:1: approvals.rules: is missing: every change will be refused; write [] if none shall need approval",
+		"scalebot.yaml:5:3: accounts.idle: is used by no cluster",
+		"scalebot.yaml:8:21: clusters.two.id: is the cluster one under a second name: their changes wait for each other",
+		"scalebot.yaml:8:32: clusters.two.requesters: names nobody: nobody can scale this cluster",
+	}, got)
+	require.NotNil(t, c.Catalog["two"].Requesters, "nobody is not everybody")
+
+	c = parse(t, "approvals: {rules: []}\n")
+	require.True(t, c.Approvals.RulesGiven)
+	require.Len(t, c.Warnings, 2)
+	require.Contains(t, c.Warnings[1].Error(), "every change runs without approval")
+}
+
+func TestSettleLeftOut(t *testing.T) {
+	c := parse(t, "approvals: {groups: {b: {users: [U1]}, a: {usergroups: [S1]}}, rules: []}\n")
+	require.Equal(t, []string{"a", "b"}, c.Settle)
+	require.Equal(t, approvals.Group{Users: []string{"U1"}, Usergroups: []string{"S1"}}, c.SettleGroup())
+}
+
+func TestForms(t *testing.T) {
+	for text, want := range map[string]float64{"5%": 0.05, "0.05": 0.05, "0": 0, "12.5%": 0.125, "1": 1} {
+		require.InDelta(t, want, parse(t, "approvals: {rules: [], price_tolerance: "+text+"}\n").Approvals.PriceTolerance, 1e-12, text)
+	}
+	for text, want := range map[string]int{"1m": 1, "12m": 12, "1y": 12, "3y": 36} {
+		c := parse(t, "accounts: {a: {provider: tencent-emr, region: r}}\nclusters: {m: {account: a, id: x, groups: {g: {term: "+text+"}}}}\n")
+		require.Equal(t, want, c.Catalog["m"].Groups["g"].Months, text)
+	}
+	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1d12h": 36 * time.Hour} {
+		require.Equal(t, want, parse(t, "approvals: {rules: [], expire_after: "+text+"}\n").Approvals.ExpireAfter, text)
+	}
+	// Unquoted, YAML reads these as numbers; they are meant as written.
+	require.Equal(t, []string{"+1"}, parse(t, "approvals: {rules: [], reactions: {approve: [+1]}}\n").Approvals.Approve)
+	require.Empty(t, parse(t, `http: {listen: ""}`).HTTP.Listen)
+	require.Equal(t, "http://127.0.0.1:7001/api/", parse2(t, "api_url: http://127.0.0.1:7001/api").Slack.APIURL)
+	c := parse(t, "accounts: {a: {provider: tencent-emr, region: r, endpoint: 'https://emr.intl.tencentcloudapi.com/'}}\n")
+	require.Equal(t, "https://emr.intl.tencentcloudapi.com", c.Accounts[0].Endpoint)
+}
+
+// parse2 adds a key to the slack section.
+func parse2(t *testing.T, key string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("scalebot.yaml", []byte("slack:\n  app_token: ${SLACK_APP_TOKEN}\n  bot_token: ${SLACK_BOT_TOKEN}\n  "+key+"\n"), env(tokens...), kinds())
+	require.NoError(t, err)
+	return c
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bot.yaml")
+	_, err := config.Load(path, env(), kinds())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.Len(t, problems(t, err), 1)
+	require.Contains(t, err.Error(), path+": can't be read: no such file or directory")
+
+	require.NoError(t, os.WriteFile(path, []byte("\ufeff"+slackSection), 0o600))
+	_, err = config.Load(path, env(tokens...), kinds())
+	require.NoError(t, err)
+}
+
+// A document that would take long is refused before it does.
+func TestHostileDocuments(t *testing.T) {
+	bomb := "x: &a0 [1]\n"
+	for i := range 9 {
+		bomb += fmt.Sprintf("y%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i+1, i, i, i, i, i, i, i, i, i, i)
+	}
+	for name, text := range map[string]string{
+		"brackets": strings.Repeat("[", 400_000),
+		"braces":   strings.Repeat("{a: ", 100_000),
+		"dashes":   strings.Repeat("- ", 200_000),
+		"aliases":  bomb,
+		"size":     strings.Repeat("# comment\n", 60_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("f", []byte(text), env(), kinds())
+			require.Len(t, problems(t, err), 1)
+		})
+	}
+}
+
+// The names that a cluster can't have are the verbs of the language.
+func TestVerbsAreNoClusterNames(t *testing.T) {
+	for _, e := range commands.Help("en") {
+		_, err := config.Parse("f", []byte(slackSection+"accounts: {a: {provider: tencent-emr, region: r}}\nclusters: {"+string(e.Verb)+": {account: a, id: x, groups: {g: {}}}}\n"), env(tokens...), kinds())
+		require.ErrorContains(t, err, "is called like the command", e.Verb)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(deploy.SampleConfig)
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("a: &x [*x]\n<<: *x\n? [k]\n: !!str 1\nb: |\n  ${A}$${\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse("f", data, env(tokens...), kinds())
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v, error %v", c, err)
+		}
+		if err == nil {
+			return
+		}
+		for _, p := range problems(t, err) {
+			if p.Text == "" || p.Line < 0 || p.Line > strings.Count(string(data), "\n")+strings.Count(string(data), "\r")+1 {
+				t.Fatalf("problem %+v of %q", p, data)
+			}
+			if strings.Contains(p.Error(), "secretbot") && !strings.Contains(string(data), "secretbot") {
+				t.Fatalf("leak: %s", p.Error())
+			}
+		}
+	})
+}
