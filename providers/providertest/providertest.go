@@ -103,6 +103,7 @@ func Run(t *testing.T, h Harness) {
 		{"the answer of a taken change is lost", lostAfter},
 		{"an unreadable answer to a taken change", garbage},
 		{"a change is lost on its way", lostBefore},
+		{"a change is lost on its way and nobody looks for long", lostForLong},
 		{"the answer to a removal is lost", lostRemoval},
 		{"a throttled change", throttled},
 		{"a change with refused credentials", authFailed},
