@@ -128,8 +128,8 @@ type tencent struct {
 
 var _ cloud = (*tencent)(nil)
 
-// tencentAction is one row of the API. decode turns the body into the action's
-// own parameters, strictly; run does it.
+// tencentAction is one row of the API. run decodes the body strictly into the
+// action's own parameters, checks them and does it.
 type tencentAction struct {
 	change bool
 	orders bool
@@ -233,7 +233,10 @@ func (t *tencent) serve(ex *exchange) reply {
 		return t.answer(ex.note, out, err)
 	})
 	if c.entry != nil {
-		c.entry.Account, c.entry.Code, c.entry.Fault = c.account, ex.note.Code, f.Kind
+		c.entry.Account, c.entry.Code = c.account, ex.note.Code
+		if f.Kind != "" {
+			c.entry.Fault = f.Kind
+		}
 		if !ran {
 			c.entry.Outcome, c.entry.RequestID = Unheard, ""
 		}

@@ -48,8 +48,8 @@ const (
 	stOutFailed   = 302
 )
 
-// tcNames spells a group the three ways of this API: the write name, the number
-// Flag of a node, and the lower-case filter is the write name lowered.
+// tcFlags are the groups by the name that changes use, with the number that
+// stands for each in a node's Flag. Node filters use the same name in lower case.
 var tcFlags = map[string]int64{"COMMON": 0, "MASTER": 1, "CORE": 2, "TASK": 3, "ROUTER": 4}
 
 func (t *tencent) addCluster(w TencentCluster) error {

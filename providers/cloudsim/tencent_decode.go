@@ -3,6 +3,7 @@ package cloudsim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"reflect"
 	"strconv"
@@ -24,7 +25,7 @@ func decode(body []byte, p any) error {
 	if err := d.Decode(&v); err != nil {
 		return refuse(codeInvalid, "The request body is not JSON: %v", err)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return refuse(codeInvalid, "The request body has more than one JSON value.")
 	}
 	if err := fits(v, reflect.TypeOf(p).Elem(), ""); err != nil {
