@@ -37,7 +37,7 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 		v.Status = Expired
 	case len(c.denied) > 0:
 		v.Status = Denied
-	case !cut && !c.doubt && c.sound() && full(seats):
+	case !c.doubt && c.sound() && full(seats):
 		v.Status = Approved
 	default:
 		v.Status = Pending

@@ -201,6 +201,10 @@ func TestCount(t *testing.T) {
 		})
 		counts(t, b, Approved, map[string][]string{"a": {"U3"}, "b": {"U2"}, "c": {"U1"}})
 	})
+	t.Run("after a move the people of a seat stand in the order of their votes", func(t *testing.T) {
+		b := baseBallot(yes(both, lead1, lead2), func(b *BallotFacts) { b.Requirements = []Requirement{{Group: "leads", N: 2}, {Group: "finops", N: 1}} })
+		counts(t, b, Approved, map[string][]string{"leads": {lead1, lead2}, "finops": {both}})
+	})
 	t.Run("one denial by somebody who could approve ends it at once", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), no(lead2)), Denied, bothSeats)
 		require.Equal(t, []string{lead2}, v.Ballot.DeniedBy)
@@ -278,6 +282,11 @@ func TestCountWhatCannotBeRead(t *testing.T) {
 		counts(t, baseBallot(yes(lead1, fin1), no(asker), lost(asker)), Approved, seats)
 		counts(t, baseBallot(yes(lead1, fin1, lead2), lost(lead2)), Approved, seats)
 	})
+}
+
+func TestVotersAreWhomToLookUp(t *testing.T) {
+	b := baseBallot(yes(lead1, fin1), no(lead1, other), votes(react("eyes", lead2), react("thumbsup::skin-tone-2", both)))
+	require.Equal(t, []string{self, lead1, fin1, other, both}, compile(t, baseConfig()).Voters(b.Reactions))
 }
 
 func TestCountExpiry(t *testing.T) {
