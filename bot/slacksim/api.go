@@ -122,14 +122,14 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, c *call, do fu
 	case APIError:
 		status, body = http.StatusOK, answerError(refuse(f.Code))
 	case Hang, ResetBefore:
-	case "", ResetAfter, Slow:
+	case "", ResetAfter, HangAfter, Slow:
 		status, header, body = do()
 	}
 	s.record(c, kind, status, body)
 	s.mu.Unlock()
 
 	switch kind {
-	case Hang:
+	case Hang, HangAfter:
 		<-r.Context().Done()
 		return
 	case ResetBefore, ResetAfter:

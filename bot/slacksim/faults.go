@@ -7,8 +7,8 @@ import (
 // FaultKind is a way in which a Web API call goes wrong.
 type FaultKind string
 
-// The faults of calls. All but ResetAfter and Slow keep the call from having
-// any effect.
+// The faults of calls. All but ResetAfter, HangAfter and Slow keep the call from
+// having any effect.
 const (
 	RateLimited FaultKind = "rate_limited" // HTTP 429 with Retry-After
 	Error500    FaultKind = "error_500"    // HTTP 500, empty
@@ -17,6 +17,7 @@ const (
 	Hang        FaultKind = "hang"         // no answer until the caller gives up
 	ResetBefore FaultKind = "reset_before" // the connection is reset, nothing was done
 	ResetAfter  FaultKind = "reset_after"  // it was done, then the connection is reset: a lost answer
+	HangAfter   FaultKind = "hang_after"   // it was done, then no answer: a lost answer
 	Slow        FaultKind = "slow"         // done and answered after Fault.Delay
 )
 

@@ -99,7 +99,7 @@ func readMetadata(raw string) (*Metadata, error) {
 		return nil, nil
 	}
 	var m Metadata
-	if json.Unmarshal(fields["event_type"], &m.EventType) != nil {
+	if t := fields["event_type"]; len(t) > 0 && json.Unmarshal(t, &m.EventType) != nil {
 		return nil, refuse("invalid_metadata_format")
 	}
 	if p := fields["event_payload"]; len(p) > 0 && json.Unmarshal(p, &m.EventPayload) != nil {

@@ -155,10 +155,19 @@ func (s *Server) dismiss(c *conn, reason string) {
 	c.leave = s.after(s.opt.CloseAfter, c.goodbye)
 }
 
-// goodbye closes with a close frame. Under the lock; the close itself is not
-// waited for.
-func (c *conn) goodbye() {
-	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+// goodbye asks the writer to close the socket in order. Under the lock.
+func (c *conn) goodbye() { c.queue(outgoing{kind: "close"}) }
+
+// close ends the socket with a close frame, or without one if it is silent.
+func (c *conn) close() {
+	c.s.mu.Lock()
+	quiet := c.silent
+	c.s.note(Frame{Conn: c.id, Dir: "out", Type: "close"})
+	c.s.mu.Unlock()
+	if !quiet {
+		bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+		_ = c.ws.WriteControl(websocket.CloseMessage, bye, time.Now().Add(time.Second))
+	}
 	_ = c.ws.Close()
 }
 
@@ -196,6 +205,10 @@ func (c *conn) write() {
 		case <-c.s.done.Done():
 			return
 		case o := <-c.out:
+			if o.kind == "close" {
+				c.close()
+				return
+			}
 			c.writeFrame(o)
 		case <-tick:
 			c.ping()
