@@ -117,23 +117,28 @@ func (p *page) section(mark string, title line, ls []line) {
 	flush()
 }
 
-// richText writes each line as a section of its own and a list as Slack's list.
-// The lines are dealt out so that no block is longer than a text object may be.
+// richText writes lines as one section, with line breaks as text as Slack's own
+// composer does it, and points as a list. What is longer than a text object may
+// be goes on in a further block.
 func (p *page) richText(mark string, title line, ls []line) {
-	var els []slack.RichTextElement
+	var prose line
 	var points []slack.RichTextElement
 	weight := 0
 	flush := func() {
+		var els []slack.RichTextElement
+		if len(prose) > 0 {
+			els = append(els, slack.NewRichTextSection(prose.elements()...))
+		}
 		if len(points) > 0 {
 			els = append(els, slack.NewRichTextList(slack.RTEListBullet, 0, points...))
 		}
 		if len(els) > 0 {
 			p.add(slack.NewRichTextBlock("", els...), weight)
 		}
-		els, points, weight = nil, nil, 0
+		prose, points, weight = nil, nil, 0
 	}
 	put := func(l line, point bool) {
-		w := l.size()
+		w := l.size() + 1
 		if w > maxText {
 			p.short = true
 			return
@@ -142,20 +147,14 @@ func (p *page) richText(mark string, title line, ls []line) {
 			flush()
 		}
 		weight += w
-		section := slack.NewRichTextSection(l.elements()...)
 		if point {
-			points = append(points, section)
+			points = append(points, slack.NewRichTextSection(l.elements()...))
 			return
 		}
-		els = append(els, section)
+		prose = join("\n", prose, l)
 	}
-	if len(title) > 0 {
-		put(title, false)
-	}
-	for i, l := range ls {
-		if mark == "" && i < len(ls)-1 {
-			l = append(l[:len(l):len(l)], span{kind: ours, text: "\n"})
-		}
+	put(title, false)
+	for _, l := range ls {
 		put(l, mark != "")
 	}
 	flush()
@@ -262,8 +261,8 @@ func (p *page) buttons(bs ...button) {
 	p.blocks = append(p.blocks, slack.NewActionBlock("", els...))
 }
 
-// message ends the page. text becomes the fallback: escaped, cut, one line.
-func (p *page) message(text string) flow.Message {
+// message ends the page; text becomes the fallback.
+func (p *page) message(text line) flow.Message {
 	if p.short {
 		note := say(word(p.lang, wShortened)).mrkdwn()
 		at := len(p.blocks)
@@ -272,7 +271,7 @@ func (p *page) message(text string) flow.Message {
 		}
 		p.blocks = append(p.blocks[:at:at], append([]slack.Block{slack.NewContextBlock("", mrkdwnText(note))}, p.blocks[at:]...)...)
 	}
-	return flow.Message{Text: cutEscaped(text, maxFallback), Blocks: encode(p.blocks)}
+	return flow.Message{Text: text.fallback(maxFallback), Blocks: encode(p.blocks)}
 }
 
 func encode(blocks []slack.Block) json.RawMessage {

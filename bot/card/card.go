@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shopspring/decimal"
 	"github.com/slack-go/slack"
 
 	"scalebot/approvals"
@@ -63,7 +64,7 @@ func New(o Options) *Renderer {
 func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	lang := r.o.Language
 	p := &page{lang: lang}
-	var text string
+	var text line
 	if n >= 1 && n <= len(f.Plans) && (n < len(f.Plans) || f.Plans[n-1].Void) {
 		text = r.replaced(p, f, f.Plans[n-1])
 	} else {
@@ -78,22 +79,21 @@ func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 }
 
 // replaced is the closed card of a void plan.
-func (r *Renderer) replaced(p *page, f flow.Flow, old flow.Planned) string {
+func (r *Renderer) replaced(p *page, f flow.Flow, old flow.Planned) line {
 	lang := p.lang
 	head := headOf(old.Plan.Change, old.Plan.Base, old.Plan.Target)
 	p.header(theirs(head+" · "+word(lang, wReplaced), maxHeader))
 	p.context(asked(lang, f))
 	p.lines(say(word(lang, wReplacedWhy)))
 	p.list(bold(word(lang, wWhatMoved)), moved(lang, old.VoidedBy))
-	return head + ": " + word(lang, wReplaced) + dash + word(lang, wReplacedWhy)
+	return say(head + ": " + word(lang, wReplaced) + dash + word(lang, wReplacedWhy))
 }
 
 const dash = " — "
 
 // current is the card of the flow as it stands; clickable adds its buttons.
-func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) string {
+func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 	lang, plan := p.lang, f.Plan()
-	text := title(lang, f)
 	lead := r.lead(lang, f)
 	p.header(theirs(head(f)+" · "+anyState(lang, string(f.State)), maxHeader))
 	p.context(asked(lang, f))
@@ -119,10 +119,10 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) string {
 	if clickable {
 		p.buttons(buttons(lang, f)...)
 	}
-	if len(lead) > 0 {
-		text += dash + lead.plain()
+	if len(lead) == 0 {
+		lead = r.brief(lang, f)
 	}
-	return text
+	return join(dash, say(title(lang, f)), lead)
 }
 
 // lead is the one sentence that says where the flow stands and why.
@@ -136,14 +136,23 @@ func (r *Renderer) lead(lang string, f flow.Flow) line {
 	switch f.State {
 	case flow.Planning:
 		return say(word(lang, wPlanning))
-	case flow.AwaitingApproval:
-		return needs(lang, requirements(f))
 	case flow.Running:
 		if f.Progress != nil && !f.Progress.Attention.IsZero() {
 			return notes[flow.NoteAttention].fill(lang, args{"text": theirs(f.Progress.Attention.In(lang), longForeign)})
 		}
-	case flow.Scheduled, flow.Queued, flow.Submitting, flow.Unknown, flow.Refused, flow.Denied,
-		flow.Expired, flow.Cancelled, flow.Failed, flow.Partial, flow.Succeeded:
+	case flow.AwaitingApproval, flow.Scheduled, flow.Queued, flow.Submitting, flow.Unknown, flow.Refused,
+		flow.Denied, flow.Expired, flow.Cancelled, flow.Failed, flow.Partial, flow.Succeeded:
+	}
+	return nil
+}
+
+// brief is what the fallback text adds where the card itself needs no sentence.
+func (r *Renderer) brief(lang string, f flow.Flow) line {
+	switch {
+	case f.State == flow.AwaitingApproval:
+		return needs(lang, seatsOf(f, requirements(f)))
+	case f.State == flow.Running && f.Progress != nil:
+		return join(" · ", say(percent(f.Progress.Percent)), stageNow(f), counted(lang, f))
 	}
 	return nil
 }
@@ -155,9 +164,13 @@ func (r *Renderer) facts(lang string, f flow.Flow) []field {
 	c := f.Request.Wish.Change
 	if plan := f.Plan(); plan != nil {
 		c = plan.Change
+		price := wCost
+		if f.State.Ended() && f.State != flow.Succeeded && f.State != flow.Partial {
+			price = wQuoted // nothing or not all of it was bought: it must not read as a bill
+		}
 		fs = append(fs,
 			field{name(wNodes), wSize.fill(lang, args{"from": number(plan.Base), "to": number(plan.Target), "delta": say(signed(plan.Change.Delta))})},
-			field{name(wCost), cost(lang, *plan)})
+			field{name(price), cost(lang, *plan)})
 	}
 	fs = append(fs, field{name(wCharge), charge(lang, c)})
 	if f.State == flow.Scheduled || (!f.Request.StartAt.IsZero() && !f.State.Ended()) {
@@ -169,7 +182,7 @@ func (r *Renderer) facts(lang string, f flow.Flow) []field {
 	if f.Operation != nil {
 		fs = append(fs, field{name(wOp), theirs(f.Operation.ID, shortForeign)})
 	}
-	if t := took(lang, f); f.State.Ended() && t != "" {
+	if t := took(lang, f); t != "" && f.State.Ended() && f.Submission != nil {
 		fs = append(fs, field{name(wTook), say(t)})
 	}
 	return fs
@@ -183,24 +196,27 @@ func (r *Renderer) ballot(p *page, f flow.Flow) {
 		return
 	}
 	open := f.State == flow.AwaitingApproval
+	if !open && f.State != flow.Denied && f.State != flow.Expired && f.State != flow.Cancelled {
+		return // the road says who approved
+	}
 	seats := seatsOf(f, reqs)
 	var lines []line
 	for _, s := range seats {
-		a := args{"group": say(visible(s.Group)), "got": number(len(s.By)), "n": number(s.N), "by": mentions(lang, s.By), "open": number(s.Open())}
+		a := args{"group": say(visible(s.Group)), "got": number(len(s.By)), "n": number(s.N), "by": mentions(lang, s.By)}
 		if s.Open() <= 0 {
 			lines = append(lines, wSeatFull.fill(lang, a))
 			continue
 		}
 		if open {
-			a["who"] = r.members(lang, s.Group)
+			a["open"], a["who"] = number(s.Open()), r.members(lang, s.Group)
 		}
 		lines = append(lines, wSeatOpen.fill(lang, a))
 	}
-	if v := verdict(f); v != nil && len(v.Ballot.DeniedBy) > 0 {
+	if v := verdict(f); open && v != nil && len(v.Ballot.DeniedBy) > 0 {
 		lines = append(lines, wDenied.fill(lang, args{"by": mentions(lang, v.Ballot.DeniedBy)}))
 	}
 	p.list(bold(word(lang, wApprovals)), lines)
-	if v := verdict(f); v != nil && (open || f.State.Ended()) {
+	if v := verdict(f); v != nil {
 		p.list(bold(word(lang, wUncounted)), uncounted(lang, v.Ballot.Uncounted))
 	}
 	if open {
@@ -226,6 +242,11 @@ func (r *Renderer) members(lang, group string) line {
 
 // next says what to do after an end, or while a person must decide.
 func (r *Renderer) next(p *page, f flow.Flow) {
+	if f.End != nil && f.End.Args["fixed"] != "" {
+		p.lines(say(word(p.lang, wTryThis)))
+		p.copyable(r.o.Command + " " + f.End.Args["fixed"])
+		return
+	}
 	s, ok := nexts[f.State]
 	if !ok {
 		return
@@ -234,6 +255,24 @@ func (r *Renderer) next(p *page, f flow.Flow) {
 	if again := r.again(f); f.State.Ended() && again != "" {
 		p.copyable(again)
 	}
+}
+
+// side is one side of a difference: an amount in the form of all amounts, a
+// count, or what config or the cloud says.
+func side(lang string, what approvals.DifferenceKind, s string) line {
+	if s == "" {
+		return say(word(lang, wNothing))
+	}
+	if what == approvals.PriceUp || what == approvals.PriceLost {
+		amount, currency, _ := strings.Cut(s, " ")
+		if d, err := decimal.NewFromString(amount); err == nil {
+			return say(money(d, currency))
+		}
+	}
+	if isNumber(s) {
+		return say(s)
+	}
+	return theirs(s, 200)
 }
 
 // again is the command that asks for what is left to do.
@@ -321,11 +360,18 @@ func rulesOf(reqs []approvals.Requirement) []string {
 	return slices.Compact(rules)
 }
 
-func needs(lang string, reqs []approvals.Requirement) line {
-	if len(reqs) == 0 {
+// needs says how many of whom are still missing.
+func needs(lang string, seats []approvals.Seat) line {
+	var missing []approvals.Requirement
+	for _, s := range seats {
+		if n := s.Open(); n > 0 {
+			missing = append(missing, approvals.Requirement{Group: s.Group, N: n})
+		}
+	}
+	if len(missing) == 0 {
 		return nil
 	}
-	return wNeeds.fill(lang, args{"seats": seatsLine(lang, reqs)})
+	return wNeeds.fill(lang, args{"seats": seatsLine(lang, missing)})
 }
 
 // seatsLine is "1 of finops, 2 of leads".
@@ -334,7 +380,7 @@ func seatsLine(lang string, reqs []approvals.Requirement) line {
 	for _, q := range reqs {
 		ls = append(ls, wNeedsSeat.fill(lang, args{"n": number(q.N), "group": say(visible(q.Group))}))
 	}
-	return capped(lang, ls, word(lang, wComma), maxNames)
+	return capped(lang, ls, word(lang, wAnd), maxNames)
 }
 
 func uncounted(lang string, votes []approvals.Uncounted) []line {
@@ -361,12 +407,19 @@ func voters(b approvals.Ballot) []string {
 func moved(lang string, ds []approvals.Difference) []line {
 	ls := make([]line, 0, len(ds))
 	for _, d := range ds {
-		a := args{"was": theirs(d.Was, shortForeign), "is": theirs(d.Is, shortForeign)}
+		if s, ok := reconfigured[d.Field]; ok {
+			ls = append(ls, say(s.in(lang)))
+			continue
+		}
+		field := theirs(d.Field, shortForeign)
+		if s, ok := changed[d.Field]; ok {
+			field = say(s.in(lang))
+		}
 		s, ok := differences[d.What]
 		if !ok {
-			s = sentence{"{was} → {is}", "{was} → {is}"}
+			s = differences[approvals.ChangeMoved]
 		}
-		ls = append(ls, s.fill(lang, a))
+		ls = append(ls, s.fill(lang, args{"field": field, "was": side(lang, d.What, d.Was), "is": side(lang, d.What, d.Is)}))
 	}
 	return short(lang, ls, maxPoints)
 }

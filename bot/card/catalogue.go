@@ -129,6 +129,8 @@ func argument(lang, name, value string) line {
 			return theirs(value, shortForeign)
 		}
 		return when(t)
+	case "channel":
+		return mentionChannel(value)
 	case "nodes":
 		return nodeList(lang, strings.Split(value, ","))
 	case "state":

@@ -137,7 +137,8 @@ func replacedFlow() flow.Flow {
 	next := f.Plans[0]
 	next.Plan.Base, next.Plan.Target, next.Plan.Hash = 4, 6, "h2"
 	f.Plans[0].Void = true
-	f.Plans[0].VoidedBy = []approvals.Difference{{What: approvals.BaseMoved, Was: "3", Is: "4"}, {What: approvals.PriceUp, Was: "CNY 8412.00", Is: "CNY 9100.00"}}
+	f.Plans[0].VoidedBy = []approvals.Difference{{What: approvals.BaseMoved, Was: "3", Is: "4"}, {What: approvals.PriceUp, Field: "committed", Was: "8412 CNY", Is: "9100 CNY"},
+		{What: approvals.ChangeMoved, Field: "zone", Is: "ap-guangzhou-3"}, {What: approvals.ChangeMoved, Field: "profile", Was: "ab12", Is: "cd34"}}
 	f.Plans = append(f.Plans, next)
 	f.Verdict = nil
 	return f
@@ -195,7 +196,7 @@ func situations() map[string]flow.Flow {
 		"expired":       ended(withVotes(planned(prepaid(), 3)), flow.Expired, flow.Note{Code: flow.NoteExpired}, 4*time.Hour),
 		"cancelled":     ended(planned(prepaid(), 3), flow.Cancelled, flow.Note{Code: flow.NoteCancelled, By: "U0ALICE"}, 5*time.Minute),
 		"refused": ended(refused, flow.Refused, flow.Note{Code: flow.NoteAboveMax,
-			Args: map[string]string{"to": "5", "max": "4", "now": "3"}}, 2*time.Second),
+			Args: map[string]string{"to": "5", "max": "4", "have": "3", "fixed": "emr-m620 task +1"}}, 2*time.Second),
 		"removal":      removal(2),
 		"removal-many": removal(29),
 		"replaced":     replacedFlow(),

@@ -12,7 +12,7 @@ import (
 )
 
 // tokens that this package may write, and nothing else in angle brackets.
-var goodToken = regexp.MustCompile(`<@[A-Z][A-Z0-9]+>|<!subteam\^[A-Z][A-Z0-9]+>|<!date\^-?[0-9]+\^\{date_short_pretty\} \{time\}\|[0-9-]+ [0-9:]+ UTC>`)
+var goodToken = regexp.MustCompile(`<[@#][A-Z][A-Z0-9]+>|<!subteam\^[A-Z][A-Z0-9]+>|<!date\^-?[0-9]+\^\{date_short_pretty\} \{time\}\|[0-9-]+ [0-9:]+ UTC>`)
 
 type tester interface {
 	require.TestingT
@@ -110,7 +110,7 @@ func checkTexts(t tester, x any) int {
 					require.NotContains(t, s, "<")
 					total += size(s)
 				}
-				if k == "user_id" || k == "usergroup_id" {
+				if k == "user_id" || k == "channel_id" || k == "usergroup_id" {
 					require.Regexp(t, slackID, s)
 				}
 			default:

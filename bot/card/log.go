@@ -16,9 +16,9 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 		lines = append(lines, noteLines(lang, f, n)...)
 	}
 	p.lines(lines...)
-	text := title(lang, f)
+	text := say(title(lang, f))
 	if len(lines) > 0 {
-		text = head(f) + ": " + lines[len(lines)-1].plain()
+		text = join(": ", say(head(f)), lines[len(lines)-1])
 	}
 	m := p.message(text)
 	m.Channel = f.Request.Channel
@@ -81,12 +81,7 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 	}
 	p.context(append(who, timing(lang, then))...)
 
-	for _, l := range []line{lead, timing(lang, then)} {
-		if len(l) > 0 {
-			text += dash + l.plain()
-		}
-	}
-	m := p.message(text)
+	m := p.message(join(dash, say(text), lead, timing(lang, then)))
 	m.Key = "notice/" + string(s)
 	m.EventType = EventNotice
 	m.Payload = map[string]any{"flow": f.ID, "state": string(s), "key": m.Key}
@@ -120,13 +115,17 @@ func nodesLine(lang string, f flow.Flow) line {
 	return join(word(lang, wColon), l, nodeList(lang, ids))
 }
 
-// paid is what the change costs, for a change that bought something.
+// paid is what the change costs, for a change that bought something or may have.
 func paid(lang string, f flow.Flow) line {
 	p := f.Plan()
 	if p == nil || !p.Change.Adds() || (f.State == flow.Failed && !joinedAny(f.Progress)) {
 		return nil
 	}
-	return join(word(lang, wColon), say(word(lang, wCost)), cost(lang, *p))
+	label := wQuoted
+	if f.State == flow.Succeeded || f.State == flow.Partial {
+		label = wCost
+	}
+	return join(word(lang, wColon), say(word(lang, label)), cost(lang, *p))
 }
 
 func joinedAny(p *providers.Progress) bool { return p != nil && len(p.Changed) > 0 }
@@ -140,7 +139,7 @@ func (r *Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
 	if n.Code == endCode(f) {
 		r.next(p, f)
 	}
-	m := p.message(f.ID + " · " + head(f) + ": " + said.plain())
+	m := p.message(join(": ", say(f.ID+" · "+head(f)), said))
 	m.Channel = f.Request.Channel
 	return m
 }

@@ -10,7 +10,7 @@ import (
 // money writes an amount with two digits and thousands separators, after the
 // sign of its currency: ¥ for CNY, $ for USD, the code for all others.
 func money(amount decimal.Decimal, currency string) string {
-	sign := currency
+	sign := cut(visible(currency), 12)
 	switch currency {
 	case "CNY":
 		sign = "¥"

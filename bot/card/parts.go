@@ -248,7 +248,8 @@ func timing(lang string, f flow.Flow) line {
 		return nil
 	}
 	a := args{"all": say(all)}
-	if sent, last := moments(f); !sent.IsZero() && !last.Before(sent) {
+	// A change that the cloud never took spent no time in it.
+	if sent, last := moments(f); !sent.IsZero() && !last.Before(sent) && (f.Operation != nil || !f.State.Ended()) {
 		a["run"] = say(duration(last.Sub(sent), lang))
 	}
 	if f.State.Ended() {

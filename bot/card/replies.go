@@ -13,7 +13,7 @@ func (r *Renderer) Accepted(f flow.Flow, lang string) flow.Message {
 	p := &page{lang: lang}
 	l := wAccepted.fill(lang, args{"id": say(f.ID), "what": theirs(head(f), maxHeader)})
 	p.lines(l, say(word(lang, wNextCard)))
-	return p.message(l.plain() + " " + word(lang, wNextCard))
+	return p.message(join(word(lang, wGap), l, say(word(lang, wNextCard))))
 }
 
 // Again is the answer to a delivery that was taken before.
@@ -22,7 +22,7 @@ func (r *Renderer) Again(f flow.Flow, lang string) flow.Message {
 	p := &page{lang: lang}
 	l := wAgain.fill(lang, args{"id": say(f.ID), "state": say(anyState(lang, string(f.State)))})
 	p.lines(l)
-	return p.message(l.plain())
+	return p.message(l)
 }
 
 // Rejection is a no of the Desk, with the corrected line ready to copy.
@@ -47,11 +47,11 @@ func (r *Renderer) Usage(sentence, fixed, lang string) flow.Message {
 func (r *Renderer) corrected(why line, fixed, lang string) flow.Message {
 	p := &page{lang: lang}
 	p.lines(why)
-	text := why.plain()
+	text := why
 	if fixed != "" {
 		p.lines(say(word(lang, wTryThis)))
 		p.copyable(r.o.Command + " " + fixed)
-		text += " " + word(lang, wTryThis) + " " + r.o.Command + " " + visible(fixed)
+		text = join(word(lang, wGap), why, join(" ", say(word(lang, wTryThis)), theirs(r.o.Command+" "+fixed, longForeign)))
 	}
 	return p.message(text)
 }
@@ -63,12 +63,16 @@ func (r *Renderer) CloudError(text, lang string) flow.Message {
 	p := &page{lang: lang}
 	l := wCloudErr.fill(lang, args{"text": theirs(text, longForeign)})
 	p.lines(l)
-	return p.message(l.plain())
+	return p.message(l)
 }
 
-// Preview is the answer to a dry run: plan, price, and what each rule says.
+// Preview is the answer to a dry run: plan, price, and what each rule says; or
+// why there would be no plan.
 func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 	lang = language(lang)
+	if v.Refused != nil {
+		return r.unplanned(v, lang)
+	}
 	c := v.Plan.Change
 	top := headOf(c, v.Plan.Base, v.Plan.Target)
 	p := &page{lang: lang}
@@ -97,7 +101,18 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 	if len(no) > 0 {
 		p.context(wRuleNo.fill(lang, args{"n": number(len(no)), "rules": names(lang, no)}))
 	}
-	return p.message(top + ": " + word(lang, wDryRun) + " " + sum.plain())
+	return p.message(join(word(lang, wGap), say(top+": "+word(lang, wDryRun)), sum))
+}
+
+// unplanned is a dry run that comes to no plan, with the corrected line.
+func (r *Renderer) unplanned(v flow.Preview, lang string) flow.Message {
+	f := flow.Flow{Request: v.Request, End: v.Refused}
+	p := &page{lang: lang}
+	p.header(theirs(head(f), maxHeader))
+	why := note(lang, *v.Refused, nil)
+	p.lines(say(word(lang, wDryRun)), why)
+	r.next(p, f)
+	return p.message(join(word(lang, wGap), say(head(f)+": "+word(lang, wDryRun)), why))
 }
 
 // judged says what a policy makes of a plan.
@@ -125,7 +140,7 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
-	phase := string(s.Phase)
+	phase := cut(visible(string(s.Phase)), shortForeign)
 	if w, ok := phases[s.Phase]; ok {
 		phase = w.in(lang)
 	}
@@ -147,11 +162,7 @@ func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang stri
 	}
 	p.list(bold(word(lang, wGroups)), short(lang, lines, 30))
 	p.context(wSeenAt.fill(lang, args{"at": when(s.At)}))
-	text := visible(c.Name) + ": " + phase
-	for _, l := range short(lang, lines, maxNames) {
-		text += " · " + l.plain()
-	}
-	return p.message(text)
+	return p.message(join(" · ", append([]line{say(visible(c.Name) + ": " + phase)}, short(lang, lines, maxNames)...)...))
 }
 
 // ClusterList is what config knows.
@@ -160,7 +171,7 @@ func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
 	p := &page{lang: lang}
 	if len(cat) == 0 {
 		p.lines(say(word(lang, wNoCluster)))
-		return p.message(word(lang, wNoCluster))
+		return p.message(say(word(lang, wNoCluster)))
 	}
 	const shown = 30
 	all := cat.Names()
@@ -179,7 +190,7 @@ func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
 	if len(all) > shown {
 		p.context(wAndMore.fill(lang, args{"n": number(len(all) - shown)}))
 	}
-	return p.message(word(lang, wClusters) + word(lang, wColon) + names(lang, all).plain())
+	return p.message(join(word(lang, wColon), say(word(lang, wClusters)), names(lang, all)))
 }
 
 // limits are the bounds that config sets for a group; nil when it sets none.
@@ -194,7 +205,7 @@ func limits(lang string, g flow.Group) line {
 	if g.MaxStep != nil {
 		step = wLimitStep.fill(lang, args{"step": number(*g.MaxStep)})
 	}
-	return join(word(lang, wComma), size, step)
+	return join(word(lang, wClause), size, step)
 }
 
 // FlowList lists flows, one line each, as the caller has ordered them.
@@ -203,17 +214,14 @@ func (r *Renderer) FlowList(fs []flow.Flow, lang string) flow.Message {
 	p := &page{lang: lang}
 	if len(fs) == 0 {
 		p.lines(say(word(lang, wNoFlows)))
-		return p.message(word(lang, wNoFlows))
+		return p.message(say(word(lang, wNoFlows)))
 	}
 	p.list(bold(word(lang, wFlows)), flowLines(lang, fs, 25))
-	text := word(lang, wFlows) + word(lang, wColon)
-	for i, f := range fs[:min(len(fs), maxNames)] {
-		if i > 0 {
-			text += "; "
-		}
-		text += f.ID + " " + title(lang, f)
+	var text []line
+	for _, f := range fs {
+		text = append(text, say(f.ID+" "+title(lang, f)))
 	}
-	return p.message(text)
+	return p.message(join(word(lang, wColon), say(word(lang, wFlows)), capped(lang, text, "; ", maxNames)))
 }
 
 func flowLines(lang string, fs []flow.Flow, limit int) []line {
@@ -275,7 +283,7 @@ func (r *Renderer) WhoAmI(w Who, lang string) flow.Message {
 		lines = append(lines, say(word(lang, wMaySet)))
 	}
 	p.lines(lines...)
-	return p.message(join(" ", groups, ask).plain())
+	return p.message(join(" · ", groups, ask))
 }
 
 // HelpEntry is one verb of the language, in the caller's words for the reader's
@@ -300,7 +308,7 @@ func (r *Renderer) Help(entries []HelpEntry, lang string) flow.Message {
 	}
 	p.list(nil, short(lang, lines, 30))
 	p.list(bold(word(lang, wExamples)), short(lang, examples, maxPoints))
-	return p.message(word(lang, wHelp) + word(lang, wColon) + wSeeHelp.fill(lang, args{"command": say(r.o.Command)}).plain())
+	return p.message(join(word(lang, wColon), say(word(lang, wHelp)), wSeeHelp.fill(lang, args{"command": say(r.o.Command)})))
 }
 
 func required(m map[string]int) []approvals.Requirement {
@@ -330,5 +338,5 @@ func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang st
 	part(wHomeRunning, running)
 	part(wHomeMine, mine)
 	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(user)}))
-	return p.message(word(lang, wHome))
+	return p.message(say(word(lang, wHome)))
 }

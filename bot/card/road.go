@@ -103,8 +103,8 @@ func steps(lang string, f flow.Flow) []step {
 		if vote.state == stepRunning {
 			vote.word = wVotes.fill(lang, args{"got": number(got), "n": number(n)})
 		}
-		if v := verdict(f); v != nil && got > 0 {
-			vote.detail = wApproved.fill(lang, args{"by": mentions(lang, voters(v.Ballot))})
+		if v := verdict(f); v != nil && vote.state == stepDone {
+			vote.detail = approvers(lang, v.Ballot)
 		}
 	}
 	road = append(road, vote)
@@ -117,9 +117,6 @@ func steps(lang string, f flow.Flow) []step {
 		road = append(road, named("queue", wStepQueue, 3))
 	}
 	send := named("send", wStepSend, 4)
-	if f.State == flow.Unknown && f.Operation == nil {
-		send.word = say(anyState(lang, string(flow.Unknown)))
-	}
 	if f.Operation != nil && f.Operation.ID != "" {
 		send.detail = wOpID.fill(lang, args{"id": theirs(f.Operation.ID, shortForeign)})
 	}
@@ -129,18 +126,41 @@ func steps(lang string, f flow.Flow) []step {
 	end := named("end", wStepEnd, 6)
 	switch f.State {
 	case flow.Succeeded:
-		end.state = stepDone
+		end.state, end.word = stepDone, say(anyState(lang, string(f.State)))
 	case flow.Partial:
 		end.state = stepStopped
-		end.word = say(anyState(lang, string(flow.Partial)))
 	case flow.Failed, flow.Unknown, flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued,
 		flow.Submitting, flow.Running, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled:
-		if end.state == stepStopped {
-			end.word = say(anyState(lang, string(f.State)))
-		}
 	}
 	end.detail = counted(lang, f)
-	return append(road, end)
+	return settled(lang, f, append(road, end))
+}
+
+// settled gives the steps that stopped the flow's own state as their word, and
+// leaves out what an ended flow will not reach any more.
+func settled(lang string, f flow.Flow, road []step) []step {
+	out := road[:0]
+	for _, s := range road {
+		if s.state == stepPending && f.State.Ended() {
+			continue
+		}
+		if s.state == stepStopped && len(s.word) == 0 {
+			s.word = say(anyState(lang, string(f.State)))
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// approvers are the people whose votes counted, with what they counted for.
+func approvers(lang string, b approvals.Ballot) line {
+	var ls []line
+	for _, s := range b.Seats {
+		if len(s.By) > 0 {
+			ls = append(ls, wSeatBy.fill(lang, args{"by": mentions(lang, s.By), "group": say(visible(s.Group))}))
+		}
+	}
+	return capped(lang, ls, word(lang, wComma), maxNames)
 }
 
 // stages are the cloud's own steps.
@@ -159,7 +179,7 @@ func stages(lang string, f flow.Flow) []step {
 			id:     "stage-" + strconv.Itoa(skipped+i+1),
 			title:  theirs(s.Name, shortForeign),
 			state:  stateOf(s.State),
-			word:   say(anyState(lang, string(s.State))),
+			word:   stageWord(lang, s.State),
 			detail: theirs(s.Detail, 300),
 		}
 		if s.State == providers.StageRunning && s.Percent > 0 {
@@ -168,6 +188,15 @@ func stages(lang string, f flow.Flow) []step {
 		out = append(out, st)
 	}
 	return out
+}
+
+// stageWord names the state of a stage; a state that a newer adapter brought is
+// shown as it is.
+func stageWord(lang string, s providers.StageState) line {
+	if w, ok := stageStates[s]; ok {
+		return say(w.in(lang))
+	}
+	return theirs(string(s), shortForeign)
 }
 
 func stateOf(s providers.StageState) stepState {
@@ -196,7 +225,7 @@ func counted(lang string, f flow.Flow) line {
 	return s.fill(lang, args{"got": number(len(f.Progress.Changed)), "want": number(want)})
 }
 
-// state says the state of a step in words, never by sign alone.
+// stateWord says the state of a step in words, never by sign alone.
 func (s step) stateWord(lang string) line {
 	if len(s.word) > 0 {
 		return s.word
@@ -206,9 +235,7 @@ func (s step) stateWord(lang string) line {
 		return say(word(lang, wIsRunning))
 	case stepDone:
 		return say(word(lang, wIsDone))
-	case stepStopped:
-		return say(word(lang, wIsStopped))
-	case stepPending:
+	case stepStopped, stepPending:
 	}
 	return say(word(lang, wIsPending))
 }

@@ -79,10 +79,11 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
-	flow.NoteAboveMax:    {"That would make {to} nodes; the maximum is {max}, and there are {now} now.", "变更后将有 {to} 个节点，超过上限 {max}；当前为 {now} 个。"},
+	flow.NoteAboveMax:    {"That would make {to} {to|node|nodes}; the maximum is {max}[, and there are {have} now].", "变更后将有 {to} 个节点，超过上限 {max}[；当前为 {have} 个]。"},
 	flow.NoteAboveStep:   {"That is {n} nodes at once; at most {max_step} are allowed.", "一次变更 {n} 个节点，超过单次上限 {max_step}。"},
 	flow.NoteTooMany:     {"{n} nodes can't be removed: the group has only {have}.", "无法移除 {n} 个节点：该组只有 {have} 个。"},
 	flow.NoteNoChange:    {"Nothing to do: the group already has {to} {to|node|nodes}.", "无需变更：该组已经是 {to} 个节点。"},
+	flow.NoteNoChannel:   {"scalebot can't post the card in {channel}: it is not a member. Invite it there with “/invite”; the card follows by itself.", "scalebot 不是 {channel} 的成员，无法发布卡片。请在该频道用“/invite”邀请它，卡片随后会自动发布。"},
 	flow.NoteAuth:        {"The cloud did not let account {account} in.[ {text}] Please ask whoever runs scalebot to run “scalebot check”.", "云平台拒绝了账号 {account} 的访问。[{text}]请联系 scalebot 的管理员运行“scalebot check”。"},
 
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
@@ -156,12 +157,44 @@ var reasons = map[approvals.Reason]sentence{
 	approvals.ReasonListCut:     {"Slack's list of voters is cut short", "Slack 返回的投票名单不完整"},
 }
 
-// differences are what moved between two plans.
+// differences are what moved between two plans. A side that is "" reads as none.
 var differences = map[approvals.DifferenceKind]sentence{
-	approvals.BaseMoved:   {"Size of the group: {was} → {is}", "组内节点数：{was} → {is}"},
-	approvals.ChangeMoved: {"The change itself: {was} → {is}", "变更内容：{was} → {is}"},
-	approvals.PriceUp:     {"Price: {was} → {is}", "价格：{was} → {is}"},
-	approvals.PriceLost:   {"The price is no longer known (it was {was})[: {is}]", "价格已无法获知（原为 {was}）[：{is}]"},
+	approvals.BaseMoved:   {"Size of the group now: {was} → {is}", "该组当前节点数：{was} → {is}"},
+	approvals.ChangeMoved: {"{field}: {was} → {is}", "{field}：{was} → {is}"},
+	approvals.PriceUp:     {"Price ({field}): {was} → {is}", "价格（{field}）：{was} → {is}"},
+	approvals.PriceLost:   {"The price was {was} and can't be told any more.", "价格原为 {was}，现已无法获知。"},
+	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
+	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
+}
+
+// changed names the fields of a change, by their JSON names, and of a price.
+var changed = map[string]sentence{
+	"target":        {"Target size", "目标节点数"},
+	"delta":         {"Nodes to add or remove", "增减节点数"},
+	"charge":        {"Charge", "计费"},
+	"months":        {"Term in months", "时长（月）"},
+	"renew":         {"Auto-renew", "自动续费"},
+	"nodes":         {"Nodes", "节点"},
+	"instance_type": {"Spec", "规格"},
+	"disks":         {"Disks", "数据盘"},
+	"zone":          {"Zone", "可用区"},
+	"tags":          {"Tags", "标签"},
+	"start":         {"Start services", "启动服务"},
+	"bootstrap":     {"Bootstrap scripts", "引导脚本"},
+	"account":       {"Account", "账号"},
+	"cluster_id":    {"Cluster id", "集群 ID"},
+	"group_id":      {"Group id", "组 ID"},
+	"committed":     {"committed", "承诺支付"},
+	"hourly":        {"per hour", "每小时"},
+	"monthly":       {"per month", "每月"},
+	"currency":      {"currency", "币种"},
+}
+
+// reconfigured is the change of a field whose values mean nothing to a reader:
+// digests and durations in nanoseconds.
+var reconfigured = map[string]sentence{
+	"profile": {"The group's configured parameters changed.", "该组的配置参数已变更。"},
+	"drain":   {"The time to drain nodes changed.", "节点排空时间已变更。"},
 }
 
 // refusals are the outright noes of a policy, for a dry run.

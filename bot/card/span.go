@@ -17,6 +17,7 @@ const (
 	foreign                   // typed by a person or said by a cloud: taken literally
 	user                      // a mention of a Slack user id
 	usergroup                 // a mention of a Slack usergroup id
+	channel                   // a mention of a Slack channel id
 	date                      // a moment, in the reader's zone
 	emoji                     // a Slack emoji name, without colons
 )
@@ -83,6 +84,13 @@ func mentionGroup(id string) line {
 	return line{{kind: usergroup, text: id}}
 }
 
+func mentionChannel(id string) line {
+	if !slackID.MatchString(id) {
+		return theirs(id, shortForeign)
+	}
+	return line{{kind: channel, text: id}}
+}
+
 func when(t time.Time) line {
 	if t.IsZero() {
 		return nil
@@ -140,6 +148,8 @@ func (l line) mrkdwn() string {
 			t = "<@" + s.text + ">"
 		case usergroup:
 			t = "<!subteam^" + s.text + ">"
+		case channel:
+			t = "<#" + s.text + ">"
 		case date:
 			t = "<!date^" + strconv.FormatInt(s.at.Unix(), 10) + "^" + dateFormat + "|" + clock(s.at) + ">"
 		case emoji:
@@ -156,8 +166,31 @@ func (l line) mrkdwn() string {
 	return b.String()
 }
 
-// plain writes the line for plain_text objects and for notification text
-// before escaping: mentions of people as @id, times in UTC.
+// fallback writes the line as a message's text, which Slack reads as mrkdwn in
+// notifications: words escaped, people as mentions, times in UTC, since date
+// tokens are not known to work there. It is cut between tokens, never in one.
+func (l line) fallback(limit int) string {
+	var b strings.Builder
+	left := limit
+	for _, s := range l {
+		t := escape(strings.ReplaceAll(line{s}.plain(), "\n", " "))
+		if token := s.kind == user || s.kind == channel; token {
+			t = line{s}.mrkdwn()
+		}
+		if size(t) > left {
+			if s.kind != user && s.kind != channel && left > size(ellipsis) {
+				b.WriteString(cutEscaped(line{s}.plain(), left))
+			}
+			break
+		}
+		b.WriteString(t)
+		left -= size(t)
+	}
+	return b.String()
+}
+
+// plain writes the line for plain_text objects: people and groups as @id, times
+// in UTC.
 func (l line) plain() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -166,6 +199,8 @@ func (l line) plain() string {
 			b.WriteString(s.text)
 		case user, usergroup:
 			b.WriteString("@" + s.text)
+		case channel:
+			b.WriteString("#" + s.text)
 		case date:
 			b.WriteString(clock(s.at))
 		case emoji:
@@ -193,6 +228,8 @@ func (l line) elements() []slack.RichTextSectionElement {
 			out = append(out, slack.NewRichTextSectionUserElement(s.text, nil))
 		case usergroup:
 			out = append(out, slack.NewRichTextSectionUserGroupElement(s.text))
+		case channel:
+			out = append(out, slack.NewRichTextSectionChannelElement(s.text, nil))
 		case date:
 			fallback := clock(s.at)
 			out = append(out, slack.NewRichTextSectionDateElement(s.at.Unix(), dateFormat, nil, &fallback))

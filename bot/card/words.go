@@ -6,18 +6,22 @@ var (
 
 	wDays    = sentence{"d", "天"}
 	wHours   = sentence{"h", "小时"}
-	wMinutes = sentence{"min", "分"}
+	wMinutes = sentence{"min", "分钟"}
 	wSeconds = sentence{"s", "秒"}
 
 	wColon    = sentence{": ", "："}
 	wComma    = sentence{", ", "、"}
+	wGap      = sentence{" ", ""} // between two sentences
+	wClause   = sentence{", ", "，"}
 	wAndMore  = sentence{"and {n} more", "等另外 {n} 个"}
+	wNothing  = sentence{"none", "无"}
 	wReplaced = sentence{"replaced", "已被取代"}
 
 	wAskedBy  = sentence{"{id} · asked for by {by} · {at}", "{id} · 申请人 {by} · {at}"}
 	wNodes    = sentence{"Nodes", "节点数"}
 	wCharge   = sentence{"Charge", "计费"}
 	wCost     = sentence{"Cost", "费用"}
+	wQuoted   = sentence{"Quoted", "报价"}
 	wStart    = sentence{"Start", "开始时间"}
 	wOp       = sentence{"Cloud operation", "云平台操作"}
 	wPlace    = sentence{"Place in the queue", "队列位置"}
@@ -40,12 +44,11 @@ var (
 	wRenewOn  = sentence{"auto-renew on", "自动续费"}
 	wRenewOff = sentence{"auto-renew off", "不自动续费"}
 
-	wCommitted  = sentence{"{sum} committed[ (≈ {month} per month)]", "承诺支付 {sum}[（约每月 {month}）]"}
-	wHourly     = sentence{"{sum} per hour ≈ {month} per month", "每小时 {sum}，约每月 {month}"}
-	wMonthly    = sentence{"{month} per month", "每月 {month}"}
-	wFree       = sentence{"nothing to buy", "无需购买"}
-	wNoPrice    = sentence{"unknown[: {why}]", "未知[：{why}]"}
-	wNoPriceWhy = sentence{"price unknown", "价格未知"}
+	wCommitted = sentence{"{sum} committed[ (≈ {month} per month)]", "承诺支付 {sum}[（约每月 {month}）]"}
+	wHourly    = sentence{"{sum} per hour ≈ {month} per month", "每小时 {sum}，约每月 {month}"}
+	wMonthly   = sentence{"{month} per month", "每月 {month}"}
+	wFree      = sentence{"nothing to buy", "无需购买"}
+	wNoPrice   = sentence{"unknown[: {why}]", "未知[：{why}]"}
 
 	wRemoves   = sentence{"Nodes to be removed", "将移除的节点"}
 	wJoined    = sentence{"Joined", "已加入的节点"}
@@ -55,7 +58,7 @@ var (
 
 	wApprovals = sentence{"Approvals", "审批"}
 	wSeatFull  = sentence{"{group}: {got} of {n} — {by}", "{group}：{got}/{n} — {by}"}
-	wSeatOpen  = sentence{"{group}: {got} of {n}[ — {by}] — {open} more needed[ from {who}]", "{group}：{got}/{n}[ — {by}] — 还需 {open} 人[，请 {who} 审批]"}
+	wSeatOpen  = sentence{"{group}: {got} of {n}[ — {by}][ — {open} more needed][ from {who}]", "{group}：{got}/{n}[ — {by}][ — 还需 {open} 人][，请 {who} 审批]"}
 	wUncounted = sentence{"Votes that don't count", "未计入的投票"}
 	wVoteLine  = sentence{"{emoji} {by} — {why}", "{emoji} {by} — {why}"}
 	wHowToVote = sentence{"React with {yes} to approve or {no} to deny[ · closes {at}]", "用 {yes} 批准，用 {no} 否决[ · 截止 {at}]"}
@@ -65,6 +68,8 @@ var (
 	wNeeds     = sentence{"needs {seats}", "需要 {seats}"}
 	wNeedsSeat = sentence{"{n} of {group}", "{group} {n} 人"}
 	wOr        = sentence{" or ", " 或 "}
+	wAnd       = sentence{" and ", "、"}
+	wSeatBy    = sentence{"{by} ({group})", "{by}（{group}）"}
 
 	wRoad       = sentence{"Progress", "进度"}
 	wStepPlan   = sentence{"Plan", "制定方案"}
@@ -72,13 +77,12 @@ var (
 	wStepStart  = sentence{"Start time", "等待开始时间"}
 	wStepQueue  = sentence{"Queue", "排队"}
 	wStepSend   = sentence{"Send to the cloud", "提交到云平台"}
-	wStepEnd    = sentence{"Done", "完成"}
+	wStepEnd    = sentence{"Result", "结果"}
 	wIsPending  = sentence{"pending", "未开始"}
 	wIsRunning  = sentence{"in progress", "进行中"}
 	wIsDone     = sentence{"done", "完成"}
-	wIsStopped  = sentence{"stopped here", "在此终止"}
 	wNotNeeded  = sentence{"not needed", "无需审批"}
-	wVotes      = sentence{"{got} of {n}", "{got}/{n}"}
+	wVotes      = sentence{"{got} of {n} given", "已获 {got}/{n}"}
 	wOpID       = sentence{"operation {id}", "操作编号 {id}"}
 	wMoreStages = sentence{"{n} more {n|stage|stages}", "另有 {n} 个阶段"}
 

@@ -1,0 +1,167 @@
+package card
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+func actionIDs(t *testing.T, m flow.Message) []string {
+	t.Helper()
+	var blocks []struct {
+		Type     string
+		Elements []struct {
+			ActionID string `json:"action_id"`
+			Value    string
+			Confirm  map[string]any
+		}
+	}
+	require.NoError(t, json.Unmarshal(m.Blocks, &blocks))
+	var ids []string
+	for _, b := range blocks {
+		if b.Type != "actions" {
+			continue
+		}
+		for _, e := range b.Elements {
+			require.Equal(t, "F-7K3Q", e.Value)
+			require.NotEmpty(t, e.Confirm, "a click that changes something is asked about first")
+			ids = append(ids, e.ActionID)
+		}
+	}
+	return ids
+}
+
+func TestButtonsFollowTheState(t *testing.T) {
+	for name, f := range situations() {
+		want := map[flow.State][]string{
+			flow.Planning: {ActionCancel}, flow.AwaitingApproval: {ActionCancel},
+			flow.Scheduled: {ActionCancel}, flow.Queued: {ActionCancel},
+			flow.Unknown: {ActionHappened, ActionDidNot, ActionClose},
+		}[f.State]
+		if name == "replaced" {
+			want = nil
+		}
+		require.Equal(t, want, actionIDs(t, renderer(English).Card(f, min(1, len(f.Plans)), true)), name)
+	}
+}
+
+func TestApproversArePingedOnlyWhileTheyAreAsked(t *testing.T) {
+	for name, f := range situations() {
+		for n := range len(f.Plans) + 1 {
+			blocks := string(renderer(Chinese).Card(f, n, true).Blocks)
+			open := f.State == flow.AwaitingApproval && (n == len(f.Plans) || n == 0)
+			if !open {
+				require.NotContains(t, blocks, "subteam", "%s card %d", name, n)
+			}
+		}
+	}
+	m := renderer(English).Card(situations()["awaiting"], 1, false)
+	require.Contains(t, string(m.Blocks), "<!subteam^S0FINOPS>")
+	require.Contains(t, string(m.Blocks), "<@U0LEAD1> or <@U0LEAD2>")
+	require.NotContains(t, string(renderer(English).FlowDetail(situations()["awaiting"], English).Blocks), "subteam", "looking pings nobody")
+}
+
+func TestOnlyRichCardsUsePlanBlocks(t *testing.T) {
+	for name, f := range situations() {
+		plain := renderer(English).Card(f, len(f.Plans), false)
+		require.NotContains(t, string(plain.Blocks), `"type":"plan"`, name)
+		require.NotContains(t, string(plain.Blocks), "task_card", name)
+		rich := renderer(English).Card(f, len(f.Plans), true)
+		require.Contains(t, string(rich.Blocks), `"type":"task_card"`, name)
+		require.Equal(t, plain.Text, rich.Text)
+	}
+}
+
+func TestTextBeginsWithClusterGroupChangeAndState(t *testing.T) {
+	for name, f := range situations() {
+		n := len(f.Plans)
+		require.True(t, strings.HasPrefix(renderer(English).Card(f, n, true).Text,
+			head(f)+": "+strings.ReplaceAll(string(f.State), "_", " ")), name)
+		if f.State.Told() {
+			require.True(t, strings.HasPrefix(renderer(English).Notice(f, f.State).Text, head(f)+": "+string(f.State)), name)
+		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	f := situations()["running"]
+	m := renderer(English).Card(f, 1, true)
+	require.Equal(t, "scalebot_flow", m.EventType)
+	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "running", "version": int64(7), "key": "card/1"}, m.Payload)
+	require.Equal(t, "card/1", m.Key)
+	require.Equal(t, "C0DATA", m.Channel)
+	m = renderer(English).Notice(succeeded(), flow.Succeeded)
+	require.Equal(t, "scalebot_notice", m.EventType)
+	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "succeeded", "key": "notice/succeeded"}, m.Payload)
+	require.Equal(t, "scalebot_log", renderer(English).Log(f, []flow.Note{{Code: flow.NoteFree}}).EventType)
+}
+
+// A verdict on a void plan must not lend its votes to the plan after it.
+func TestVotesOfAnotherPlanAreNotShown(t *testing.T) {
+	f := approved(planned(prepaid(), 3))
+	f.Verdict.Ballot.PlanHash = "another"
+	m := renderer(English).Card(f, 1, false)
+	require.NotContains(t, string(m.Blocks), "U0FIN1")
+	require.Contains(t, string(m.Blocks), "finops: 0 of 1")
+}
+
+// An unknown that was settled before Slack took its notice is still told as what
+// it was.
+func TestNoticeTellsOfItsOwnState(t *testing.T) {
+	f := succeeded()
+	f.Log = []flow.Note{{At: t0.Add(5 * time.Minute), Code: flow.NoteUnknown, Text: providers.Text{EN: "No answer."}}}
+	m := renderer(English).Notice(f, flow.Unknown)
+	require.Contains(t, m.Text, ": unknown — It can't be told whether the change happened. No answer.")
+	require.Equal(t, "unknown", m.Payload["state"])
+}
+
+func TestRemovalNamesItsNodesWhereTheNamesAreKnown(t *testing.T) {
+	f := removal(29)
+	require.Contains(t, readable(t, renderer(English).Card(f, 1, true).Blocks), "• emr-vm-12\n• and 17 more")
+	f = sent(f, flow.Running)
+	f.Submission.Baseline.Groups = []providers.Group{{ID: "TASK", Nodes: nodes(29)}}
+	require.Contains(t, readable(t, renderer(English).Card(f, 1, true).Blocks), "• emr-vm-1 · task-1\n")
+}
+
+func TestOptionsOfTheWishAreOnTheCard(t *testing.T) {
+	yes, no := true, false
+	c := prepaid()
+	c.InstanceType, c.Zone, c.Start, c.Bootstrap = "S5.2XLARGE16", "ap-guangzhou-3", &yes, &no
+	c.Disks = []providers.Disk{{Type: "CLOUD_SSD", SizeG: 200, Count: 2}}
+	c.Tags = map[string]string{"team": "data", "cost": "42"}
+	c.Renew, c.Months = true, 12
+	f := planned(c, 3)
+	f.Plans[0].Plan.Quote.Monthly = yuan("701")
+	got := readable(t, renderer(English).Card(f, 1, false).Blocks)
+	require.Contains(t, got, "spec S5.2XLARGE16 · zone ap-guangzhou-3 · disk CLOUD_SSD 200 GiB × 2 · start services · skip bootstrap scripts · tag cost=42 · tag team=data")
+	require.Contains(t, got, "prepaid for 12 months, auto-renew on")
+	require.Contains(t, got, "¥ 8,412.00 committed (≈ ¥ 701.00 per month)")
+}
+
+func TestMarksOfStates(t *testing.T) {
+	// Every sign and every status of the road stands beside a word.
+	for name, f := range situations() {
+		for _, s := range steps(English, f) {
+			require.NotEmpty(t, s.stateWord(English).plain(), "%s %s", name, s.id)
+		}
+	}
+	require.Equal(t, "▓▓▓▓▓▓░░░░ 60 %", bar(situations()["running"]))
+	f := situations()["running"]
+	for given, want := range map[int]string{-5: "0 %", 100: "100 %", 250: "100 %"} {
+		f.Progress.Percent = given
+		require.True(t, strings.HasSuffix(bar(f), want) && len([]rune(strings.Fields(bar(f))[0])) == 10, bar(f))
+	}
+}
+
+func TestUnknownRejectionIsStillANo(t *testing.T) {
+	m := New(Options{}).Rejection(&flow.Rejection{Code: "newer"}, English)
+	require.Contains(t, m.Text, "nothing was done")
+	require.Contains(t, New(Options{}).Preview(flow.Preview{Judgement: approvals.Judgement{Refusal: &approvals.Refusal{Code: "newer"}}}, English).Text, "Would be refused")
+}
