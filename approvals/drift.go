@@ -87,7 +87,7 @@ func priceDrift(was, is providers.Quote, tolerance float64) []Difference {
 		}
 		return []Difference{{What: PriceLost, Was: money(shown, was.Currency)}}
 	}
-	if was.Currency != is.Currency && !(free(was) && free(is)) {
+	if was.Currency != is.Currency && (!free(was) || !free(is)) {
 		return []Difference{{What: PriceUp, Field: "currency", Was: was.Currency, Is: is.Currency}}
 	}
 	if !(tolerance >= 0 && tolerance <= 1) {
