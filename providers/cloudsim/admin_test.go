@@ -29,9 +29,9 @@ func TestAdmin(t *testing.T) {
 		req.Header.Set("Content-Type", kind)
 		res, err := c.http.Do(req)
 		require.NoError(t, err)
-		defer res.Body.Close()
 		raw, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
 		var s cloudsim.State
 		var e struct {
 			Error string `json:"error"`

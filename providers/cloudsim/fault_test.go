@@ -34,16 +34,16 @@ func TestTransportFaults(t *testing.T) {
 		{cloudsim.LostAfter, true, cloudsim.Accepted, lost},
 		{cloudsim.ServerError, false, cloudsim.Unheard, func(t *testing.T, res *http.Response, err error) {
 			require.NoError(t, err)
-			defer res.Body.Close()
+			require.NoError(t, res.Body.Close())
 			require.Equal(t, http.StatusInternalServerError, res.StatusCode)
 			require.Equal(t, "text/html", res.Header.Get("Content-Type"))
 		}},
 		{cloudsim.Garbage, true, cloudsim.Accepted, func(t *testing.T, res *http.Response, err error) {
 			require.NoError(t, err)
-			defer res.Body.Close()
 			require.Equal(t, http.StatusOK, res.StatusCode)
 			b, err := io.ReadAll(res.Body)
 			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
 			require.NotContains(t, string(b), "FlowId")
 		}},
 	}
@@ -54,7 +54,7 @@ func TestTransportFaults(t *testing.T) {
 			set(t, sim, cloudsim.Fault{Kind: tt.kind, Action: "ScaleOutCluster"})
 			require.Equal(t, 2, c.status(), "other actions are not hit")
 			res, err := c.send(t.Context(), "ScaleOutCluster", hourly(2, `"ClientToken":"tok"`))
-			tt.check(t, res, err)
+			tt.check(t, res, err) // closes the body
 
 			require.Empty(t, sim.Faults(), "it was for once")
 			l := sim.Ledger()

@@ -128,7 +128,7 @@ func (c *client) call(action, body string) answer {
 	c.t.Helper()
 	res, err := c.send(c.t.Context(), action, body)
 	require.NoError(c.t, err)
-	defer res.Body.Close()
+	defer func() { require.NoError(c.t, res.Body.Close()) }()
 	require.Equal(c.t, http.StatusOK, res.StatusCode, "business answers come with 200")
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(c.t, err)

@@ -73,11 +73,10 @@ func (j *journal) request(r Request) {
 	j.requests = trim(append(j.requests, r))
 }
 
-func (j *journal) enter(e Entry) Entry {
+func (j *journal) enter(e Entry) {
 	j.n++
 	e.N = j.n
 	j.entries = trim(append(j.entries, e))
-	return e
 }
 
 func trim[T any](list []T) []T {

@@ -41,18 +41,19 @@ func fits(v any, t reflect.Type, path string) error {
 	wrong := func() error {
 		return refuse(codeInvalid, "The value type of parameter `%s` is not valid.", path)
 	}
-	switch t.Kind() {
+	ok := false
+	switch t.Kind() { //nolint:exhaustive // the parameter structs use these kinds only; any other fits nothing
 	case reflect.Pointer:
 		return fits(v, t.Elem(), path)
 	case reflect.Struct:
-		m, ok := v.(map[string]any)
-		if !ok {
+		m, isObject := v.(map[string]any)
+		if !isObject {
 			return wrong()
 		}
 		return fitsStruct(m, t, path)
 	case reflect.Slice:
-		list, ok := v.([]any)
-		if !ok {
+		list, isList := v.([]any)
+		if !isList {
 			return wrong()
 		}
 		for i, e := range list {
@@ -62,41 +63,24 @@ func fits(v any, t reflect.Type, path string) error {
 		}
 		return nil
 	case reflect.Map:
-		if _, ok := v.(map[string]any); !ok {
-			return wrong()
-		}
-		return nil
+		_, ok = v.(map[string]any)
 	case reflect.String:
-		if _, ok := v.(string); !ok {
-			return wrong()
-		}
-		return nil
+		_, ok = v.(string)
 	case reflect.Bool:
-		if _, ok := v.(bool); !ok {
-			return wrong()
-		}
-		return nil
+		_, ok = v.(bool)
 	case reflect.Int64:
-		n, ok := v.(json.Number)
-		if !ok {
-			return wrong()
-		}
-		if _, err := strconv.ParseInt(n.String(), 10, 64); err != nil {
-			return wrong()
-		}
-		return nil
+		n, _ := v.(json.Number)
+		_, err := strconv.ParseInt(n.String(), 10, 64)
+		ok = err == nil
 	case reflect.Uint64:
-		n, ok := v.(json.Number)
-		if !ok {
-			return wrong()
-		}
-		if _, err := strconv.ParseUint(n.String(), 10, 64); err != nil {
-			return wrong()
-		}
-		return nil
-	default:
+		n, _ := v.(json.Number)
+		_, err := strconv.ParseUint(n.String(), 10, 64)
+		ok = err == nil
+	}
+	if !ok {
 		return wrong()
 	}
+	return nil
 }
 
 func fitsStruct(m map[string]any, t reflect.Type, path string) error {
@@ -110,8 +94,7 @@ func fitsStruct(m map[string]any, t reflect.Type, path string) error {
 			return err
 		}
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if _, given := m[f.Name]; !given && f.Tag.Get("tc") == "required" {
 			return refuse(codeMissing, "The request is missing a required parameter `%s`.", join(f.Name))
 		}

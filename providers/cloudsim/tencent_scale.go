@@ -2,6 +2,7 @@ package cloudsim
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -175,11 +176,7 @@ func (t *tencent) repeated(c *tencentCall, token string) (map[string]any, error)
 		f := t.flows[id]
 		c.entry.Flow, c.entry.Group, c.entry.Delta = id, f.group.Flag, len(f.add)
 	}
-	answer := map[string]any{}
-	for k, v := range old.answer {
-		answer[k] = v
-	}
-	return answer, nil
+	return maps.Clone(old.answer), nil // answering writes its own RequestId into it
 }
 
 func tokenKey(c *tencentCall, token string) string {
