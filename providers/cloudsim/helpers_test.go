@@ -69,7 +69,10 @@ func sum(s string) string {
 }
 
 func sign(id, key, service, host, contentType, body string, at time.Time) string {
-	date := at.UTC().Format("2006-01-02")
+	return signOn(at.UTC().Format("2006-01-02"), id, key, service, host, contentType, body, at)
+}
+
+func signOn(date, id, key, service, host, contentType, body string, at time.Time) string {
 	scope := date + "/" + service + "/tc3_request"
 	canonical := fmt.Sprintf("POST\n/\n\ncontent-type:%s\nhost:%s\n\ncontent-type;host\n%s", contentType, host, sum(body))
 	text := fmt.Sprintf("TC3-HMAC-SHA256\n%d\n%s\n%s", at.Unix(), scope, sum(canonical))

@@ -48,6 +48,9 @@ func TestFront(t *testing.T) {
 		"body changed on the way": {bend: func(c *client) {
 			c.header["Authorization"] = sign(c.id, c.key, "emr", strings.TrimPrefix(c.url, "http://"), "application/json", read+" ", c.at)
 		}, want: "AuthFailure.SignatureFailure"},
+		"scope of another day": {bend: func(c *client) {
+			c.header["Authorization"] = signOn("2026-11-23", c.id, c.key, "emr", strings.TrimPrefix(c.url, "http://"), "application/json", read, c.at)
+		}, want: "AuthFailure.SignatureFailure"},
 		"no timestamp":   {bend: func(c *client) { c.header["X-TC-Timestamp"] = "" }, want: "MissingParameter"},
 		"no action":      {bend: func(c *client) { c.header["X-TC-Action"] = "" }, want: "MissingParameter"},
 		"no version":     {bend: func(c *client) { c.header["X-TC-Version"] = "" }, want: "MissingParameter"},
@@ -218,6 +221,7 @@ func TestDocumentExample(t *testing.T) {
 	require.EqualValues(t, 1, got["ChargeType"])
 	require.EqualValues(t, 1, got["IsAutoRenew"])
 	require.Equal(t, "2026-12-24 09:00:00", got["ExpireTime"], "a month on, in Beijing time")
+	require.Equal(t, "2026-11-24 09:04:50", got["ApplyTime"], "when it joined, not when somebody looked")
 }
 
 func TestScaleOutRoad(t *testing.T) {
@@ -281,7 +285,7 @@ func TestScaleOutRoad(t *testing.T) {
 		require.EqualValues(t, 0, n["ChargeType"])
 		require.Equal(t, []any{map[string]any{"TagKey": "k", "TagValue": "v"}}, n["Tags"])
 	}
-	require.Equal(t, "2026-11-24 09:04:50", after[3]["ApplyTime"], "when it joined, not when somebody looked")
+	require.Equal(t, "2026-11-24 09:05:20", after[4]["ApplyTime"])
 }
 
 // zeroTime gives nodes the CurrentTime of others, the one field that moves.
@@ -429,6 +433,11 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, []string{"emr-proj"}, get(`,"ProjectId":7`))
 	require.Empty(t, get(`,"ProjectId":-1,"InstanceIds":["emr-sg"]`), "another region")
 	require.Empty(t, get(`,"ProjectId":-1,"InstanceIds":["emr-other"]`), "another account")
+	for _, hidden := range []string{"emr-sg", "emr-other"} {
+		require.Equal(t, "ResourceNotFound.InstanceNotFound", c.call("DescribeClusterNodes", fmt.Sprintf(`{"InstanceId":%q,"NodeFlag":"all"}`, hidden)).code())
+		require.Equal(t, "ResourceNotFound.InstanceNotFound", c.call("ScaleOutCluster", strings.Replace(hourly(1, ""), "emr-m620", hidden, 1)).code())
+		require.Equal(t, "ResourceNotFound.ClusterNotFound", c.call("DescribeCvmQuota", fmt.Sprintf(`{"ClusterId":%q}`, hidden)).code())
+	}
 	require.Equal(t, []string{"emr-many"}, get(`,"ProjectId":-1,"Limit":1,"Offset":1`), "Offset counts pages")
 	require.Equal(t, []string{"emr-m620"}, get(`,"ProjectId":-1,"Limit":2,"Offset":1`), "Offset counts pages")
 
@@ -481,6 +490,10 @@ func TestDescribe(t *testing.T) {
 	c.must("ScaleOutCluster", hourly(2, ""))
 	now, _ := quota()
 	require.EqualValues(t, used+2, now, "ordered machines count at once")
+	sim.Advance(290 * time.Second)
+	require.Len(t, c.nodes("task"), 4, "one of two has joined")
+	now, _ = quota()
+	require.EqualValues(t, used+2, now)
 	sim.Advance(time.Hour)
 	now, _ = quota()
 	require.EqualValues(t, used+2, now, "and only once")
