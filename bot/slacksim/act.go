@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,9 +24,13 @@ type trigger struct {
 	view    string // the modal that the person was in; views.push needs one
 }
 
+// newTrigger makes a trigger_id. Old ones are forgotten after a while, long
+// after the difference between used and expired has ceased to matter.
 func (s *Server) newTrigger(user, view string) string {
-	id := fmt.Sprintf("%d.%d.%s", s.now().UnixMilli(), s.rnd.Uint32(), s.secret())
-	s.triggers[id] = &trigger{user: user, expires: s.now().Add(triggerLife), view: view}
+	now := s.now()
+	maps.DeleteFunc(s.triggers, func(_ string, t *trigger) bool { return now.Sub(t.expires) > time.Minute })
+	id := fmt.Sprintf("%d.%d.%s", now.UnixMilli(), s.rnd.Uint32(), s.secret())
+	s.triggers[id] = &trigger{user: user, expires: now.Add(triggerLife), view: view}
 	return id
 }
 

@@ -52,36 +52,34 @@ const (
 )
 
 // endpoints are the methods with their scope and tier (Slack, method pages).
-func endpoints() map[string]endpoint {
-	return map[string]endpoint{
-		"api.test":              {do: (*Server).apiTest},
-		"auth.test":             {minute: 600, do: (*Server).authTest},
-		"apps.connections.open": {scope: "connections:write", minute: tier3, do: (*Server).connectionsOpen},
-		"bots.info":             {scope: "users:read", minute: tier3, do: (*Server).botsInfo},
-		"chat.delete":           {scope: "chat:write", minute: tier3, do: (*Server).chatDelete},
-		"chat.getPermalink":     {do: (*Server).chatGetPermalink},
-		"chat.postEphemeral":    {scope: "chat:write", minute: tier4, do: (*Server).chatPostEphemeral},
-		"chat.postMessage":      {scope: "chat:write", do: (*Server).chatPostMessage},
-		"chat.update":           {scope: "chat:write", minute: tier3, do: (*Server).chatUpdate},
-		"conversations.history": {minute: tier3, do: (*Server).conversationsHistory},
-		"conversations.info":    {minute: tier3, do: (*Server).conversationsInfo},
-		"conversations.list":    {minute: tier2, do: (*Server).conversationsList},
-		"conversations.members": {minute: tier4, do: (*Server).conversationsMembers},
-		"conversations.open":    {scope: "im:write", minute: tier3, do: (*Server).conversationsOpen},
-		"conversations.replies": {minute: tier3, do: (*Server).conversationsReplies},
-		"reactions.add":         {scope: "reactions:write", minute: tier3, do: (*Server).reactionsAdd},
-		"reactions.get":         {scope: "reactions:read", minute: tier3, do: (*Server).reactionsGet},
-		"reactions.remove":      {scope: "reactions:write", minute: tier2, do: (*Server).reactionsRemove},
-		"team.info":             {scope: "team:read", minute: tier3, do: (*Server).teamInfo},
-		"usergroups.list":       {scope: "usergroups:read", minute: tier2, do: (*Server).usergroupsList},
-		"usergroups.users.list": {scope: "usergroups:read", minute: tier2, do: (*Server).usergroupsUsersList},
-		"users.info":            {scope: "users:read", minute: tier4, do: (*Server).usersInfo},
-		"users.list":            {scope: "users:read", minute: tier2, do: (*Server).usersList},
-		"views.open":            {minute: tier4, do: (*Server).viewsOpen},
-		"views.publish":         {minute: tier4, do: (*Server).viewsPublish},
-		"views.push":            {minute: tier4, do: (*Server).viewsPush},
-		"views.update":          {minute: tier4, do: (*Server).viewsUpdate},
-	}
+var endpoints = map[string]endpoint{
+	"api.test":              {do: (*Server).apiTest},
+	"auth.test":             {minute: 600, do: (*Server).authTest},
+	"apps.connections.open": {scope: "connections:write", minute: tier3, do: (*Server).connectionsOpen},
+	"bots.info":             {scope: "users:read", minute: tier3, do: (*Server).botsInfo},
+	"chat.delete":           {scope: "chat:write", minute: tier3, do: (*Server).chatDelete},
+	"chat.getPermalink":     {do: (*Server).chatGetPermalink},
+	"chat.postEphemeral":    {scope: "chat:write", minute: tier4, do: (*Server).chatPostEphemeral},
+	"chat.postMessage":      {scope: "chat:write", do: (*Server).chatPostMessage},
+	"chat.update":           {scope: "chat:write", minute: tier3, do: (*Server).chatUpdate},
+	"conversations.history": {minute: tier3, do: (*Server).conversationsHistory},
+	"conversations.info":    {minute: tier3, do: (*Server).conversationsInfo},
+	"conversations.list":    {minute: tier2, do: (*Server).conversationsList},
+	"conversations.members": {minute: tier4, do: (*Server).conversationsMembers},
+	"conversations.open":    {scope: "im:write", minute: tier3, do: (*Server).conversationsOpen},
+	"conversations.replies": {minute: tier3, do: (*Server).conversationsReplies},
+	"reactions.add":         {scope: "reactions:write", minute: tier3, do: (*Server).reactionsAdd},
+	"reactions.get":         {scope: "reactions:read", minute: tier3, do: (*Server).reactionsGet},
+	"reactions.remove":      {scope: "reactions:write", minute: tier2, do: (*Server).reactionsRemove},
+	"team.info":             {scope: "team:read", minute: tier3, do: (*Server).teamInfo},
+	"usergroups.list":       {scope: "usergroups:read", minute: tier2, do: (*Server).usergroupsList},
+	"usergroups.users.list": {scope: "usergroups:read", minute: tier2, do: (*Server).usergroupsUsersList},
+	"users.info":            {scope: "users:read", minute: tier4, do: (*Server).usersInfo},
+	"users.list":            {scope: "users:read", minute: tier2, do: (*Server).usersList},
+	"views.open":            {minute: tier4, do: (*Server).viewsOpen},
+	"views.publish":         {minute: tier4, do: (*Server).viewsPublish},
+	"views.push":            {minute: tier4, do: (*Server).viewsPush},
+	"views.update":          {minute: tier4, do: (*Server).viewsUpdate},
 }
 
 // maxBody is far above anything Slack accepts (a view is at most 250 kB).
@@ -178,7 +176,7 @@ func (s *Server) record(c *call, kind FaultKind, status int, body any) {
 
 // answer checks token, limit and scope in Slack's order and runs the method.
 func (s *Server) answer(c *call, token string, fromHeader bool) (int, http.Header, any) {
-	e, known := endpoints()[c.method]
+	e, known := endpoints[c.method]
 	if !known {
 		return http.StatusOK, nil, answerError(refuse("unknown_method"))
 	}

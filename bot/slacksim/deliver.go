@@ -79,10 +79,11 @@ func (e *envelope) finish() {
 
 // dispatch sends an envelope to one socket, any one. False without a socket.
 func (s *Server) dispatch(e *envelope) bool {
-	if len(s.conns) == 0 {
+	open := slices.DeleteFunc(slices.Clone(s.conns), func(c *conn) bool { return c.refused })
+	if len(open) == 0 {
 		return false
 	}
-	c := s.conns[s.rnd.IntN(len(s.conns))]
+	c := open[s.rnd.IntN(len(open))]
 	e.conn = c.id
 	e.id = s.envelopeID()
 	e.frame["envelope_id"] = e.id

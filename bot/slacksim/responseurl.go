@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -23,7 +24,9 @@ type responseURL struct {
 }
 
 func (s *Server) newResponseURL(r *responseURL) string {
-	r.expires = s.now().Add(responseLife)
+	now := s.now()
+	maps.DeleteFunc(s.responseURLs, func(_ string, old *responseURL) bool { return now.After(old.expires) })
+	r.expires = now.Add(responseLife)
 	id := s.secret()
 	s.responseURLs[id] = r
 	return s.base + "/commands/" + s.team.ID + "/" + id

@@ -56,7 +56,7 @@ type Server struct {
 	faults     map[string][]*Fault
 	socket     socketFaults
 
-	tickets   map[string]*ticket
+	tickets   map[string]time.Time // one-use rights to open a socket, until when
 	conns     []*conn
 	connCount int
 	envelopes map[string]*envelope
@@ -88,7 +88,7 @@ func New(opt Options) *Server {
 		home: map[string]*View{}, views: map[string]*View{}, stacks: map[string][]string{},
 		triggers: map[string]*trigger{}, responseURLs: map[string]*responseURL{},
 		rates: newRates(!opt.NoRateLimits), refusePlan: opt.RefusePlanBlocks,
-		faults: map[string][]*Fault{}, tickets: map[string]*ticket{}, envelopes: map[string]*envelope{},
+		faults: map[string][]*Fault{}, tickets: map[string]time.Time{}, envelopes: map[string]*envelope{},
 		timers: map[*time.Timer]struct{}{}, subs: map[chan Change]struct{}{},
 	}
 	s.done, s.stop = context.WithCancel(context.Background())

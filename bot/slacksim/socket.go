@@ -3,6 +3,7 @@ package slacksim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,11 +22,6 @@ const maxClientFrame = 20480
 // ticketLife is how long a socket URL can be dialled.
 const ticketLife = 30 * time.Second
 
-// ticket is the one-use right to open a socket.
-type ticket struct {
-	expires time.Time
-}
-
 // conn is one socket of the app. Only its writer goroutine writes data frames.
 type conn struct {
 	s      *Server
@@ -35,10 +31,11 @@ type conn struct {
 	closed chan struct{}
 	leave  *time.Timer
 
-	// Both under the lock. A silent socket is half open: nothing comes or goes. A
+	// These are under the lock. A refused socket is one too many and gets no
+	// payloads. A silent socket is half open: nothing comes or goes. A
 	// ghost is one that the app gave up meanwhile; Slack doesn't know that yet and
 	// goes on choosing it for payloads, which are lost.
-	silent, ghost bool
+	refused, silent, ghost bool
 }
 
 // outgoing is a frame on its way to the app.
@@ -61,8 +58,10 @@ func (s *Server) connectionsOpen(*call) (obj, error) {
 	if code := s.socket.refuseOpens; code != "" {
 		return nil, refuse(code)
 	}
+	now := s.now()
+	maps.DeleteFunc(s.tickets, func(_ string, old time.Time) bool { return now.After(old) })
 	t := s.secret()
-	s.tickets[t] = &ticket{expires: s.now().Add(ticketLife)}
+	s.tickets[t] = now.Add(ticketLife)
 	q := url.Values{"ticket": {t}, "app_id": {s.app.ID}}
 	return obj{"url": "ws" + strings.TrimPrefix(s.base, "http") + "/link/?" + q.Encode()}, nil
 }
@@ -70,10 +69,10 @@ func (s *Server) connectionsOpen(*call) (obj, error) {
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("ticket")
 	s.mu.Lock()
-	t := s.tickets[id]
+	expires, known := s.tickets[id]
 	delete(s.tickets, id)
 	status := s.socket.refuseUpgrades
-	live := t != nil && s.now().Before(t.expires) && !s.closed
+	live := known && s.now().Before(expires) && !s.closed
 	s.mu.Unlock()
 	switch {
 	case status != 0:
@@ -128,6 +127,7 @@ func (s *Server) admit(c *conn, life time.Duration) bool {
 	s.changed(Change{Kind: "socket"})
 	s.note(Frame{Conn: c.id, Dir: "note", Type: "open"})
 	if full {
+		c.refused = true
 		c.send("disconnect", s.disconnectFrame("too_many_websockets"))
 		c.leave = s.after(min(time.Second, s.opt.CloseAfter), c.goodbye)
 		return true

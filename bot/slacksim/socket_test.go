@@ -130,6 +130,19 @@ func TestEleventhSocketIsSentAway(t *testing.T) {
 	for range 10 {
 		require.Equal(t, "hello", dial(t, s).next()["type"])
 	}
+	for range 50 {
+		_, err := s.Say("U0ANN", "C0DATA", "", "spread over the ten")
+		require.NoError(t, err)
+	}
+	used := map[int]bool{}
+	require.Eventually(t, func() bool {
+		for _, f := range s.Frames() {
+			if f.Type == "events_api" {
+				used[f.Conn] = true
+			}
+		}
+		return len(used) > 5
+	}, patience, tick, "each payload goes to any one socket")
 	ws := dial(t, s)
 	require.Equal(t, "too_many_websockets", ws.next()["reason"])
 	_, _, err := ws.ReadMessage()
@@ -198,8 +211,9 @@ func TestEventsWithNoSocketComeAfterReconnect(t *testing.T) {
 func TestAckOnAnotherSocketDoesNotCount(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	a, b := dial(t, s), dial(t, s)
-	a.next()
+	a := dial(t, s)
+	a.next() // numbered before the other one dials
+	b := dial(t, s)
 	b.next()
 	done := make(chan *slacksim.Delivery)
 	go func() { done <- s.Slash("U0ANN", "C0DATA", "/scale", "x") }()
