@@ -159,7 +159,7 @@ func TestMenusShortcutsAndSuggestions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	var payload any
-	b := connect(t, s, func(e socketmode.Event) (any, bool) { return payload, true })
+	b := connect(t, s, func(socketmode.Event) (any, bool) { return payload, true })
 	d := s.Shortcut("U0ANN", "scale_form")
 	require.NoError(t, d.Err)
 	ok(t, call(t, s, "views.open", "trigger_id", d.TriggerID, "view", modal(menus)))
