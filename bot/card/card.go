@@ -95,7 +95,7 @@ const dash = " — "
 func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 	lang, plan := p.lang, f.Plan()
 	lead := r.lead(lang, f)
-	p.header(theirs(head(f)+" · "+anyState(lang, string(f.State)), maxHeader))
+	p.header(theirs(head(f)+" · "+stateName(lang, f.State), maxHeader))
 	p.context(asked(lang, f))
 	p.lines(lead)
 	p.fields(r.facts(lang, f)...)
@@ -202,7 +202,7 @@ func (r *Renderer) ballot(p *page, f flow.Flow) {
 	seats := seatsOf(f, reqs)
 	var lines []line
 	for _, s := range seats {
-		a := args{"group": say(visible(s.Group)), "got": number(len(s.By)), "n": number(s.N), "by": mentions(lang, s.By)}
+		a := args{"group": named(s.Group), "got": number(len(s.By)), "n": number(s.N), "by": mentions(lang, s.By)}
 		if s.Open() <= 0 {
 			lines = append(lines, wSeatFull.fill(lang, a))
 			continue
@@ -378,7 +378,7 @@ func needs(lang string, seats []approvals.Seat) line {
 func seatsLine(lang string, reqs []approvals.Requirement) line {
 	ls := make([]line, 0, len(reqs))
 	for _, q := range reqs {
-		ls = append(ls, wNeedsSeat.fill(lang, args{"n": number(q.N), "group": say(visible(q.Group))}))
+		ls = append(ls, wNeedsSeat.fill(lang, args{"n": number(q.N), "group": named(q.Group)}))
 	}
 	return capped(lang, ls, word(lang, wAnd), maxNames)
 }
@@ -386,11 +386,11 @@ func seatsLine(lang string, reqs []approvals.Requirement) line {
 func uncounted(lang string, votes []approvals.Uncounted) []line {
 	ls := make([]line, 0, len(votes))
 	for _, v := range votes {
-		why := string(v.Reason)
+		why := theirs(string(v.Reason), shortForeign)
 		if s, ok := reasons[v.Reason]; ok {
-			why = s.in(lang)
+			why = say(s.in(lang))
 		}
-		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": say(visible(why))}))
+		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": why}))
 	}
 	return short(lang, ls, maxPoints)
 }

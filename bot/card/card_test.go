@@ -165,3 +165,20 @@ func TestUnknownRejectionIsStillANo(t *testing.T) {
 	require.Contains(t, m.Text, "nothing was done")
 	require.Contains(t, New(Options{}).Preview(flow.Preview{Judgement: approvals.Judgement{Refusal: &approvals.Refusal{Code: "newer"}}}, English).Text, "Would be refused")
 }
+
+// A name from config with characters of markup is taken literally too.
+func TestNamesFromConfigAreNotInterpreted(t *testing.T) {
+	f := planned(prepaid(), 3)
+	f.Requirements[0].Group, f.Verdict.Ballot.Seats[0].Group = "_fin_", "_fin_"
+	m := renderer(English).Card(f, 1, false)
+	var blocks []map[string]any
+	require.NoError(t, json.Unmarshal(m.Blocks, &blocks))
+	for _, b := range blocks {
+		if b["type"] == "section" {
+			raw, err := json.Marshal(b)
+			require.NoError(t, err)
+			require.NotContains(t, string(raw), "_fin_")
+		}
+	}
+	require.Contains(t, string(m.Blocks), "_fin_")
+}

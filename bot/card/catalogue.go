@@ -6,6 +6,7 @@ import (
 
 	"scalebot/approvals"
 	"scalebot/bot/flow"
+	"scalebot/providers"
 )
 
 // The languages of the product.
@@ -134,7 +135,10 @@ func argument(lang, name, value string) line {
 	case "nodes":
 		return nodeList(lang, strings.Split(value, ","))
 	case "state":
-		return say(anyState(lang, value))
+		if s, ok := states[flow.State(value)]; ok {
+			return say(s.in(lang))
+		}
+		return stageWord(lang, providers.StageState(value))
 	case "how":
 		if s, ok := resolutions[value]; ok {
 			return say(s.in(lang))
@@ -157,18 +161,12 @@ func isNumber(s string) bool {
 	return s != "" && len(s) < 10 && strings.Trim(s, "0123456789") == ""
 }
 
-// anyState names a state of a flow or of a stage; a stage's words that mean the
-// same read the same.
-func anyState(lang, value string) string {
-	if s, ok := states[flow.State(value)]; ok {
+// stateName names a state of a flow.
+func stateName(lang string, state flow.State) string {
+	if s, ok := states[state]; ok {
 		return s.in(lang)
 	}
-	for k, s := range stageStates {
-		if string(k) == value {
-			return s.in(lang)
-		}
-	}
-	return visible(value)
+	return cut(visible(string(state)), shortForeign)
 }
 
 // note is the sentence of a note, with its arguments.

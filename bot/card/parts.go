@@ -15,8 +15,9 @@ import (
 
 // How many of a kind are named before "and n more".
 const (
-	maxNames  = 8  // in a sentence
-	maxPoints = 12 // in a list
+	maxNames  = 8   // in a sentence
+	maxPoints = 12  // in a list
+	maxHead   = 120 // characters of cluster and group
 )
 
 func number(n int) line { return say(strconv.Itoa(n)) }
@@ -36,18 +37,18 @@ func head(f flow.Flow) string {
 		return headOf(p.Change, p.Base, p.Target)
 	}
 	w := f.Request.Wish
-	return visible(w.Change.Cluster + " " + w.Change.Group + " " + string(w.Op) + strconv.Itoa(w.N))
+	return cut(visible(w.Change.Cluster+" "+w.Change.Group+" "+string(w.Op)+strconv.Itoa(w.N)), maxHead)
 }
 
 func headOf(c providers.Change, from, to int) string {
-	return visible(c.Cluster + " " + c.Group + " " + signed(c.Delta) + " (" + strconv.Itoa(from) + " → " + strconv.Itoa(to) + ")")
+	return cut(visible(c.Cluster+" "+c.Group), maxHead) + " " + signed(c.Delta) + " (" + strconv.Itoa(from) + " → " + strconv.Itoa(to) + ")"
 }
 
 // title is what a text about the flow begins with: cluster, group, change and
 // state (design.md section 9). The colon is the same in both languages, since
 // programs look for it.
 func title(lang string, f flow.Flow) string {
-	return cut(head(f), 200) + ": " + anyState(lang, string(f.State))
+	return head(f) + ": " + stateName(lang, f.State)
 }
 
 func asked(lang string, f flow.Flow) line {
@@ -196,7 +197,7 @@ func mentions(lang string, ids []string) line {
 func names(lang string, words []string) line {
 	ls := make([]line, 0, len(words))
 	for _, w := range words {
-		ls = append(ls, say(cut(visible(w), shortForeign)))
+		ls = append(ls, named(w))
 	}
 	return capped(lang, ls, word(lang, wComma), maxPoints)
 }

@@ -20,7 +20,7 @@ func (r *Renderer) Accepted(f flow.Flow, lang string) flow.Message {
 func (r *Renderer) Again(f flow.Flow, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
-	l := wAgain.fill(lang, args{"id": say(f.ID), "state": say(anyState(lang, string(f.State)))})
+	l := wAgain.fill(lang, args{"id": say(f.ID), "state": say(stateName(lang, f.State))})
 	p.lines(l)
 	return p.message(l)
 }
@@ -140,29 +140,29 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
-	phase := cut(visible(string(s.Phase)), shortForeign)
+	phase := theirs(string(s.Phase), shortForeign)
 	if w, ok := phases[s.Phase]; ok {
-		phase = w.in(lang)
+		phase = say(w.in(lang))
 	}
 	p.header(theirs(c.Name, maxHeader))
 	p.fields(
-		field{say(word(lang, wStatus)), join(" · ", say(phase), theirs(s.Status, shortForeign))},
-		field{say(word(lang, wAccount)), say(visible(c.Account))})
+		field{say(word(lang, wStatus)), join(" · ", phase, theirs(s.Status, shortForeign))},
+		field{say(word(lang, wAccount)), named(c.Account)})
 	lines := make([]line, 0, len(c.Groups))
 	for _, name := range c.GroupNames() {
 		g := c.Groups[name]
 		seen, ok := s.Group(g.ID)
 		if !ok {
-			lines = append(lines, wGroupGone.fill(lang, args{"group": say(visible(name))}))
+			lines = append(lines, wGroupGone.fill(lang, args{"group": named(name)}))
 			continue
 		}
 		lines = append(lines, wGroupLine.fill(lang, args{
-			"group": say(visible(name)), "n": number(seen.Count),
+			"group": named(name), "n": number(seen.Count),
 			"type": theirs(seen.InstanceType, shortForeign), "limits": limits(lang, g)}))
 	}
 	p.list(bold(word(lang, wGroups)), short(lang, lines, 30))
 	p.context(wSeenAt.fill(lang, args{"at": when(s.At)}))
-	return p.message(join(" · ", append([]line{say(visible(c.Name) + ": " + phase)}, short(lang, lines, maxNames)...)...))
+	return p.message(join(" · ", append([]line{join(": ", named(c.Name), phase)}, short(lang, lines, maxNames)...)...))
 }
 
 // ClusterList is what config knows.
@@ -182,10 +182,10 @@ func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
 		for _, gn := range c.GroupNames() {
 			g := c.Groups[gn]
 			lines = append(lines, wGroupOnly.fill(lang, args{
-				"group": say(visible(gn)), "limits": limits(lang, g),
+				"group": named(gn), "limits": limits(lang, g),
 				"charge": charge(lang, providers.Change{Charge: g.Charge})}))
 		}
-		p.list(bold(visible(name)), short(lang, lines, maxPoints))
+		p.list(named(name).inBold(), short(lang, lines, maxPoints))
 	}
 	if len(all) > shown {
 		p.context(wAndMore.fill(lang, args{"n": number(len(all) - shown)}))
@@ -228,7 +228,7 @@ func flowLines(lang string, fs []flow.Flow, limit int) []line {
 	lines := make([]line, 0, len(fs))
 	for _, f := range fs {
 		lines = append(lines, wFlowBy.fill(lang, args{
-			"id": say(f.ID), "head": say(cut(head(f), 200)), "state": say(anyState(lang, string(f.State))),
+			"id": say(f.ID), "head": named(head(f)), "state": say(stateName(lang, f.State)),
 			"by": mention(f.Request.User), "at": when(f.CreatedAt)}))
 	}
 	return short(lang, lines, limit)

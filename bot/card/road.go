@@ -126,7 +126,7 @@ func steps(lang string, f flow.Flow) []step {
 	end := named("end", wStepEnd, 6)
 	switch f.State {
 	case flow.Succeeded:
-		end.state, end.word = stepDone, say(anyState(lang, string(f.State)))
+		end.state, end.word = stepDone, say(stateName(lang, f.State))
 	case flow.Partial:
 		end.state = stepStopped
 	case flow.Failed, flow.Unknown, flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued,
@@ -145,7 +145,7 @@ func settled(lang string, f flow.Flow, road []step) []step {
 			continue
 		}
 		if s.state == stepStopped && len(s.word) == 0 {
-			s.word = say(anyState(lang, string(f.State)))
+			s.word = say(stateName(lang, f.State))
 		}
 		out = append(out, s)
 	}
@@ -157,7 +157,7 @@ func approvers(lang string, b approvals.Ballot) line {
 	var ls []line
 	for _, s := range b.Seats {
 		if len(s.By) > 0 {
-			ls = append(ls, wSeatBy.fill(lang, args{"by": mentions(lang, s.By), "group": say(visible(s.Group))}))
+			ls = append(ls, wSeatBy.fill(lang, args{"by": mentions(lang, s.By), "group": named(s.Group)}))
 		}
 	}
 	return capped(lang, ls, word(lang, wComma), maxNames)

@@ -46,6 +46,18 @@ func theirs(s string, limit int) line {
 	return line{{kind: foreign, text: cut(s, limit)}}
 }
 
+// named is a name from config. It counts as ours unless a character of it could
+// be read as markup: then it is taken literally too.
+func named(s string) line {
+	l := theirs(s, shortForeign)
+	if !strings.ContainsAny(s, "*_~`:&<>") {
+		for i := range l {
+			l[i].kind = ours
+		}
+	}
+	return l
+}
+
 // literal quotes a foreign text as code: ids and lines to copy.
 func literal(s string, limit int) line {
 	l := theirs(s, limit)

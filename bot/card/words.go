@@ -13,7 +13,7 @@ var (
 	wComma    = sentence{", ", "、"}
 	wGap      = sentence{" ", ""} // between two sentences
 	wClause   = sentence{", ", "，"}
-	wAndMore  = sentence{"and {n} more", "等另外 {n} 个"}
+	wAndMore  = sentence{"and {n} more", "（另有 {n} 个）"}
 	wNothing  = sentence{"none", "无"}
 	wReplaced = sentence{"replaced", "已被取代"}
 
@@ -26,7 +26,6 @@ var (
 	wOp       = sentence{"Cloud operation", "云平台操作"}
 	wPlace    = sentence{"Place in the queue", "队列位置"}
 	wTook     = sentence{"Took", "用时"}
-	wCluster  = sentence{"Cluster", "集群"}
 	wStatus   = sentence{"Status", "状态"}
 	wAccount  = sentence{"Account", "账号"}
 	wSize     = sentence{"{from} → {to} ({delta})", "{from} → {to}（{delta}）"}
