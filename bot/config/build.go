@@ -48,7 +48,7 @@ func (b *builder) build() {
 
 func (b *builder) slack() {
 	k := b.file.Slack
-	b.cfg.Slack = Slack{AppToken: k.AppToken, BotToken: k.BotToken, APIURL: k.APIURL, Command: k.Command, Language: k.Language, Sockets: k.Sockets}
+	b.cfg.Slack = Slack(k)
 	b.token("app_token", k.AppToken, "xapp-", "an app-level token (the app's page, Basic Information, App-Level Tokens)")
 	b.token("bot_token", k.BotToken, "xoxb-", "a bot token (the app's page, OAuth & Permissions)")
 

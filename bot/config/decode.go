@@ -72,17 +72,17 @@ func (d decoder) value(v reflect.Value, n *node, path []string, tag reflect.Stru
 		d.leaf(v, n, path, tag, l)
 		return
 	}
-	switch v.Kind() {
-	case reflect.Pointer:
+	switch {
+	case v.Kind() == reflect.Pointer:
 		if n != nil {
 			v.Set(reflect.New(v.Type().Elem()))
 			d.value(v.Elem(), n, path, tag)
 		}
-	case reflect.Struct:
+	case v.Kind() == reflect.Struct:
 		d.object(v, n, path)
-	case reflect.Map:
+	case v.Kind() == reflect.Map:
 		d.dict(v, n, path, tag)
-	case reflect.Slice:
+	case v.Kind() == reflect.Slice:
 		d.list(v, n, path, tag)
 	default:
 		panic("config: no decoder for " + v.Type().String())
@@ -179,8 +179,11 @@ func (d decoder) dict(v reflect.Value, n *node, path []string, tag reflect.Struc
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, f := range n.fields {
 		at := below(path, f.key)
-		if tag.Get("keys") == "name" && !typed(f.key) {
+		switch {
+		case tag.Get("keys") == "name" && !typed(f.key):
 			d.atKey(at, "a name must be "+forms["name"].hint, "")
+		case f.key == "":
+			d.atKey(at, "the key is empty", "")
 		}
 		if v.Type().Elem().Kind() == reflect.Interface {
 			d.noHoles(f.value, at)
@@ -197,7 +200,9 @@ func (d decoder) dict(v reflect.Value, n *node, path []string, tag reflect.Struc
 func (d decoder) noHoles(n *node, path []string) {
 	switch n.kind {
 	case nullNode:
-		d.at(path, "has no value: take the key away", "")
+		if !d.reported(path) {
+			d.at(path, "has no value: take the key away", "")
+		}
 	case scalarNode:
 		if f, ok := n.value.(float64); ok && math.IsNaN(f) {
 			d.at(path, "must be a number that can be sent", "")

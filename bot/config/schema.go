@@ -67,10 +67,10 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 		nothing = nil
 	}
 	var s map[string]any
-	switch t.Kind() {
-	case reflect.Pointer:
+	switch {
+	case t.Kind() == reflect.Pointer:
 		return typeSchema(t.Elem(), tag)
-	case reflect.Struct:
+	case t.Kind() == reflect.Struct:
 		if t == reflect.TypeFor[accountKeys]() {
 			kinds := make([]any, len(knownKinds))
 			for i, k := range knownKinds {
@@ -79,7 +79,7 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 			return map[string]any{"oneOf": kinds}
 		}
 		s = objectSchema(t, "")
-	case reflect.Map:
+	case t.Kind() == reflect.Map:
 		s = map[string]any{"type": "object"}
 		if t.Elem().Kind() != reflect.Interface {
 			s["additionalProperties"] = typeSchema(t.Elem(), itemTag(tag))
@@ -87,7 +87,7 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 		if tag.Get("keys") == "name" {
 			s["propertyNames"] = map[string]any{"pattern": forms["name"].pattern.String()}
 		}
-	case reflect.Slice:
+	case t.Kind() == reflect.Slice:
 		s = map[string]any{"type": "array", "items": typeSchema(t.Elem(), itemTag(tag))}
 	default:
 		panic("config: no schema for " + t.String())
@@ -128,12 +128,12 @@ func itemTag(tag reflect.StructTag) reflect.StructTag {
 
 // defaultOf is a default as the file would have it.
 func defaultOf(t reflect.Type, text string) any {
-	switch t.Kind() {
-	case reflect.Slice:
+	switch {
+	case t.Kind() == reflect.Slice:
 		return strings.Fields(text)
-	case reflect.Bool:
+	case t.Kind() == reflect.Bool:
 		return text == "true"
-	case reflect.Int:
+	case t.Kind() == reflect.Int:
 		return json.Number(text)
 	}
 	return text
