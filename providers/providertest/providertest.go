@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -206,12 +205,4 @@ func group(t *testing.T, s providers.Snapshot, id string) providers.Group {
 	g, ok := s.Group(id)
 	require.True(t, ok, "the snapshot has no group %s", id)
 	return g
-}
-
-func idsOf(nodes []providers.Node) string {
-	var ids []string
-	for _, n := range nodes {
-		ids = append(ids, n.ID)
-	}
-	return strings.Join(ids, " ")
 }

@@ -67,6 +67,10 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 	t := base.Clone()
 	t.MaxIdleConnsPerHost = 16
 	t.IdleConnTimeout = 30 * time.Second
+	// One request per connection at a time: the proof "not sent" rests on this
+	// transport's order of events, and HTTP/2 has a pool and repeats of its own.
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	p := &provider{
 		account: a, env: env, groups: groups,
 		creds:     &credentials{source: tccommon.DefaultProviderChain},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -136,7 +137,7 @@ func (s *scrubber) add(secrets ...string) {
 }
 
 func (s *scrubber) clean(text string, k keys) string {
-	all := scrubber{secrets: s.secrets[:len(s.secrets):len(s.secrets)]}
+	all := scrubber{secrets: slices.Clone(s.secrets)}
 	all.add(k.id, k.key, k.token)
 	for _, x := range all.secrets {
 		text = strings.ReplaceAll(text, x, "[secret]")

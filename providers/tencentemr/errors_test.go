@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -205,6 +206,29 @@ func TestNotSent(t *testing.T) {
 		require.Empty(t, b.of("ScaleOutCluster"))
 		providertest.Presentable(t, err, secretID, secretKey)
 	})
+}
+
+// Over TLS too a request goes out once, on HTTP/1.1, and what left counts as sent.
+func TestOverTLS(t *testing.T) {
+	b := newBench(t, nil)
+	sub := b.submission(t, change("task", 2))
+	s := httptest.NewUnstartedServer(b.fake)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	over := newBench(t, nil, func(a *providers.Account, _ *providers.Env) { a.Endpoint = s.URL })
+	tr := over.p.(*provider).transport.(guard).base.(*http.Transport)
+	tr.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	tr.TLSClientConfig.NextProtos = nil
+	defer tr.CloseIdleConnections()
+	b.next("ScaleOutCluster", answer{drop: true}, ok(accepted))
+	_, err := over.p.Submit(context.Background(), sub)
+	require.Equal(t, providers.Unknown, providers.KindOf(err))
+	op, err := over.p.Submit(context.Background(), sub)
+	require.NoError(t, err)
+	require.Equal(t, "19239", op.ID)
+	require.Len(t, b.of("ScaleOutCluster"), 2)
+	require.Equal(t, 1, b.of("ScaleOutCluster")[1].proto)
 }
 
 type limiter struct {

@@ -35,6 +35,7 @@ func fault(code string) answer {
 type call struct {
 	action string
 	header http.Header
+	proto  int
 	body   map[string]any
 }
 
@@ -57,7 +58,7 @@ func newFake(t *testing.T) *fake {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
-	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header}
+	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header, proto: r.ProtoMajor}
 	_ = json.Unmarshal(raw, &c.body)
 	f.mu.Lock()
 	f.calls = append(f.calls, c)

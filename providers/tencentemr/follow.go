@@ -72,8 +72,8 @@ func (p *provider) flow(ctx context.Context, cluster string, op providers.Operat
 		err := p.send(ctx, "DescribeClusterFlowStatusDetail", false, func(ctx context.Context, c *emr.Client) error {
 			r := emr.NewDescribeClusterFlowStatusDetailRequest()
 			r.InstanceId = &cluster
-			r.FlowParam = &emr.FlowParam{FKey: ptr(key[0]), FValue: ptr(key[1])}
-			r.NeedExtraDetail = ptr(true)
+			r.FlowParam = &emr.FlowParam{FKey: new(key[0]), FValue: new(key[1])}
+			r.NeedExtraDetail = new(true)
 			resp, err := c.DescribeClusterFlowStatusDetailWithContext(ctx, r)
 			switch {
 			case err != nil:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"scalebot/providers"
@@ -131,7 +132,7 @@ func problemError(p providers.Problem) error {
 func checkGroup(g providers.GroupConfig) []providers.Problem {
 	var ps []providers.Problem
 	id := groupID(g)
-	if !contains(nodeTypes, id) {
+	if !slices.Contains(nodeTypes, id) {
 		p := providers.Problem{
 			Text:    fmt.Sprintf("%q is no node type of Tencent EMR: task, core, master, router or common.", strings.ToLower(id)),
 			Suggest: nearest(strings.ToLower(id), lower(nodeTypes)),
@@ -148,15 +149,6 @@ func checkGroup(g providers.GroupConfig) []providers.Problem {
 	ps = append(ps, bad...)
 	ps = append(ps, prm.check(id)...)
 	return ps
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func lower(list []string) []string {

@@ -108,10 +108,10 @@ func (p *provider) instances(ctx context.Context, ids []*string, offset int) ([]
 	total := -1
 	err := p.send(ctx, "DescribeInstances", false, func(ctx context.Context, c *emr.Client) error {
 		r := emr.NewDescribeInstancesRequest()
-		r.DisplayStrategy = ptr("clusterList")
+		r.DisplayStrategy = new("clusterList")
 		r.InstanceIds = ids
-		r.Offset, r.Limit = ptr(uint64(offset)), ptr(uint64(pageSize)) //nolint:gosec // offsets count pages or records from 0
-		r.ProjectId = ptr(int64(-1))
+		r.Offset, r.Limit = new(uint64(offset)), new(uint64(pageSize)) //nolint:gosec // offsets count pages or records from 0
+		r.ProjectId = new(int64(-1))
 		resp, err := c.DescribeInstancesWithContext(ctx, r)
 		switch {
 		case err != nil:
@@ -135,8 +135,8 @@ func (p *provider) nodes(ctx context.Context, cluster, flag string) ([]*emr.Node
 		err := p.send(ctx, "DescribeClusterNodes", false, func(ctx context.Context, c *emr.Client) error {
 			r := emr.NewDescribeClusterNodesRequest()
 			r.InstanceId, r.NodeFlag = &cluster, &flag
-			r.Offset, r.Limit = ptr(int64(offset)), ptr(int64(pageSize))
-			r.HardwareResourceType = ptr("all")
+			r.Offset, r.Limit = new(int64(offset)), new(int64(pageSize))
+			r.HardwareResourceType = new("all")
 			resp, err := c.DescribeClusterNodesWithContext(ctx, r)
 			switch {
 			case err != nil:
@@ -162,36 +162,41 @@ func (p *provider) nodes(ctx context.Context, cluster, flag string) ([]*emr.Node
 func pages[T any](action string, id func(*T) string, fetch func(offset int) ([]*T, int, error)) ([]*T, error) {
 	var out []*T
 	seen := map[string]bool{}
+	nameless := 0 // entries without an id (a machine still being made): counted, not listed
 	byRecord := false
 	for offset, page := 0, 0; ; {
 		list, total, err := fetch(offset)
 		if err != nil {
 			return nil, err
 		}
-		fresh := 0
+		before, repeats := len(out)+nameless, 0
 		for _, x := range list {
-			if x == nil || id(x) == "" || seen[id(x)] {
-				continue
+			switch {
+			case x == nil || id(x) == "":
+				nameless++
+			case seen[id(x)]:
+				repeats++
+			default:
+				seen[id(x)] = true
+				out = append(out, x)
 			}
-			seen[id(x)] = true
-			out = append(out, x)
-			fresh++
 		}
+		have := len(out) + nameless
 		switch {
-		case total >= 0 && len(out) >= total, total < 0 && len(list) < pageSize:
+		case total >= 0 && have >= total, total < 0 && len(list) < pageSize:
 			return out, nil
-		case page > 0 && !byRecord && fresh < len(list), page > 0 && !byRecord && len(list) == 0:
+		case page > 0 && !byRecord && (repeats > 0 || len(list) == 0):
 			byRecord = true
-		case fresh == 0:
+		case have == before:
 			return nil, &providers.Error{
 				Kind: providers.Retry, Op: action, Advice: adviceBroken,
-				Err: fmt.Errorf("the listing ended at %d of %d", len(out), total),
+				Err: fmt.Errorf("the listing ended at %d of %d", have, total),
 			}
 		}
 		page++
 		offset = page
 		if byRecord {
-			offset = len(out)
+			offset = have
 		}
 	}
 }
@@ -218,7 +223,7 @@ func countsOf(c *emr.ClusterInstancesInfo) map[string]*int64 {
 		set(router, d.RouterNodeSize)
 		set(common, d.ComNodeSize)
 	}
-	if d := c.Config; d != nil {
+	if d := c.Config; d != nil { //nolint:staticcheck // deprecated, but all that older clusters answer
 		set(master, d.MasterNodeSize)
 		set(core, d.CoreNodeSize)
 		set(task, d.TaskNodeSize)
@@ -410,5 +415,3 @@ func (p *provider) Clusters(ctx context.Context) ([]providers.ClusterInfo, error
 	slices.SortFunc(out, func(a, b providers.ClusterInfo) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
-
-func ptr[T any](v T) *T { return &v }

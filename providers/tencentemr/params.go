@@ -24,7 +24,7 @@ import (
 //
 // Left out on purpose: what a request says itself (InstanceChargeType,
 // InstanceId, ScaleOutNodeConfig, ClientToken, InstanceChargePrepaid).
-type params struct {
+type params struct { //nolint:revive // the fields are named as the SDK names them
 	ScriptBootstrapActionConfig   []*emr.ScriptBootstrapActionConfig
 	SoftDeployInfo                []*int64
 	ServiceNodeInfo               []*int64
@@ -46,14 +46,14 @@ type params struct {
 	// one is ours: it chooses the call.
 	GraceDownFlag *bool
 	GraceDownTime *int64
-	TerminateApi  *string //nolint:revive // the name is the config key terminate_api
+	TerminateApi  *string
 }
 
 // nodeMark is on the ScaleOutCluster page but not in this version of the SDK.
 type nodeMark struct {
-	NodeType  *string   `json:"NodeType,omitnil"`
-	NodeNames []*string `json:"NodeNames,omitnil"`
-	Zone      *string   `json:"Zone,omitnil"`
+	NodeType  *string   `json:"NodeType,omitempty"`
+	NodeNames []*string `json:"NodeNames,omitempty"`
+	Zone      *string   `json:"Zone,omitempty"`
 }
 
 // The two calls that remove nodes.
@@ -143,8 +143,8 @@ var ownFields = map[string]string{
 func (d *decoder) value(dst reflect.Value, raw any, path []string) {
 	key := path[len(path)-1]
 	t := dst.Type()
-	switch t.Kind() {
-	case reflect.Slice:
+	switch {
+	case t.Kind() == reflect.Slice:
 		list, ok := raw.([]any)
 		if !ok {
 			d.bad(path, "", "%s must be a list, not %s.", key, typeName(raw))
@@ -159,64 +159,50 @@ func (d *decoder) value(dst reflect.Value, raw any, path []string) {
 			}
 		}
 		dst.Set(out)
-	case reflect.Pointer:
-		if t.Elem().Kind() == reflect.Struct {
-			m, ok := raw.(map[string]any)
-			if !ok {
-				d.bad(path, "", "%s must be a map of fields, not %s.", key, typeName(raw))
-				return
-			}
-			v := reflect.New(t.Elem())
-			d.object(v.Elem(), m, path)
-			dst.Set(v)
+	case t.Elem().Kind() == reflect.Struct:
+		m, ok := raw.(map[string]any)
+		if !ok {
+			d.bad(path, "", "%s must be a map of fields, not %s.", key, typeName(raw))
 			return
 		}
-		v, want, ok := scalar(t.Elem(), raw)
-		if !ok {
+		v := reflect.New(t.Elem())
+		d.object(v.Elem(), m, path)
+		dst.Set(v)
+	default:
+		v := reflect.New(t.Elem())
+		if want, ok := scalar(v.Interface(), raw); !ok {
 			d.bad(path, "", "%s must be %s, not %s.", key, want, typeName(raw))
 			return
 		}
 		dst.Set(v)
-	default:
-		panic("tencentemr: params holds a type that decoding does not know: " + t.String())
 	}
 }
 
-// scalar makes a pointer to t from what YAML gave.
-func scalar(t reflect.Type, raw any) (v reflect.Value, want string, ok bool) {
-	v = reflect.New(t)
-	switch t.Kind() {
-	case reflect.String:
-		s, ok := raw.(string)
-		v.Elem().SetString(s)
-		return v, "a text (in quotes if it looks like a number)", ok
-	case reflect.Bool:
-		b, ok := raw.(bool)
-		v.Elem().SetBool(b)
-		return v, "true or false", ok
-	case reflect.Int64:
+// scalar fills what dst points to with what YAML gave; want is what it takes.
+func scalar(dst, raw any) (want string, ok bool) {
+	switch p := dst.(type) {
+	case *string:
+		*p, ok = raw.(string)
+		return "a text (in quotes if it looks like a number)", ok
+	case *bool:
+		*p, ok = raw.(bool)
+		return "true or false", ok
+	case *int64:
+		*p, ok = integer(raw)
+		return "a whole number", ok
+	case *uint64:
 		n, ok := integer(raw)
-		v.Elem().SetInt(n)
-		return v, "a whole number", ok
-	case reflect.Uint64:
-		n, ok := integer(raw)
-		if n < 0 {
-			return v, "a whole number from 0", false
-		}
-		v.Elem().SetUint(uint64(n))
-		return v, "a whole number from 0", ok
-	case reflect.Float64:
-		f, ok := raw.(float64)
-		if !ok {
+		*p = uint64(max(n, 0))
+		return "a whole number from 0", ok && n >= 0
+	case *float64:
+		if *p, ok = raw.(float64); !ok {
 			var n int64
 			n, ok = integer(raw)
-			f = float64(n)
+			*p = float64(n)
 		}
-		v.Elem().SetFloat(f)
-		return v, "a number", ok && !math.IsNaN(f) && !math.IsInf(f, 0)
-	default:
-		panic("tencentemr: params holds a type that decoding does not know: " + t.String())
+		return "a number", ok && !math.IsNaN(*p) && !math.IsInf(*p, 0)
 	}
+	panic(fmt.Sprintf("tencentemr: params holds a type that decoding does not know: %T", dst))
 }
 
 func integer(raw any) (int64, bool) {
@@ -226,7 +212,9 @@ func integer(raw any) (int64, bool) {
 	case int64:
 		return n, true
 	case uint64:
-		return int64(n), n <= math.MaxInt64
+		if n <= math.MaxInt64 {
+			return int64(n), true
+		}
 	}
 	return 0, false
 }

@@ -27,8 +27,8 @@ func (p *provider) Quote(ctx context.Context, c providers.Change, s providers.Sn
 	if !c.Adds() {
 		return providers.Quote{Known: true, Currency: currency, At: p.env.Now()}, nil
 	}
-	g, err := p.group(c)
-	if err != nil {
+	g, ok := p.groups[groupKey{c.Cluster, c.Group}]
+	if !ok {
 		return p.unknown(
 			fmt.Sprintf("group %s is not in config", c.Group),
 			fmt.Sprintf("配置中没有节点组 %s", c.Group)), nil
@@ -136,8 +136,8 @@ func (p *provider) prepaid(c providers.Change, amount decimal.Decimal, cur strin
 // inquire asks for the price of all nodes together. PayMode 0 goes with TimeUnit
 // s and 3600, PayMode 1 with m and the months (reference section 7).
 func (p *provider) inquire(ctx context.Context, c providers.Change, s providers.Snapshot) (providers.Quote, error) {
-	zone, err := strconv.ParseUint(s.Facts[factZoneID], 10, 64)
-	if err != nil {
+	zone, _ := strconv.ParseUint(s.Facts[factZoneID], 10, 64)
+	if zone == 0 {
 		return p.unknown("the cloud does not say in which zone the cluster is", "云平台未返回集群所在的可用区"), nil
 	}
 	unit, span, mode := "s", uint64(3600), uint64(0)
@@ -145,12 +145,12 @@ func (p *provider) inquire(ctx context.Context, c providers.Change, s providers.
 		unit, span, mode = "m", uint64(c.Months), 1 //nolint:gosec // Check allows 1 to 60
 	}
 	var amount decimal.Decimal
-	err = p.send(ctx, "InquiryPriceScaleOutInstance", false, func(ctx context.Context, cl *emr.Client) error {
+	err := p.send(ctx, "InquiryPriceScaleOutInstance", false, func(ctx context.Context, cl *emr.Client) error {
 		r := emr.NewInquiryPriceScaleOutInstanceRequest()
 		r.TimeUnit, r.TimeSpan, r.PayMode = &unit, &span, &mode
-		r.ZoneId, r.InstanceId, r.Currency = &zone, ptr(c.ClusterID), ptr(currency)
-		r.CoreCount, r.TaskCount = ptr(uint64(0)), ptr(uint64(0)) // required on the page even when 0
-		n := ptr(uint64(c.Delta))                                 //nolint:gosec // adding: above 0
+		r.ZoneId, r.InstanceId, r.Currency = &zone, new(c.ClusterID), new(currency)
+		r.CoreCount, r.TaskCount = new(uint64(0)), new(uint64(0)) // required on the page even when 0
+		n := new(uint64(c.Delta))                                 //nolint:gosec // adding: above 0
 		switch c.GroupID {
 		case core:
 			r.CoreCount = n

@@ -30,7 +30,7 @@ var errNoFlow = errors.New("the answer names no flow")
 // signing and headers are the SDK's.
 type scaleOutRequest struct {
 	*emr.ScaleOutClusterRequest
-	NodeMarks *nodeMark `json:"NodeMarks,omitnil" name:"NodeMarks"`
+	NodeMarks *nodeMark `json:"NodeMarks,omitempty" name:"NodeMarks"`
 }
 
 var _ tchttp.Request = (*scaleOutRequest)(nil)
@@ -156,15 +156,15 @@ var chargeTypes = map[providers.Charge]string{
 func scaleOutOf(sub providers.Submission, p *params) *scaleOutRequest {
 	c := sub.Change
 	r := emr.NewScaleOutClusterRequest()
-	r.InstanceChargeType = ptr(chargeTypes[c.Charge])
-	r.InstanceId = ptr(c.ClusterID)
+	r.InstanceChargeType = new(chargeTypes[c.Charge])
+	r.InstanceId = new(c.ClusterID)
 	r.ScaleOutNodeConfig = &emr.ScaleOutNodeConfig{
-		NodeFlag:  ptr(c.GroupID),
-		NodeCount: ptr(uint64(c.Delta)), //nolint:gosec // Check refuses what is below 1
+		NodeFlag:  new(c.GroupID),
+		NodeCount: new(uint64(c.Delta)), //nolint:gosec // Check refuses what is below 1
 	}
-	r.ClientToken = ptr(sub.Token)
+	r.ClientToken = new(sub.Token)
 	if c.Charge == providers.Prepaid {
-		r.InstanceChargePrepaid = &emr.InstanceChargePrepaid{Period: ptr(int64(c.Months)), RenewFlag: ptr(c.Renew)}
+		r.InstanceChargePrepaid = &emr.InstanceChargePrepaid{Period: new(int64(c.Months)), RenewFlag: new(c.Renew)}
 	}
 	if c.Bootstrap == nil || *c.Bootstrap {
 		r.ScriptBootstrapActionConfig = p.ScriptBootstrapActionConfig
@@ -178,11 +178,11 @@ func scaleOutOf(sub providers.Submission, p *params) *scaleOutRequest {
 	r.ClickHouseClusterName = p.ClickHouseClusterName
 	r.ClickHouseClusterType = p.ClickHouseClusterType
 	r.YarnNodeLabel = p.YarnNodeLabel
-	r.EnableStartServiceFlag = firstOf(c.Start, p.EnableStartServiceFlag, ptr(true))
+	r.EnableStartServiceFlag = firstOf(c.Start, p.EnableStartServiceFlag, new(true))
 	r.ResourceSpec = specOf(c, p.ResourceSpec)
 	r.Zone = p.Zone
 	if c.Zone != "" {
-		r.Zone = ptr(c.Zone)
+		r.Zone = new(c.Zone)
 	}
 	r.SubnetId = p.SubnetId
 	r.ScaleOutServiceConfGroupsInfo = p.ScaleOutServiceConfGroupsInfo
@@ -208,13 +208,13 @@ func tagsOf(configured []*emr.Tag, said map[string]string) []*emr.Tag {
 	var out []*emr.Tag
 	for _, t := range configured {
 		if v, ok := rest[value(t.TagKey)]; ok {
-			t = &emr.Tag{TagKey: t.TagKey, TagValue: ptr(v)}
+			t = &emr.Tag{TagKey: t.TagKey, TagValue: new(v)}
 			delete(rest, *t.TagKey)
 		}
 		out = append(out, t)
 	}
 	for _, k := range slices.Sorted(maps.Keys(rest)) {
-		out = append(out, &emr.Tag{TagKey: ptr(k), TagValue: ptr(rest[k])})
+		out = append(out, &emr.Tag{TagKey: new(k), TagValue: new(rest[k])})
 	}
 	return out
 }
@@ -228,13 +228,13 @@ func specOf(c providers.Change, configured *emr.NodeResourceSpec) *emr.NodeResou
 		*spec = *configured
 	}
 	if c.InstanceType != "" {
-		spec.InstanceType = ptr(c.InstanceType)
+		spec.InstanceType = new(c.InstanceType)
 	}
 	if len(c.Disks) > 0 {
 		spec.DataDisk = make([]*emr.DiskSpecInfo, 0, len(c.Disks))
 		for _, d := range c.Disks {
 			spec.DataDisk = append(spec.DataDisk, &emr.DiskSpecInfo{
-				Count: ptr(int64(d.Count)), DiskType: ptr(d.Type), DiskSize: ptr(int64(d.SizeG)),
+				Count: new(int64(d.Count)), DiskType: new(d.Type), DiskSize: new(int64(d.SizeG)),
 			})
 		}
 	}
@@ -245,13 +245,13 @@ func (p *provider) terminateNodes(ctx context.Context, sub providers.Submission,
 	var op providers.Operation
 	err := p.send(ctx, "TerminateClusterNodes", true, func(ctx context.Context, c *emr.Client) error {
 		r := emr.NewTerminateClusterNodesRequest()
-		r.InstanceId = ptr(sub.Change.ClusterID)
+		r.InstanceId = new(sub.Change.ClusterID)
 		r.CvmInstanceIds = ptrs(sub.Change.Nodes)
-		r.NodeFlag = ptr(sub.Change.GroupID)
+		r.NodeFlag = new(sub.Change.GroupID)
 		r.GraceDownFlag = g.params.GraceDownFlag
 		r.GraceDownTime = g.params.GraceDownTime
 		if d := sub.Change.Drain; d > 0 {
-			r.GraceDownFlag, r.GraceDownTime = ptr(true), ptr(int64(d/time.Second))
+			r.GraceDownFlag, r.GraceDownTime = new(true), new(int64(d/time.Second))
 		}
 		resp, err := c.TerminateClusterNodesWithContext(ctx, r)
 		switch {
@@ -290,7 +290,7 @@ func (p *provider) terminateTasks(ctx context.Context, sub providers.Submission)
 	var op providers.Operation
 	err := p.send(ctx, "TerminateTasks", true, func(ctx context.Context, c *emr.Client) error {
 		r := emr.NewTerminateTasksRequest()
-		r.InstanceId = ptr(sub.Change.ClusterID)
+		r.InstanceId = new(sub.Change.ClusterID)
 		r.ResourceIds = ptrs(ids)
 		resp, err := c.TerminateTasksWithContext(ctx, r)
 		switch {
@@ -308,7 +308,7 @@ func (p *provider) terminateTasks(ctx context.Context, sub providers.Submission)
 func ptrs(list []string) []*string {
 	out := make([]*string, 0, len(list))
 	for _, s := range list {
-		out = append(out, ptr(s))
+		out = append(out, new(s))
 	}
 	return out
 }

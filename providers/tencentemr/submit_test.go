@@ -133,14 +133,14 @@ func TestEveryConfigurableFieldReachesTheWire(t *testing.T) {
 	// The list above misses nothing: neither of our params nor of the SDK's type.
 	ours := reflect.TypeFor[params]()
 	removal := []string{"GraceDownFlag", "GraceDownTime", "TerminateApi"}
-	for i := range ours.NumField() {
-		if name := ours.Field(i).Name; !slices.Contains(removal, name) {
+	for f := range ours.Fields() {
+		if name := f.Name; !slices.Contains(removal, name) {
 			require.Contains(t, all, snake(name))
 		}
 	}
 	sdk := reflect.TypeFor[emr.ScaleOutClusterRequestParams]()
-	for i := range sdk.NumField() {
-		name := sdk.Field(i).Name
+	for f := range sdk.Fields() {
+		name := f.Name
 		_, own := ownFields[snake(name)]
 		_, has := ours.FieldByName(name)
 		require.True(t, own != has, "%s must be either configurable or said by the request", name)
@@ -283,7 +283,7 @@ func TestSubmitSendsNothingWhen(t *testing.T) {
 		"there is no token":                 {func(_ *bench, s *providers.Submission) { s.Token = "" }, providers.Refused},
 		"the count would wrap":              {func(_ *bench, s *providers.Submission) { s.Change.Delta = 0 }, providers.Refused},
 		"the group left the config":         {func(_ *bench, s *providers.Submission) { s.Change.Group = "gone" }, providers.Refused},
-		"the replica was frozen":            {func(b *bench, s *providers.Submission) { b.clock.set(noon.Add(sendWithin + time.Second)) }, providers.Retry},
+		"the replica was frozen":            {func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(sendWithin + time.Second)) }, providers.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
