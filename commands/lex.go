@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,6 +71,7 @@ func unhide(text string) string {
 // quote that doesn't close is marked, since it only matters where a word is
 // wanted and not in free text. It ends at a "--".
 func lex(text string, toks []token) []token {
+	var q quotes
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c == ' ' || c >= '\t' && c <= '\r' {
@@ -82,7 +84,7 @@ func lex(text string, toks []token) []token {
 				i += n
 				continue
 			}
-			t = lexFolded(text, i)
+			t = lexFolded(text, i, &q)
 		}
 		toks = append(toks, t)
 		if t.stop {
@@ -119,7 +121,7 @@ func opensAfter(c byte) bool { return c == '=' || c == ':' || c == ',' }
 
 func isStop(s string) bool { return len(s) >= 2 && strings.Trim(s, "-") == "" }
 
-func lexFolded(text string, start int) token {
+func lexFolded(text string, start int, q *quotes) token {
 	t := token{start: start}
 	b, i := foldDashes(text, start, &t)
 	opens := i == start
@@ -132,7 +134,7 @@ func lexFolded(text string, start int) token {
 			if !t.quoted {
 				t.quoted, t.bare = true, len(b)
 			}
-			end, next := closing(text, i)
+			end, next := q.closing(text, i)
 			b = append(b, text[i+n:end]...)
 			i = next
 			t.open = t.open || end == next
@@ -219,15 +221,23 @@ func isQuote(r rune) bool {
 	return false
 }
 
+// quotes remembers which closers the rest of a text doesn't hold. Without it
+// every opener of a long run would search to the end of the text again, on the
+// path that has to answer Slack in milliseconds.
+type quotes struct{ gone []string }
+
 // closing finds where the quote that opens at i closes: end of the quoted text,
 // and where to read on. Both are the end of the text when it doesn't. The
 // opener's own partner is looked for first, then any of its kind, because
 // keyboards mix them. A closer has to end something: the apostrophe in ‘don’t’
 // doesn't.
-func closing(text string, i int) (end, next int) {
+func (q *quotes) closing(text string, i int) (end, next int) {
 	opener, n := utf8.DecodeRuneInString(text[i:])
 	own, kind := partner(opener)
-	for _, closers := range []string{own, kind} {
+	for _, closers := range [...]string{own, kind} {
+		if slices.Contains(q.gone, closers) {
+			continue
+		}
 		for j, r := range text[i+n:] {
 			if !strings.ContainsRune(closers, r) {
 				continue
@@ -239,6 +249,7 @@ func closing(text string, i int) (end, next int) {
 				return at, after
 			}
 		}
+		q.gone = append(q.gone, closers)
 	}
 	return len(text), len(text)
 }

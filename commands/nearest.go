@@ -12,7 +12,7 @@ const longestGuess = 64
 
 // Nearest finds the one of words that word was probably meant to be: the fewest
 // letters typed wrong, left out, added or swapped with their neighbour, in any
-// case. One slip is forgiven in words of up to four letters, two in up to
+// case. One slip is forgiven in words of up to five letters, two in up to
 // eight, three beyond; words of one letter must match. A beginning of three or
 // more letters that fits only one word counts too ("stat"). Of equally near
 // words the first in words wins. False means that nothing is near enough to
@@ -45,7 +45,7 @@ func forgiven(letters int) int {
 	switch {
 	case letters < 2:
 		return 0
-	case letters <= 4:
+	case letters <= 5:
 		return 1
 	case letters <= 8:
 		return 2

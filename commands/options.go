@@ -161,10 +161,7 @@ func wants(option string) string {
 // fetch completes an option with its value: the one joined to it, else the next
 // word, behind a lone "=" if there is one.
 func (p *parser) fetch(a *asked) *UsageError {
-	if a.value != "" {
-		return nil
-	}
-	if !p.toks[a.at].quoted {
+	if a.value == "" && !p.toks[a.at].quoted {
 		if !a.has && p.more() && p.toks[p.i].is("=") {
 			p.i++
 		}
@@ -178,12 +175,12 @@ func (p *parser) fetch(a *asked) *UsageError {
 				a.value = t.s[1:]
 			}
 		}
+		a.n = p.i - a.at
 	}
-	a.n = p.i - a.at
-	if a.value == "" {
+	switch {
+	case a.value == "":
 		return &UsageError{Code: CodeNoValue, Option: a.name, Form: wants(a.name)}
-	}
-	if a.value[0] == '@' && !p.toks[p.i-1].quoted {
+	case a.value[0] == '@' && !p.toks[p.i-1].quoted:
 		return p.fail(CodeMention, a.value)
 	}
 	return nil
@@ -310,27 +307,29 @@ func (p *parser) prepaid(s *Scale, a asked) *UsageError {
 	return nil
 }
 
+// badTerm is the error for a term, which may stand in two words: "1 month".
 func (p *parser) badTerm(a asked) *UsageError {
-	n := a.n
-	if isDigits(a.value) && p.more() && !p.toks[p.i].quoted { // "1 month"
-		if unit := p.toks[p.i].s; len(guessTerm(a.value+unit)) == 1 {
-			a.value += unit
+	shown, n := a.value, a.n
+	guesses := guessTerm(a.value)
+	if isDigits(a.value) && p.more() && !p.toks[p.i].quoted {
+		unit := p.toks[p.i].s
+		joined := guessTerm(a.value + unit)
+		if _, ok := readTerm(a.value + unit); ok {
+			joined = []string{a.value + unit}
+		}
+		if len(joined) > 0 {
+			shown, guesses = a.value+" "+unit, joined
 			n++
-		} else if _, ok := readTerm(a.value + unit); ok {
-			a.value += unit
-			n++
-			p.replace(a.at, n, Prepaid, a.value)
-			return p.fail(CodeTerm, a.value, a.value)
 		}
 	}
 	var meant []string
-	for _, guess := range guessTerm(a.value) {
+	for _, guess := range guesses {
 		if _, ok := readTerm(guess); ok {
 			meant = append(meant, guess)
 			p.replace(a.at, n, Prepaid, guess)
 		}
 	}
-	return p.fail(CodeTerm, a.value, meant...)
+	return p.fail(CodeTerm, shown, meant...)
 }
 
 // setWhen takes a time; date and time, and an offset, may be words of their own.

@@ -390,21 +390,21 @@ func (p *parser) duration(option, s string, at, n int, prefix string) (time.Dura
 	if d, ok := readDuration(s); ok {
 		return d, nil
 	}
+	shown := s
 	if at+n < len(p.toks) && isNumber(s) {
 		if next := p.toks[at+n]; !next.quoted { // "6 h"
 			if _, ok := unitOf(next.s); ok {
-				s += next.s
+				shown, s = s+" "+next.s, s+next.s
 				n++
 			}
 		}
 	}
+	var meant []string
 	if guess := guessDuration(s); guess != "" {
 		p.replace(at, n, prefix+guess)
-		wrong := p.fail(CodeDuration, s, guess)
-		wrong.Option = option
-		return 0, wrong
+		meant = []string{guess}
 	}
-	wrong := p.fail(CodeDuration, s)
+	wrong := p.fail(CodeDuration, shown, meant...)
 	wrong.Option = option
 	return 0, wrong
 }

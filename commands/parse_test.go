@@ -211,6 +211,19 @@ func TestTheHelpIsACopy(t *testing.T) {
 	require.NotEqual(t, "spoilt", Help("en")[0].Examples[0])
 }
 
+// Each opener looks for its own closer first, and there is none: searched anew
+// each time, the work would grow with the square of the length.
+func TestARunOfOpenQuotesIsSearchedOnce(t *testing.T) {
+	var q quotes
+	text := strings.Repeat("“", 100)
+	end, next := q.closing(text, 0)
+	require.Less(t, end, next, "the next opener closes it")
+	require.Equal(t, []string{"”"}, q.gone)
+	cut := text + " ”"
+	end, _ = new(quotes).closing(cut, 0)
+	require.Equal(t, len(text)+1, end, "its own closer is preferred")
+}
+
 func TestTrimMention(t *testing.T) {
 	for typed, want := range map[string]string{
 		"<@U0BOT> emr-m620 task +2":      "emr-m620 task +2",
@@ -235,7 +248,7 @@ func TestUnwrap(t *testing.T) {
 		"<https://a.b/c?d=1&amp;e=2>":                         "https://a.b/c?d=1&e=2",
 		"<mailto:a@b.c|a@b.c> <mailto:x@y.z>":                 "a@b.c x@y.z",
 		"&amp;lt;!channel&amp;gt; &lt;!channel&gt;":           "&lt;!channel&gt; <!channel>",
-		"a < b > c <d> <> <": "a < b > c <d> <> <",
+		"a < b > c <d> <> <":                                  "a < b > c <d> <> <",
 	} {
 		require.Equal(t, want, unwrap(typed), typed)
 	}
@@ -275,6 +288,7 @@ func BenchmarkParse(b *testing.B) {
 		"plain":     "emr-m620 task +2 prepaid 1m",
 		"fullwidth": "ｅｍｒ－ｍ６２０　ｔａｓｋ　＋２　ｐｒｅｐａｉｄ　１ｍ",
 		"mistyped":  "emr-m620 tsak +2 prepaid 1m",
+		"hostile":   "deny F-7K3Q " + strings.Repeat("“", MaxLength-20),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -57,6 +57,8 @@ func reference(s string) (string, int) {
 	}
 	body, label, _ := strings.Cut(s[1:end], "|")
 	switch {
+	case body == "":
+		return "", 0
 	case body[:1] == "@":
 		return mark("@", body[1:], label), end + 1
 	case body[:1] == "#":
