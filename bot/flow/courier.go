@@ -103,6 +103,9 @@ type job struct {
 // run works until Slack shows the flow as it is. It returns when to look again;
 // zero = when something changes.
 func (d *delivery) run(ctx context.Context) (time.Time, error) {
+	if d.Clock.Now().Before(d.posts.NotBefore) {
+		return d.posts.NotBefore, nil
+	}
 	if s := d.posts.Sending; s != nil {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
 			return wait, nil
@@ -125,9 +128,7 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if err := d.do(ctx, j); err != nil {
 			return d.pause(ctx, err)
 		}
-		if d.posts.Tries > 0 {
-			d.posts.Tries = 0
-		}
+		d.posts.Tries = 0
 		if err := d.save(ctx); err != nil {
 			return time.Time{}, err
 		}
@@ -151,21 +152,23 @@ func (d *delivery) save(ctx context.Context) error {
 
 // pause says when to try again after a failure, and keeps count of failures.
 func (d *delivery) pause(ctx context.Context, err error) (time.Time, error) {
-	now := d.Clock.Now()
+	var wait time.Duration
 	var limited *RateLimited
 	switch {
 	case errors.Is(err, ErrLeaseLost):
 		return time.Time{}, err
 	case errors.As(err, &limited):
 		d.Metrics.chatLimited()
-		return now.Add(max(limited.After, 100*time.Millisecond)), nil
+		wait = max(limited.After, 100*time.Millisecond)
 	case errors.Is(err, ErrNoChannel):
-		return now.Add(noChannel), nil
+		wait = noChannel
+	default:
+		d.posts.Tries++
+		wait = min(leastPause<<min(d.posts.Tries-1, 10), mostPause)
+		d.log.Warn("Slack is behind the flow", "error", err, "tries", d.posts.Tries, "next", wait)
 	}
-	d.posts.Tries++
-	wait := min(leastPause<<min(d.posts.Tries-1, 10), mostPause)
-	d.log.Warn("Slack is behind the flow", "error", err, "tries", d.posts.Tries, "next", wait)
-	return now.Add(wait), d.save(ctx)
+	d.posts.NotBefore = d.Clock.Now().Add(wait)
+	return d.posts.NotBefore, d.save(ctx)
 }
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,

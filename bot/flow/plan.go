@@ -65,6 +65,7 @@ type observed struct {
 	planned  Planned
 	snapshot providers.Snapshot
 	provider providers.Provider
+	judge    func(approvals.Plan) approvals.Judgement // another plan, by the same policy at the same moment
 }
 
 // plan observes the cluster, resolves and prices the wish and judges the policy:
@@ -117,10 +118,13 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	}
 	now := o.Clock.Now()
 	plan := approvals.NewPlan(c, out.snapshot, quote)
-	out.planned = Planned{Plan: plan, At: now, Judgement: o.Policy.Judge(approvals.Facts{
-		Plan: plan, Labels: o.Catalog[c.Cluster].Labels, Now: now,
-		Requester: approvals.Requester{ID: r.User, Groups: groups},
-	})}
+	out.judge = func(p approvals.Plan) approvals.Judgement {
+		return o.Policy.Judge(approvals.Facts{
+			Plan: p, Labels: o.Catalog[c.Cluster].Labels, Now: now,
+			Requester: approvals.Requester{ID: r.User, Groups: groups},
+		})
+	}
+	out.planned = Planned{Plan: plan, At: now, Judgement: out.judge(plan)}
 	if no := out.planned.Judgement.Refusal; no != nil {
 		return out, &refusal{policyNote(*no)}
 	}

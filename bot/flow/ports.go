@@ -231,6 +231,7 @@ type Posts struct {
 	Whispered int               `json:"whispered,omitempty"` // notes of Flow.Whispers told
 	Sending   *Sending          `json:"sending,omitempty"`   // saved before a post, cleared after: else in doubt
 	Tries     int               `json:"tries,omitempty"`     // failures in a row; paces the next try
+	NotBefore time.Time         `json:"not_before,omitzero"` // news does not bring the next try forward past this
 	Blocked   map[string]string `json:"blocked,omitempty"`   // channel → why the bot can't write there
 }
 

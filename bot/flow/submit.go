@@ -50,7 +50,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
 		return t.void(ctx, moved)
 	}
-	verdict, err := t.standing(ctx, *voted, fresh.planned.Judgement)
+	verdict, err := t.standing(ctx, *voted, fresh)
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	}
@@ -70,11 +70,18 @@ func (t *turn) queued(ctx context.Context) error {
 }
 
 // standing takes the verdict once more, by the policy of now, right before
-// sending. An approved ballot no longer expires.
-func (t *turn) standing(ctx context.Context, voted approvals.Plan, j approvals.Judgement) (approvals.Verdict, error) {
+// sending. An approved ballot no longer expires. What the policy asks for the
+// fresh plan decides; where that is nothing, what it asks for the voted one: a
+// price that came down may free a change that people approved, and one that
+// nobody had to approve must still be free as it was planned.
+func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observed) (approvals.Verdict, error) {
 	now := t.Clock.Now()
-	if verdict, free := j.Unopposed(voted, now); free {
-		return verdict, nil
+	j := fresh.planned.Judgement
+	if len(j.Requirements) == 0 {
+		j = fresh.judge(voted)
+		if verdict, free := j.Unopposed(voted, now); free {
+			return verdict, nil
+		}
 	}
 	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
 }

@@ -1,0 +1,321 @@
+package flow_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/bot/flow"
+	"scalebot/bot/flow/flowtest"
+	"scalebot/providers"
+)
+
+func TestTheIntentIsOnRecordBeforeTheCall(t *testing.T) {
+	w := newWorld(t)
+	var during flow.Flow
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		during = w.flow("F-0002")
+		return do()
+	})
+	id := w.request(ask(flow.Add, 1))
+	require.Equal(t, "F-0002", id)
+	w.settle()
+	require.Equal(t, flow.Submitting, during.State)
+	require.Equal(t, 1, during.Attempts)
+	require.Equal(t, providers.Token("T1", id, 1), during.Submission.Token)
+	require.Len(t, during.Submission.Baseline.Groups[0].Nodes, 3)
+	w.in(id, flow.Running)
+}
+
+func TestALostAnswerOfAnAcceptedChangeIsFoundAndNotRepeated(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		_, err := do()
+		require.NoError(t, err)
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.in(id, flow.Submitting)
+	require.Equal(t, flow.WaitProof, w.flow(id).Wait.Code)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+	require.Equal(t, 5, w.cloud.Count())
+	w.consistent()
+}
+
+func TestALostRequestGoesToAPersonAndIsNeverRepeatedBlindly(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.pass(10 * time.Minute)
+	w.in(id, flow.Unknown)
+	require.Empty(t, w.cloud.Ledger())
+	require.Len(t, w.slack.Keyed("notice/unknown/"), 2)
+	other := w.request(ask(flow.Add, 1))
+	w.pass(time.Minute)
+	w.in(other, flow.Queued)
+
+	_, err := w.desk.Settle(t.Context(), w.caller("U0STRANGER"), id, flow.SignalRetry, "")
+	var no *flow.Rejection
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, flow.RejectSettler, no.Code)
+	_, err = w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalRetry, "")
+	require.NoError(t, err)
+	w.settle()
+	w.in(id, flow.Running)
+	require.Equal(t, 2, w.flow(id).Attempts)
+	require.Equal(t, providers.Token("T1", id, 2), w.cloud.Ledger()[0].Token, "a new attempt has a new token")
+	w.pass(10 * time.Minute)
+	w.in(id, flow.Succeeded)
+	w.in(other, flow.Succeeded)
+	require.Equal(t, 6, w.cloud.Count())
+	w.consistent()
+}
+
+func TestAPersonSettlesAnUnknownFlow(t *testing.T) {
+	for kind, want := range map[flow.SignalKind]flow.State{flow.SignalClose: flow.Failed, flow.SignalHappened: flow.Running} {
+		w := newWorld(t)
+		w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+			return providers.Operation{}, flowtest.Lost()
+		})
+		id := w.request(ask(flow.Add, 2))
+		w.pass(4 * time.Minute)
+		w.in(id, flow.Unknown)
+		_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, kind, "op-77")
+		require.NoError(t, err)
+		w.work()
+		w.in(id, want)
+		if want == flow.Running {
+			require.Equal(t, "op-77", w.flow(id).Operation.ID)
+			w.pass(time.Minute) // the cloud knows no such operation
+			w.in(id, flow.Unknown)
+		}
+		w.consistent()
+	}
+}
+
+func TestDefiniteRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  *providers.Error
+		want flow.State
+	}{
+		"throttled is tried again": {&providers.Error{Kind: providers.Retry}, flow.Succeeded},
+		"busy is tried again":      {&providers.Error{Kind: providers.Occupied}, flow.Succeeded},
+		"refused fails":            {&providers.Error{Kind: providers.Refused, Advice: providers.Text{EN: "Sold out."}}, flow.Failed},
+		"not found fails":          {&providers.Error{Kind: providers.NotFound, Advice: providers.Text{EN: "Gone."}}, flow.Failed},
+		"wrong credentials fail":   {&providers.Error{Kind: providers.Auth, Advice: providers.Text{EN: "Wrong keys."}}, flow.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+				return providers.Operation{}, c.err
+			})
+			id := w.request(ask(flow.Add, 1))
+			w.pass(3 * time.Minute)
+			w.in(id, c.want)
+			require.LessOrEqual(t, w.cloud.Accepted(), 1)
+			if c.want == flow.Failed {
+				require.Empty(t, w.cloud.Ledger())
+				require.Len(t, w.slack.Keyed("notice/failed/"), 2)
+				require.Equal(t, c.err.Advice.EN, w.flow(id).End.Text.EN)
+			}
+			w.consistent()
+		})
+	}
+}
+
+// crash ends the process at an instruction: nothing after it runs.
+var errCrash = errors.New("killed")
+
+func TestKilledBetweenCallAndAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		_, err := do()
+		require.NoError(t, err)
+		panic(errCrash)
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.killedStep(id)
+	w.in(id, flow.Submitting)
+	w.wire()
+	w.settle()
+	w.in(id, flow.Submitting) // the dead replica's lease still runs
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+	require.Equal(t, 5, w.cloud.Count())
+	w.consistent()
+}
+
+func TestKilledBetweenIntentAndCall(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) { panic(errCrash) })
+	id := w.request(ask(flow.Add, 2))
+	w.killedStep(id)
+	w.wire()
+	w.pass(10 * time.Minute)
+	w.in(id, flow.Unknown)
+	require.Empty(t, w.cloud.Ledger(), "it can't be known that nothing was sent: never sent again without a person")
+}
+
+// killedStep steps until the step that dies.
+func (w *world) killedStep(id string) {
+	w.t.Helper()
+	require.PanicsWithError(w.t, errCrash.Error(), func() {
+		for range 20 {
+			claims, err := w.store.Claim(w.t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+			require.NoError(w.t, err)
+			for _, c := range claims {
+				require.Equal(w.t, id, c.ID)
+				require.NoError(w.t, w.engine.Step(w.t.Context(), c))
+			}
+		}
+	})
+}
+
+// A replica is frozen inside the call for longer than its lease; another takes
+// the flow over and finds the change accepted. The late answer changes nothing.
+func TestTwoReplicasBelieveTheyHoldTheLease(t *testing.T) {
+	w := newWorld(t)
+	other := flow.NewEngine(w.options)
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		op, err := do()
+		w.clock.Advance(31 * time.Second)
+		claims, cerr := w.store.Claim(context.Background(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+		require.NoError(t, cerr)
+		require.Len(t, claims, 1, "the lease is over")
+		require.NoError(t, other.Step(context.Background(), claims[0]))
+		w.in("F-0002", flow.Running)
+		return op, err
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.in(id, flow.Running)
+	w.pass(3 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+	w.consistent()
+}
+
+// Frozen between the intent and the call: when it wakes, its lease is gone and it
+// must not send.
+func TestAReplicaThatWakesAfterItsLeaseDoesNotSend(t *testing.T) {
+	w := newWorld(t)
+	freeze := &freezingStore{Store: w.store, clock: w.clock}
+	w.options.Store = freeze
+	w.wire()
+	id := w.request(ask(flow.Add, 2))
+	freeze.after = flow.Submitting
+	w.settle()
+	w.in(id, flow.Submitting)
+	require.Empty(t, w.cloud.Ledger())
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Unknown)
+	require.Empty(t, w.cloud.Ledger())
+}
+
+// freezingStore lets time pass right after the save of a state.
+type freezingStore struct {
+	flow.Store
+	clock *flowtest.Clock
+	after flow.State
+}
+
+func (s *freezingStore) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	f, err := s.Store.Save(ctx, c, sv)
+	if err == nil && sv.Flow.State == s.after {
+		s.after = ""
+		s.clock.Advance(40 * time.Second)
+	}
+	return f, err
+}
+
+// The store comes back without the intent (AOF everysec, failover) while the call
+// is out: the answer is saved all the same, with the intent before it.
+func TestAStoreThatComesBackOlderKeepsTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	key, due := "test:{T1}:flow:F-0002", "test:{T1}:due:step"
+	id := w.request(ask(flow.Add, 2))
+	w.killFirstMove(id)
+	before, err := w.rdb.HGetAll(t.Context(), key).Result()
+	require.NoError(t, err)
+	line, err := w.rdb.ZRangeWithScores(t.Context(), "test:{T1}:line:acc/emr-1", 0, -1).Result()
+	require.NoError(t, err)
+	require.Len(t, line, 1)
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		op, err := do()
+		require.NoError(t, w.rdb.Del(t.Context(), key, "test:{T1}:seat:acc/emr-1").Err())
+		require.NoError(t, w.rdb.HSet(t.Context(), key, before).Err())
+		require.NoError(t, w.rdb.ZAdd(t.Context(), "test:{T1}:line:acc/emr-1", line...).Err())
+		require.NoError(t, w.rdb.ZAdd(t.Context(), due, zset(w.clock.Now(), id)).Err())
+		return op, err
+	})
+	w.settle()
+	w.in(id, flow.Running)
+	require.Equal(t, 1, w.flow(id).Attempts)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+}
+
+// killFirstMove steps the flow from planning into the line and stops there.
+func (w *world) killFirstMove(id string) {
+	w.t.Helper()
+	claims, err := w.store.Claim(w.t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+	require.NoError(w.t, err)
+	require.Len(w.t, claims, 1)
+	require.NoError(w.t, w.engine.Step(w.t.Context(), claims[0]))
+	w.in(id, flow.Queued)
+}
+
+func TestAnOperationThatTheCloudForgotGoesToAPerson(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.cloud.Fail("follow", &providers.Error{Kind: providers.NotFound, Advice: providers.Text{EN: "Gone."}})
+	w.pass(10 * time.Second)
+	w.in(id, flow.Unknown)
+}
+
+func TestFollowingOutlastsFaults(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	for range 5 {
+		w.cloud.Fail("follow", &providers.Error{Kind: providers.Retry})
+		w.cloud.Fail("follow", &providers.Error{Kind: providers.Auth})
+	}
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Succeeded)
+}
+
+func TestAnOperationThatNeverEndsGoesToAPerson(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Takes = 100 * time.Hour
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.clock.Advance(6*time.Hour + time.Minute)
+	w.settle()
+	w.in(id, flow.Unknown)
+}
+
+func TestLegalMovesHaveEnds(t *testing.T) {
+	for from, all := range flow.Moves() {
+		require.NotEmpty(t, all, from)
+		for _, to := range all {
+			require.True(t, from.MayBecome(to))
+		}
+	}
+	for _, s := range flow.States {
+		require.Equal(t, s.Ended(), len(flow.Moves()[s]) == 0)
+		require.Equal(t, !s.Ended(), s.MayBecome(s))
+		require.False(t, s.Ended() && s.HoldsSeat())
+	}
+}

@@ -1,0 +1,54 @@
+package flowtest
+
+import (
+	"fmt"
+	"strings"
+
+	"scalebot/bot/flow"
+)
+
+// Renderer writes messages for tests: short, and with all that can change.
+type Renderer struct{}
+
+var _ flow.Renderer = Renderer{}
+
+func head(f flow.Flow) map[string]any {
+	return map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version}
+}
+
+// Card implements flow.Renderer.
+func (Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
+	text := fmt.Sprintf("%s %s", f.ID, f.State)
+	if p := f.Plans[n-1]; p.Void {
+		text = fmt.Sprintf("%s replaced %v", f.ID, p.VoidedBy)
+	}
+	if f.Wait != nil {
+		text += " wait:" + string(f.Wait.Code)
+	}
+	if f.Verdict != nil {
+		text += fmt.Sprintf(" %v", f.Verdict.Ballot)
+	}
+	if f.Progress != nil {
+		text += fmt.Sprintf(" %d%%", f.Progress.Percent)
+	}
+	return flow.Message{Text: text, Blocks: []byte(fmt.Sprintf(`[{"rich":%v}]`, rich)), EventType: "scalebot_flow", Payload: head(f)}
+}
+
+// Log implements flow.Renderer.
+func (Renderer) Log(f flow.Flow, notes []flow.Note) flow.Message {
+	var codes []string
+	for _, n := range notes {
+		codes = append(codes, string(n.Code))
+	}
+	return flow.Message{Text: strings.Join(codes, " "), EventType: "scalebot_log", Payload: head(f)}
+}
+
+// Notice implements flow.Renderer.
+func (Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
+	return flow.Message{Text: f.ID + " " + string(s), EventType: "scalebot_notice", Payload: map[string]any{"flow": f.ID, "state": string(s)}}
+}
+
+// Whisper implements flow.Renderer.
+func (Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
+	return flow.Message{Text: f.ID + " " + string(n.Code) + " " + n.Text.EN}
+}
