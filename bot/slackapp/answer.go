@@ -48,10 +48,10 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 	if w.slow {
 		if !s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
 			s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-			env.ack(privately(saidBusy.in(c.Language)))
+			env.ack(privately(s.say(saidBusy, c.Language)))
 			return
 		}
-		env.ack(privately(saidLooking.in(c.Language)))
+		env.ack(privately(s.say(saidLooking, c.Language)))
 		return
 	}
 	m, acked := s.inTime(ctx, env, w, func(m flow.Message) bool {
@@ -63,7 +63,7 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 		env.ack(payload)
 		// On another connection nobody knows what becomes of it.
 		return !env.cut()
-	}, func() { env.ack(privately(saidLooking.in(c.Language))) })
+	}, func() { env.ack(privately(s.say(saidLooking, c.Language))) })
 	if !acked {
 		s.aside(ctx, func(ctx context.Context) { later(ctx, m) })
 	}
@@ -164,7 +164,7 @@ func (s *session) refuse(err error, c flow.Caller, other said) flow.Message {
 		return s.card.Rejection(no, c.Language)
 	}
 	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "err", redacted(err))
-	return other.in(c.Language)
+	return s.say(other, c.Language)
 }
 
 // unseen is the answer when a cloud could not be asked: an error of the desk that

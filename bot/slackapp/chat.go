@@ -117,7 +117,10 @@ func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error)
 	if err != nil {
 		return flow.MessageRef{}, err
 	}
-	opts = append(opts, metadata(m), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+	opts = append(opts, slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+	if m.Key != "" {
+		opts = append(opts, metadata(m))
+	}
 	if m.Thread != "" {
 		opts = append(opts, slack.MsgOptionTS(m.Thread))
 	}

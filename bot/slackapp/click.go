@@ -45,7 +45,7 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 		return s.settle(ctx, c, id, flow.SignalClose)
 	}
 	s.app.log.Info("an unknown button was pressed", "action", action, "user", c.User)
-	return saidOldButton.in(c.Language)
+	return s.say(saidOldButton, c.Language)
 }
 
 // settle records a person's decision about an unknown flow. The cloud's
@@ -58,5 +58,5 @@ func (s *session) settle(ctx context.Context, c flow.Caller, id string, kind flo
 		return s.refuse(err, c, saidUncertain)
 	}
 	s.app.log.Info("an unknown flow was settled", "flow", f.ID, "user", c.User, "how", string(kind))
-	return saidSettled.of(f.ID).in(c.Language)
+	return s.say(saidSettled.of(f.ID), c.Language)
 }

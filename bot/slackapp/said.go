@@ -10,11 +10,16 @@ import (
 // flow; everything else is said by card.
 type said struct{ en, zh string }
 
-func (s said) in(lang string) flow.Message {
+func (s said) in(lang string) string {
 	if lang == "zh" {
-		return flow.Message{Text: s.zh}
+		return s.zh
 	}
-	return flow.Message{Text: s.en}
+	return s.en
+}
+
+// say makes an answer of the sentence; {command} is the slash word.
+func (s *session) say(what said, lang string) flow.Message {
+	return flow.Message{Text: strings.ReplaceAll(what.in(lang), "{command}", s.app.opt.Command)}
 }
 
 // of names the flow.
@@ -38,12 +43,12 @@ var (
 		"无法读取 Slack 发送的命令，未执行任何操作。",
 	}
 	saidNotYet = said{
-		"This command is understood, but not available yet. `help` lists what is.",
-		"该命令暂未开放。发送 `help` 可查看可用的命令。",
+		"This command is understood, but not available yet. `{command} help` lists what is.",
+		"该命令暂未开放。发送 `{command} help` 可查看可用的命令。",
 	}
 	saidOldButton = said{
-		"This button is from an older version and does nothing any more. `help` lists what can be typed.",
-		"该按钮来自旧版本，已不再有效。发送 `help` 可查看可用的命令。",
+		"This button is from an older version and does nothing any more. `{command} help` lists what can be typed.",
+		"该按钮来自旧版本，已不再有效。发送 `{command} help` 可查看可用的命令。",
 	}
 	saidNoZone = said{
 		"Your time zone could not be looked up, so `at` can't be understood: nothing was done. Try again, or write the offset, such as `at 2026-12-24T02:00+08:00`.",
@@ -54,8 +59,8 @@ var (
 		"暂时无法查询，请一分钟后重试。",
 	}
 	saidUncertain = said{
-		"It could not be confirmed whether this was recorded. Look at `list` before you send it again.",
-		"无法确认是否已记录。请先用 `list` 查看，再决定是否重新发送。",
+		"It could not be confirmed whether this was recorded. Look at `{command} list` before you send it again.",
+		"无法确认是否已记录。请先用 `{command} list` 查看，再决定是否重新发送。",
 	}
 	saidCancelled = said{"Cancelling {id} was asked for; its card shows how it ends.", "已请求取消 {id}，结果见其卡片。"}
 	saidSettled   = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}

@@ -3,6 +3,7 @@ package slackapp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -130,7 +131,7 @@ func (s *socket) beforeOpen(ctx context.Context) error {
 // run keeps the connection until the context ends (nil) or Slack refuses the
 // tokens (ErrTokens). fatal is told at once about refusals that slack-go would
 // repeat for ever.
-func (s *socket) run(ctx context.Context, fatal func(error), take func(*socket, envelope)) error {
+func (s *socket) run(ctx context.Context, fatal func(error), take func(envelope)) error {
 	var helpers sync.WaitGroup
 	done := make(chan struct{})
 	defer helpers.Wait()
@@ -176,7 +177,7 @@ func (s *socket) run(ctx context.Context, fatal func(error), take func(*socket, 
 }
 
 // on takes one event of slack-go.
-func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error), take func(*socket, envelope)) {
+func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error), take func(envelope)) {
 	switch evt.Type {
 	case socketmode.EventTypeConnecting:
 		if s.up.Swap(false) {
@@ -218,12 +219,12 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 			s.app.metrics.gaps.WithLabelValues("message").Inc()
 			s.log.Debug("slack-go could not read a message", "err", redacted(e.Cause))
 			if env, ok := decodeEnvelope(e.Message); ok {
-				take(s, env.on(s))
+				take(env.on(s))
 			}
 		}
 	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
 		if r := evt.Request; r != nil && r.EnvelopeID != "" {
-			take(s, envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt}.on(s))
+			take(envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt}.on(s))
 		}
 	case socketmode.EventTypeConnected, socketmode.EventTypeInvalidAuth, socketmode.EventTypeDisconnect:
 		// connected comes before hello and says nothing about readiness; RunContext
@@ -242,7 +243,7 @@ func (s *socket) greeted(r *socketmode.Request, fatal func(error)) {
 	if r != nil {
 		s.log.Info("the socket is ready", "connections_of_the_app", r.NumConnections, "host", r.DebugInfo.Host)
 		if err := s.app.sameApp(r.ConnectionInfo.AppID); err != nil {
-			fatal(errors.Join(ErrTokens, err))
+			fatal(fmt.Errorf("%w: %w", ErrTokens, err))
 			return
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // take decides about one envelope: what acknowledges it, and who works on it. It
 // runs in the goroutine that drains the socket and never waits.
-func (s *session) take(_ *socket, env envelope) {
+func (s *session) take(env envelope) {
 	switch env.Type {
 	case typeCommand:
 		s.takeCommand(env)
@@ -39,17 +39,17 @@ func (s *session) takeCommand(env envelope) {
 	var c commandPayload
 	if err := json.Unmarshal(env.Payload, &c); err != nil || c.User == "" {
 		s.app.log.Error("a command could not be read", "err", err)
-		env.ack(privately(saidUnreadable.in(s.app.opt.Language)))
+		env.ack(privately(s.say(saidUnreadable, s.app.opt.Language)))
 		return
 	}
 	lang := s.app.language(c.User)
 	if s.isStopping() {
-		env.ack(privately(saidStopping.in(lang)))
+		env.ack(privately(s.say(saidStopping, lang)))
 		return
 	}
 	if !s.front.offer(func(ctx context.Context) { s.command(ctx, env, c) }) {
 		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-		env.ack(privately(saidBusy.in(lang)))
+		env.ack(privately(s.say(saidBusy, lang)))
 	}
 }
 

@@ -18,7 +18,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 		return saying(s.misread(err, c))
 	}
 	if !cmd.Verb.Served() {
-		return saying(saidNotYet.in(c.Language))
+		return saying(s.say(saidNotYet, c.Language))
 	}
 	switch cmd.Verb {
 	case commands.VerbScale:
@@ -46,7 +46,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbHistory, commands.VerbRetry, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
 		commands.VerbFreeze, commands.VerbUnfreeze, commands.VerbWatch, commands.VerbUnwatch, commands.VerbPolicy:
 	}
-	return saying(saidNotYet.in(c.Language))
+	return saying(s.say(saidNotYet, c.Language))
 }
 
 // vocabulary is what the parser proposes and corrects by.
@@ -63,7 +63,7 @@ func (s *session) misread(err error, c flow.Caller) flow.Message {
 	var usage *commands.UsageError
 	if !errors.As(err, &usage) {
 		s.app.log.Error("a command could not be parsed", "err", redacted(err))
-		return saidUnreadable.in(c.Language)
+		return s.say(saidUnreadable, c.Language)
 	}
 	return s.card.Usage(usage.In(c.Language), usage.Fixed, c.Language)
 }
@@ -138,7 +138,7 @@ func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) 
 		p, err := s.app.profile(ctx, c.User)
 		if err != nil {
 			s.app.log.Warn("a person's time zone could not be looked up", "user", c.User, "err", redacted(err))
-			m := saidNoZone.in(c.Language)
+			m := s.say(saidNoZone, c.Language)
 			return ask, &m
 		}
 		zone = p.zone
@@ -230,7 +230,7 @@ func (s *session) cancel(ctx context.Context, c flow.Caller, id string) flow.Mes
 		return s.refuse(err, c, saidUncertain)
 	}
 	s.app.log.Info("cancelling was asked for", "flow", f.ID, "user", c.User)
-	return saidCancelled.of(f.ID).in(c.Language)
+	return s.say(saidCancelled.of(f.ID), c.Language)
 }
 
 // whoami tells a person what config lets them do. It decides nothing: the desk

@@ -1,0 +1,387 @@
+package slackapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/bot/slacksim"
+)
+
+func testMessage(key string) flow.Message {
+	return flow.Message{
+		Key: key, Channel: channel, Text: "emr-m620 · task +2: planning", EventType: "scalebot_flow",
+		Payload: map[string]any{"flow": "F-1", "state": "planning", "version": 1},
+		Blocks:  json.RawMessage(`[{"type":"section","block_id":"b1","text":{"type":"mrkdwn","text":"hello","verbatim":true}}]`),
+	}
+}
+
+func group(id string) approvals.Group { return approvals.Group{Usergroups: []string{id}} }
+
+func TestPostAndUpdate(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	m := testMessage("card/1")
+	ref, err := e.app.Post(t.Context(), m)
+	require.NoError(t, err)
+	got, ok := e.sim.Message(channel, ref.TS)
+	require.True(t, ok)
+	require.Equal(t, "scalebot_flow", got.Metadata.EventType)
+	require.Equal(t, "F-1", got.Metadata.EventPayload["flow"])
+	require.Equal(t, "card/1", got.Metadata.EventPayload["key"])
+	require.NotContains(t, m.Payload, "key", "the caller's payload is left alone")
+	args := e.sim.Requests("chat.postMessage")[0].Args
+	for name, want := range map[string]string{"unfurl_links": "false", "unfurl_media": "false", "parse": "none", "link_names": "false"} {
+		require.Equal(t, want, args[name], name)
+	}
+
+	m.Text, m.Blocks, m.Payload = "done", nil, map[string]any{"flow": "F-1", "state": "succeeded", "version": 2}
+	require.NoError(t, e.app.Update(t.Context(), ref, m))
+	got, _ = e.sim.Message(channel, ref.TS)
+	require.Equal(t, "done", got.Text)
+	require.Equal(t, "succeeded", got.Metadata.EventPayload["state"])
+	require.NotContains(t, string(got.Blocks), "hello")
+
+	m.Thread = ref.TS
+	reply, err := e.app.Post(t.Context(), m)
+	require.NoError(t, err)
+	require.Len(t, e.sim.Thread(channel, ref.TS), 2)
+	m.Key = "card/1"
+	found, ok, err := e.app.Find(t.Context(), m, time.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Contains(t, []string{ref.TS, reply.TS}, found.TS)
+}
+
+func TestBlocksArePassedOnAsTheyAre(t *testing.T) {
+	in := json.RawMessage(`[{"type":"plan","title":"x","tasks":[{"type":"task_card","a_field_of_tomorrow":{"deep":[1]}}]}]`)
+	blocks, err := rawBlocks(in)
+	require.NoError(t, err)
+	out, err := json.Marshal(blocks)
+	require.NoError(t, err)
+	require.JSONEq(t, string(in), string(out))
+	for _, bad := range []string{`{}`, `[1]`, `nonsense`} {
+		_, err := rawBlocks(json.RawMessage(bad))
+		require.Error(t, err, bad)
+	}
+}
+
+func TestLostAnswerIsInDoubtAndFound(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	for _, m := range []flow.Message{testMessage("card/1"), testMessage("card/2")} {
+		_, err := e.app.Post(t.Context(), m)
+		require.NoError(t, err)
+	}
+	m, since := testMessage("card/3"), time.Now()
+	e.sim.Fail("chat.postMessage", slacksim.Fault{Kind: slacksim.ResetAfter})
+	_, err := e.app.Post(t.Context(), m)
+	require.ErrorIs(t, err, flow.ErrChatInDoubt)
+	require.Len(t, e.sim.Requests("chat.postMessage"), 3, "not repeated")
+
+	ref, ok, err := e.app.Find(t.Context(), m, since)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, e.sim.Messages(channel)[2].TS, ref.TS)
+
+	other := testMessage("card/3")
+	other.Payload = map[string]any{"flow": "F-2"}
+	_, ok, err = e.app.Find(t.Context(), other, since)
+	require.NoError(t, err)
+	require.False(t, ok, "another flow's message of the same key")
+}
+
+func TestFindIsBounded(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	since := time.Now()
+	for range findPages*findLimit + 1 {
+		_, err := e.sim.Say(ann, channel, "", "chatter")
+		require.NoError(t, err)
+	}
+	_, _, err := e.app.Find(t.Context(), testMessage("card/1"), since)
+	require.ErrorIs(t, err, errSearchCut, "not seen is not the same as not there")
+	require.Len(t, e.sim.Requests("conversations.history"), findPages)
+}
+
+func TestErrorsOfPosting(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault slacksim.Fault
+		is    error
+		not   error
+	}{
+		{"500", slacksim.Fault{Kind: slacksim.Error500}, flow.ErrChatInDoubt, nil},
+		{"an HTML page", slacksim.Fault{Kind: slacksim.HTML502}, flow.ErrChatInDoubt, nil},
+		{"fatal_error", slacksim.Fault{Kind: slacksim.APIError, Code: "fatal_error"}, flow.ErrChatInDoubt, nil},
+		{"internal_error", slacksim.Fault{Kind: slacksim.APIError, Code: "internal_error"}, flow.ErrChatInDoubt, nil},
+		{"no answer", slacksim.Fault{Kind: slacksim.Hang}, flow.ErrChatInDoubt, nil},
+		{"invalid_blocks", slacksim.Fault{Kind: slacksim.APIError, Code: "invalid_blocks"}, flow.ErrBlocksRefused, flow.ErrChatInDoubt},
+		{"not_in_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "not_in_channel"}, flow.ErrNoChannel, flow.ErrChatInDoubt},
+		{"is_archived", slacksim.Fault{Kind: slacksim.APIError, Code: "is_archived"}, flow.ErrNoChannel, nil},
+		{"restricted_action_thread_only_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "restricted_action_thread_only_channel"}, flow.ErrNoChannel, nil},
+		{"token_revoked", slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked"}, ErrTokens, flow.ErrChatInDoubt},
+		{"msg_too_long", slacksim.Fault{Kind: slacksim.APIError, Code: "msg_too_long"}, nil, flow.ErrChatInDoubt},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newEdge(t, nil, func(o *Options) { o.HTTPClient.Timeout = 500 * time.Millisecond })
+			e.sim.Fail("chat.postMessage", c.fault)
+			_, err := e.app.Post(t.Context(), testMessage("k"))
+			require.Error(t, err)
+			if c.is != nil {
+				require.ErrorIs(t, err, c.is)
+			}
+			if c.not != nil {
+				require.NotErrorIs(t, err, c.not)
+			}
+			require.Len(t, e.sim.Requests("chat.postMessage"), 1, "one call")
+		})
+	}
+	t.Run("a deleted message", func(t *testing.T) {
+		e := newEdge(t, nil, nil)
+		ref, err := e.app.Post(t.Context(), testMessage("k"))
+		require.NoError(t, err)
+		require.NoError(t, e.sim.DeleteMessage(channel, ref.TS))
+		require.ErrorIs(t, e.app.Update(t.Context(), ref, testMessage("k")), flow.ErrMessageGone)
+		_, err = e.app.Reactions(t.Context(), ref)
+		require.ErrorIs(t, err, flow.ErrMessageGone)
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		addr := ln.Addr().String()
+		require.NoError(t, ln.Close())
+		app, err := New(Options{AppToken: appToken, BotToken: botToken, APIURL: "http://" + addr + "/api", Clock: wallClock{}})
+		require.NoError(t, err)
+		_, err = app.Post(t.Context(), testMessage("k"))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, flow.ErrChatInDoubt, "what was never sent is not in doubt")
+		require.Equal(t, kindUnreachable, kindOf(err))
+	})
+}
+
+func TestRateLimits(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	e.sim.Fail("chat.update", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 7})
+	ref, err := e.app.Post(t.Context(), testMessage("k"))
+	require.NoError(t, err)
+	var limited *flow.RateLimited
+	require.ErrorAs(t, e.app.Update(t.Context(), ref, testMessage("k")), &limited)
+	require.Equal(t, 7*time.Second, limited.After)
+	require.ErrorAs(t, e.app.Update(t.Context(), ref, testMessage("k")), &limited)
+	require.LessOrEqual(t, limited.After, 7*time.Second)
+	require.Len(t, e.sim.Requests("chat.update"), 1, "Slack is left alone until then")
+	_, err = e.app.Reactions(t.Context(), ref)
+	require.NoError(t, err, "other methods go on")
+
+	e.sim.Fail("reactions.get", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 9})
+	_, err = e.app.Reactions(t.Context(), ref)
+	require.ErrorAs(t, err, &limited)
+	require.Equal(t, 9*time.Second, limited.After)
+}
+
+func TestPostsOfAChannelArePaced(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	for range postBurst {
+		_, err := e.app.Post(t.Context(), testMessage("k"))
+		require.NoError(t, err)
+	}
+	_, err := e.app.Post(t.Context(), testMessage("k"))
+	var limited *flow.RateLimited
+	require.ErrorAs(t, err, &limited, "said, not waited for")
+	require.LessOrEqual(t, limited.After, postEvery)
+	require.Len(t, e.sim.Requests("chat.postMessage"), postBurst)
+}
+
+func TestPaceForgetsChannelsAtRest(t *testing.T) {
+	now := time.Now()
+	p := newPace(clockFunc(func() time.Time { return now }))
+	for i := range maxPaced {
+		require.Zero(t, p.take(string(rune('a'+i%26))+time.Duration(i).String()))
+	}
+	now = now.Add(time.Minute)
+	require.Zero(t, p.take("one more"))
+	require.Len(t, p.channels, 1)
+}
+
+type clockFunc func() time.Time
+
+func (f clockFunc) Now() time.Time { return f() }
+
+func TestWhisper(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	m := flow.Message{Channel: channel, Text: "psst"}
+	require.NoError(t, e.app.Whisper(t.Context(), ann, m))
+	require.Equal(t, "psst", e.sim.Ephemerals(ann)[0].Text)
+	t.Run("a channel without the bot", func(t *testing.T) {
+		m.Channel = outside
+		require.NoError(t, e.app.Whisper(t.Context(), ann, m))
+		require.Len(t, e.sim.DMs(ann), 1)
+	})
+	t.Run("a channel without the person", func(t *testing.T) {
+		require.NoError(t, e.sim.Kick(wei, channel))
+		m.Channel = channel
+		require.NoError(t, e.app.Whisper(t.Context(), wei, m))
+		require.Len(t, e.sim.DMs(wei), 1)
+	})
+	t.Run("a lost answer isn't told a second time elsewhere", func(t *testing.T) {
+		e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.ResetAfter})
+		require.ErrorIs(t, e.app.Whisper(t.Context(), ann, m), flow.ErrChatInDoubt)
+		require.Len(t, e.sim.DMs(ann), 1)
+	})
+}
+
+func TestReactions(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) { o.ReactionUsersShown = 1 }, nil)
+	ref, err := e.app.Post(t.Context(), testMessage("k"))
+	require.NoError(t, err)
+	list, err := e.app.Reactions(t.Context(), ref)
+	require.NoError(t, err)
+	require.Empty(t, list)
+	for _, u := range []string{ann, wei, guest} {
+		require.NoError(t, e.sim.React(u, channel, ref.TS, "white_check_mark"))
+	}
+	list, err = e.app.Reactions(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, []approvals.Reaction{{Name: "white_check_mark", Users: []string{ann, wei, guest}, Count: 3}}, list)
+
+	people, err := e.app.People(t.Context(), list[0].Users)
+	require.NoError(t, err)
+	require.True(t, people[guest].Guest, "a guest's reaction is known as one")
+	require.False(t, people[ann].Guest)
+}
+
+func TestReactionsOfACardInAFormThatSlackGoDoesNotKnow(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`{"ok":true,"type":"message","message":{"blocks":[{"type":"section","text":7}],` +
+			`"reactions":[{"name":"x","count":4,"users":["U1"]}]}}`))
+	}))
+	defer srv.Close()
+	app, err := New(Options{AppToken: appToken, BotToken: botToken, APIURL: srv.URL, Clock: wallClock{}, HTTPClient: srv.Client()})
+	require.NoError(t, err)
+	list, err := app.Reactions(t.Context(), flow.MessageRef{Channel: channel, TS: "1.000001"})
+	require.NoError(t, err)
+	require.Equal(t, []approvals.Reaction{{Name: "x", Users: []string{"U1"}, Count: 4}}, list, "cut lists show as such")
+}
+
+func TestPeople(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	people, err := e.app.People(t.Context(), []string{ann, ann, guest, "U0SOLO", "U0ROBOT", "U0GONE", "U0PARTNER", "U0STRANGE", "U0NOBODY"})
+	require.NoError(t, err)
+	require.Equal(t, map[string]approvals.Person{
+		ann:         {ID: ann, Name: "ann", Found: true},
+		guest:       {ID: guest, Name: "guest", Found: true, Guest: true},
+		"U0SOLO":    {ID: "U0SOLO", Name: "solo", Found: true, Guest: true},
+		"U0ROBOT":   {ID: "U0ROBOT", Name: "robot", Found: true, Bot: true},
+		"U0GONE":    {ID: "U0GONE", Name: "gone", Found: true, Deleted: true},
+		"U0PARTNER": {ID: "U0PARTNER", Name: "partner", Found: true, Stranger: true},
+		"U0STRANGE": {ID: "U0STRANGE", Name: "strange", Found: true, Stranger: true},
+		"U0NOBODY":  {ID: "U0NOBODY"},
+	}, people)
+
+	before := len(e.sim.Requests("users.info"))
+	_, err = e.app.People(t.Context(), []string{ann, guest})
+	require.NoError(t, err)
+	require.Len(t, e.sim.Requests("users.info"), before, "cached")
+
+	e.app.people.forget("")
+	e.sim.Fail("users.info", slacksim.Fault{Kind: slacksim.Error500})
+	_, err = e.app.People(t.Context(), []string{ann})
+	require.Error(t, err, "a bad minute makes nobody a stranger")
+	_, err = e.app.People(t.Context(), []string{ann})
+	require.NoError(t, err, "an error is not cached")
+
+	unknown, err := New(Options{AppToken: appToken, BotToken: botToken, Clock: wallClock{}})
+	require.NoError(t, err)
+	_, err = unknown.People(t.Context(), []string{ann})
+	require.ErrorIs(t, err, errNoIdentity)
+}
+
+func TestMembers(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	g := approvals.Group{Users: []string{"U0LEAD", ann}, Usergroups: []string{"S0LEADS"}}
+	members, err := e.app.Members(t.Context(), g)
+	require.NoError(t, err)
+	require.Equal(t, []string{ann, "U0LEAD", wei}, members)
+	_, err = e.app.Members(t.Context(), group("S0NOSUCH"))
+	require.Error(t, err)
+	require.NoError(t, e.sim.DisableUsergroup("S0LEADS"))
+	e.app.groups.forget("S0LEADS")
+	_, err = e.app.Members(t.Context(), g)
+	require.Error(t, err, "a part of the members is not the group")
+}
+
+func TestCache(t *testing.T) {
+	now := time.Now()
+	c := newCache[int](clockFunc(func() time.Time { return now }), time.Minute)
+	n := 0
+	look := func(context.Context) (int, error) { n++; return n, nil }
+	for range 3 {
+		v, err := c.fill(t.Context(), "k", look)
+		require.NoError(t, err)
+		require.Equal(t, 1, v)
+	}
+	now = now.Add(time.Minute)
+	v, err := c.fill(t.Context(), "k", look)
+	require.NoError(t, err)
+	require.Equal(t, 2, v, "too old")
+
+	t.Run("what an event made void meanwhile is not kept", func(t *testing.T) {
+		_, err := c.fill(t.Context(), "other", func(context.Context) (int, error) {
+			c.forget("other")
+			return 99, nil
+		})
+		require.NoError(t, err)
+		_, ok := c.get("other")
+		require.False(t, ok)
+	})
+	t.Run("a caller who leaves doesn't end the look-up of the others", func(t *testing.T) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error, 1)
+		go func() {
+			_, err := c.fill(ctx, "shared", func(ctx context.Context) (int, error) {
+				close(begun)
+				<-release
+				return 5, ctx.Err()
+			})
+			left <- err
+		}()
+		<-begun
+		leave()
+		require.ErrorIs(t, <-left, context.Canceled)
+		close(release)
+		require.Eventually(t, func() bool { v, ok := c.get("shared"); return ok && v == 5 }, time.Second, time.Millisecond)
+	})
+}
+
+func TestCorrectedRequestBecomesALine(t *testing.T) {
+	at := time.Date(2026, 12, 24, 2, 0, 0, 0, time.FixedZone("", 8*3600))
+	err := spelled(&flow.Rejection{Code: flow.RejectMax, Better: &flow.Ask{
+		Cluster: "emr-m620", Group: "task", Op: flow.Add, N: 3, Charge: "prepaid", Months: 1, StartAt: at,
+	}}, true)
+	var no *flow.Rejection
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, "emr-m620 task +3 prepaid 1m at 2026-12-24T02:00+08:00 dry-run", no.Fixed)
+	plain := errors.New("plain")
+	require.Equal(t, plain, spelled(plain, false))
+}
+
+func TestOptions(t *testing.T) {
+	_, err := New(Options{AppToken: "xoxb-1", BotToken: "xapp-1", APIURL: "slack.com", Sockets: 11})
+	require.Error(t, err)
+	for _, part := range []string{"app_token", "bot_token", "api_url", "sockets", "clock"} {
+		require.ErrorContains(t, err, part)
+	}
+	require.NotContains(t, err.Error(), "xoxb-1")
+	app, err := New(Options{AppToken: appToken, BotToken: botToken, Clock: wallClock{}, Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	require.NotZero(t, app.http.Timeout)
+}

@@ -1,0 +1,167 @@
+package slackapp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+// desk records what it was asked and answers as it was told.
+type desk struct {
+	mu         sync.Mutex
+	asks       []flow.Ask
+	callers    []flow.Caller
+	taken      map[string]string // dedupe -> id
+	refs       []flow.MessageRef
+	spreads    []time.Duration
+	cancelled  []string
+	settled    []flow.SignalKind
+	open       []flow.Flow
+	fail       error                       // of everything
+	request    func(context.Context) error // before a request is recorded
+	reconciled func() error
+	cluster    func(context.Context) error
+	panics     bool
+	catalog    flow.Catalog
+	homes      int // calls of Waiting
+}
+
+var _ flow.FrontDesk = (*desk)(nil)
+
+func newDesk() *desk { return &desk{taken: map[string]string{}} }
+
+func (d *desk) Request(ctx context.Context, c flow.Caller, a flow.Ask) (flow.Receipt, error) {
+	d.mu.Lock()
+	hook, panics := d.request, d.panics
+	d.mu.Unlock()
+	if panics {
+		panic("the desk broke xoxb-1-secret")
+	}
+	if hook != nil {
+		if err := hook(ctx); err != nil {
+			return flow.Receipt{}, err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asks, d.callers = append(d.asks, a), append(d.callers, c)
+	if d.fail != nil {
+		return flow.Receipt{}, d.fail
+	}
+	id, again := d.taken[c.Dedupe]
+	if !again {
+		id = fmt.Sprintf("F-T%03d", len(d.taken)+1)
+		d.taken[c.Dedupe] = id
+	}
+	return flow.Receipt{Flow: record(id, c, a), Fresh: !again}, nil
+}
+
+func record(id string, c flow.Caller, a flow.Ask) flow.Flow {
+	return flow.Flow{
+		ID: id, State: flow.Planning,
+		Request: flow.Request{
+			User: c.User, Channel: c.Channel, Thread: c.Thread, Language: c.Language, StartAt: a.StartAt,
+			Wish: flow.Wish{Op: a.Op, N: a.N, Change: providers.Change{Cluster: a.Cluster, Group: a.Group}},
+		},
+	}
+}
+
+func (d *desk) DryRun(context.Context, flow.Caller, flow.Ask) (flow.Preview, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return flow.Preview{}, d.fail
+}
+
+func (d *desk) Cancel(_ context.Context, c flow.Caller, id string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cancelled, d.callers = append(d.cancelled, id), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.SignalKind, _ string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settled, d.callers = append(d.settled, k), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Flow(_ context.Context, id string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return record(id, flow.Caller{User: ann}, flow.Ask{Cluster: "emr-m620", Group: "task", Op: flow.Add, N: 2}), d.fail
+}
+
+func (d *desk) Flows(context.Context, flow.Filter) ([]flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open, d.fail
+}
+
+func (d *desk) Cluster(ctx context.Context, name string) (flow.Cluster, providers.Snapshot, error) {
+	d.mu.Lock()
+	hook := d.cluster
+	d.mu.Unlock()
+	if hook != nil {
+		if err := hook(ctx); err != nil {
+			return flow.Cluster{}, providers.Snapshot{}, err
+		}
+	}
+	return d.Catalog()[name], providers.Snapshot{Status: "RUNNING"}, nil
+}
+
+func (d *desk) Waiting(context.Context, string) ([]flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.homes++
+	return nil, d.fail
+}
+
+func (d *desk) Touched(_ context.Context, ref flow.MessageRef) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refs = append(d.refs, ref)
+	return nil
+}
+
+func (d *desk) Reconcile(_ context.Context, spread time.Duration) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reconciled != nil {
+		if err := d.reconciled(); err != nil {
+			return err
+		}
+	}
+	d.spreads = append(d.spreads, spread)
+	return nil
+}
+
+func (d *desk) Catalog() flow.Catalog {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.catalog != nil {
+		return d.catalog
+	}
+	return flow.Catalog{"emr-m620": {Name: "emr-m620", ID: "emr-m620", Account: "data-gz", Groups: map[string]flow.Group{
+		"task": {Name: "task", ID: "TASK"}, "core": {Name: "core", ID: "CORE"},
+	}}}
+}
+
+func (d *desk) GroupsOf(context.Context, string) []string { return []string{"leads"} }
+
+func (d *desk) set(f func(*desk)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(d)
+}
+
+// read looks at the desk under its lock.
+func read[T any](d *desk, f func(*desk) T) T {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f(d)
+}
