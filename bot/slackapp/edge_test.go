@@ -474,7 +474,7 @@ func TestStopAnswersWhatIsInHand(t *testing.T) {
 	begun := time.Now()
 	e.cancel()
 	e.eventually(func() bool {
-		d := e.sim.Slash(wei, channel, "/scale", "help")
+		d := e.sim.Slash(guest, channel, "/scale", "help")
 		return d.Err == nil && d.Ephemeral != nil && d.Ephemeral.Text == saidStopping.en
 	}, "what comes during the stop is told so")
 	close(record)

@@ -93,3 +93,15 @@ func (a *App) sameApp(helloApp string) error {
 	}
 	return fmt.Errorf("slack.app_token is of app %s but slack.bot_token of app %s: take both from one app", helloApp, id.AppID)
 }
+
+// CheckSockets asks Slack for a Socket Mode address and does not use it: whether
+// the app token is right and Socket Mode is on. For the doctor; ErrTokens when
+// Slack refuses the token.
+func (a *App) CheckSockets(ctx context.Context) error {
+	client := slack.New(a.opt.BotToken, slack.OptionAppLevelToken(a.opt.AppToken), slack.OptionAPIURL(a.opt.APIURL),
+		slack.OptionHTTPClient(doer{client: a.http}))
+	return a.call(ctx, "apps.connections.open", func(ctx context.Context) error {
+		_, _, err := client.StartSocketModeContext(ctx)
+		return err
+	})
+}

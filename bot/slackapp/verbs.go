@@ -3,7 +3,9 @@ package slackapp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
@@ -120,15 +122,7 @@ func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
 // ask puts a parsed wish into the desk's words, or says why that can't be done.
 // A bare time of day is meant in the person's own zone.
 func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) (flow.Ask, *flow.Message) {
-	ask := flow.Ask{
-		Cluster: wish.Cluster, Group: wish.Group, Op: flow.AmountOp(wish.Op), N: wish.N,
-		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
-		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
-		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
-	}
-	for _, d := range wish.Disks {
-		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
-	}
+	ask := askOf(wish)
 	if wish.At == nil {
 		return ask, nil
 	}
@@ -149,6 +143,43 @@ func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) 
 		return ask, &m
 	}
 	ask.StartAt = at
+	return ask, nil
+}
+
+// askOf puts a parsed wish into the desk's words, but for its time.
+func askOf(wish *commands.Scale) flow.Ask {
+	ask := flow.Ask{
+		Cluster: wish.Cluster, Group: wish.Group, Op: flow.AmountOp(wish.Op), N: wish.N,
+		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
+		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
+		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
+	}
+	for _, d := range wish.Disks {
+		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
+	}
+	return ask
+}
+
+// ParseAsk reads a scale request as it is typed in Slack, for tools outside of
+// Slack. zone is where a bare time of day is meant. Its error is one sentence
+// with the corrected line.
+func ParseAsk(line string, c flow.Catalog, now time.Time, zone *time.Location) (flow.Ask, error) {
+	cmd, err := commands.Parse(line, vocabulary(c))
+	if err != nil {
+		if usage, ok := errors.AsType[*commands.UsageError](err); ok && usage.Fixed != "" {
+			return flow.Ask{}, fmt.Errorf("%w; did you mean: %s", err, usage.Fixed)
+		}
+		return flow.Ask{}, err
+	}
+	if cmd.Verb != commands.VerbScale {
+		return flow.Ask{}, fmt.Errorf("%q asks for no change of a cluster; write one such as 'emr-m620 task +2'", line)
+	}
+	ask := askOf(cmd.Scale)
+	if cmd.Scale.At != nil {
+		if ask.StartAt, err = cmd.Scale.At.In(now, zone); err != nil {
+			return flow.Ask{}, err
+		}
+	}
 	return ask, nil
 }
 
