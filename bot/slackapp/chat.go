@@ -186,7 +186,10 @@ func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 			_, err := a.slack.PostEphemeralContext(ctx, m.Channel, user, in...)
 			return err
 		})
-		if err == nil || !(errors.Is(err, flow.ErrNoChannel) || refusedWith(err, "user_not_in_channel", "cannot_reply_to_message", "messages_tab_disabled")) {
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, flow.ErrNoChannel) && !refusedWith(err, "user_not_in_channel", "cannot_reply_to_message") {
 			return err
 		}
 	}

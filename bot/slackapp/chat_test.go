@@ -259,7 +259,7 @@ func TestReactions(t *testing.T) {
 }
 
 func TestReactionsOfACardInAFormThatSlackGoDoesNotKnow(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"ok":true,"type":"message","message":{"blocks":[{"type":"section","text":7}],` +
 			`"reactions":[{"name":"x","count":4,"users":["U1"]}]}}`))
 	}))

@@ -140,7 +140,10 @@ func (e *edge) run() *edge {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel, e.done = cancel, make(chan error, 1)
 	go func() { e.done <- e.app.Run(ctx, e.desk, card.New(card.Options{})) }()
-	e.t.Cleanup(func() { cancel(); <-e.done })
+	e.t.Cleanup(func() {
+		cancel()
+		<-e.done //nolint:errcheck // a test that cares calls stopped
+	})
 	e.eventually(e.app.Ready, "a socket gets its hello")
 	return e
 }

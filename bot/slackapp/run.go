@@ -108,7 +108,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 	case err = <-failed:
 		a.log.Error("the Slack edge stops", "err", err)
 	}
-	s.stop(sockets, endWork)
+	s.stop(context.WithoutCancel(ctx), sockets, endWork)
 	endSockets()
 	running.Wait()
 	return err
@@ -116,25 +116,25 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 
 // stop ends the work: no more is taken, what is in hand is answered, and the
 // rest is cut short.
-func (s *session) stop(sockets []*socket, endWork func()) {
+func (s *session) stop(ctx context.Context, sockets []*socket, endWork func()) {
 	s.mu.Lock()
 	s.stopping = true
 	s.mu.Unlock()
 	s.front.close()
-	ctx, cancel := context.WithTimeout(context.Background(), stopWork)
+	work, cancel := context.WithTimeout(ctx, stopWork)
 	defer cancel()
-	inTime := s.front.wait(ctx)
+	inTime := s.front.wait(work)
 	s.back.close()
-	inTime = s.back.wait(ctx) && inTime
+	inTime = s.back.wait(work) && inTime
 	if !inTime {
 		s.app.log.Warn("work was cut short by the stop; Slack delivers events again")
 		endWork()
-		rest, cancel := context.WithTimeout(context.Background(), stopRest)
+		rest, cancel := context.WithTimeout(ctx, stopRest)
 		defer cancel()
 		s.front.wait(rest)
 		s.back.wait(rest)
 	}
-	flush, cancel := context.WithTimeout(context.Background(), stopFlush)
+	flush, cancel := context.WithTimeout(ctx, stopFlush)
 	defer cancel()
 	waitAcks(flush, sockets)
 }

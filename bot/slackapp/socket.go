@@ -188,7 +188,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		s.greeted(evt.Request, fatal)
 	case socketmode.EventTypeConnectionError:
 		s.app.metrics.gaps.WithLabelValues("connect").Inc()
-		var cause error = errors.New("unknown")
+		cause := errors.New("unknown")
 		var backoff time.Duration
 		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
 			cause, backoff = e.ErrorObj, e.Backoff
