@@ -161,7 +161,7 @@ const (
 	NotePartial     NoteCode = "partial"      // got, want; Text
 	NoteFailed      NoteCode = "failed"       // Text
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
-	NoteResolved    NoteCode = "resolved"     // By; how: accepted, retry, succeeded or closed
+	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
 	NoteFrozen      NoteCode = "frozen"       // refused: name, until

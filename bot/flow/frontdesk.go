@@ -44,8 +44,9 @@ func RandomID() string {
 	return "F-" + string(b[:])
 }
 
-// normalID takes an id as people type it.
-func normalID(id string) string {
+// NormalID turns an id as people type it (any case, with or without F-) into the
+// one on record.
+func NormalID(id string) string {
 	id = strings.ToUpper(strings.TrimSpace(id))
 	if !strings.HasPrefix(id, "F-") {
 		id = "F-" + id
@@ -289,7 +290,7 @@ func (d *Desk) within(ctx context.Context, do func(context.Context) error) error
 
 // flow reads a flow for a person.
 func (d *Desk) flow(ctx context.Context, id string) (Flow, error) {
-	f, _, err := d.Store.Get(ctx, normalID(id))
+	f, _, err := d.Store.Get(ctx, NormalID(id))
 	if errors.Is(err, ErrNotFound) {
 		return f, &Rejection{Code: RejectFlow, Args: map[string]string{"word": id}}
 	}

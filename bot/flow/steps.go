@@ -109,6 +109,11 @@ func (t *turn) awaiting(ctx context.Context) error {
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	}
+	if errors.Is(err, errNoCard) {
+		// The courier wakes the flow once the card is up. To tell it on the card that
+		// there is no card would be silly.
+		return t.look(ctx, nil, earliest(t.backoff(2*time.Second, ballotPoll), t.f.ExpiresAt))
+	}
 	var later *unread
 	if errors.As(err, &later) {
 		due := t.backoff(2*time.Second, ballotPoll)
@@ -159,6 +164,8 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+var errNoCard = errors.New("the card is not posted yet")
+
 // ballot reads who holds which reaction on the plan's card now, who they are and
 // who is in the groups asked, and counts. The time of the verdict is taken after
 // the read: a vote counts if it was there at a read before the expiry.
@@ -169,7 +176,7 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	}
 	card, up := posts.Cards[len(t.f.Plans)]
 	if !up || card.TS == "" || card.Plan != plan.Hash {
-		return approvals.Verdict{}, &unread{wait: Note{Code: WaitCard}, err: errors.New("the card is not posted yet")}
+		return approvals.Verdict{}, &unread{wait: Note{Code: WaitCard}, err: errNoCard}
 	}
 	var reactions []approvals.Reaction
 	if err := t.call(ctx, func(ctx context.Context) (err error) {
