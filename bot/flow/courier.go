@@ -119,8 +119,10 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if !more {
 			return d.later, nil
 		}
-		if ctx.Err() != nil { // stopping: another replica goes on
+		select {
+		case <-ctx.Done(): // stopping: another replica goes on
 			return d.Clock.Now(), nil
+		default:
 		}
 		if err := d.keepLease(ctx); err != nil {
 			return time.Time{}, err
