@@ -227,9 +227,6 @@ func (p *provider) send(ctx context.Context, action string, write bool, do func(
 	if err != nil {
 		return p.credentialError(x, err)
 	}
-	if err := ctx.Err(); err != nil {
-		return p.notSent(x, err)
-	}
 	// The transport calls GotConn before it writes the first byte on any
 	// connection. If it was never called, nothing left this process, whatever
 	// the error says. The SDK's error alone can't tell: a deadline that ends

@@ -3,6 +3,7 @@ package tencentemr
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -91,10 +92,6 @@ func (p *provider) unsent(e *providers.Error, err error) *providers.Error {
 	return e
 }
 
-func (p *provider) notSent(x exchange, err error) *providers.Error {
-	return p.unsent(&providers.Error{Op: x.action, Err: p.cause(keys{}, err)}, err)
-}
-
 func (p *provider) credentialError(x exchange, err error) *providers.Error {
 	e := &providers.Error{Op: x.action, Err: p.cause(keys{}, err), Kind: providers.Auth, Advice: p.forAccount(providers.Text{
 		EN: "No credentials were found: set secret_id and secret_key of the account, or the environment, profile file or instance role of the host.",
@@ -130,8 +127,15 @@ type scrubber struct{ secrets []string }
 func (s *scrubber) add(secrets ...string) {
 	for _, x := range secrets {
 		// Anything shorter would tear holes into ordinary words.
-		if len(x) >= 4 {
-			s.secrets = append(s.secrets, x)
+		if len(x) < 4 {
+			continue
+		}
+		s.secrets = append(s.secrets, x)
+		// A page that echoes the request holds the secret as JSON wrote it.
+		if b, err := json.Marshal(x); err == nil {
+			if quoted := string(b[1 : len(b)-1]); quoted != x {
+				s.secrets = append(s.secrets, quoted)
+			}
 		}
 	}
 }

@@ -325,6 +325,17 @@ func TestDefaultCredentials(t *testing.T) {
 	})
 }
 
+// A kubeconfig in the params is a secret too, also where an answer echoes the
+// request that carried it.
+func TestEchoedParamsAreScrubbed(t *testing.T) {
+	const config = `{"client-key-data":"kubesecret"}`
+	b := newBench(t, map[string]any{"hardware_source_type": "POD", "pod_spec_info": map[string]any{"pod_parameter": map[string]any{"config": config}}})
+	b.always("ScaleOutCluster", answer{status: 502, body: `<pre>{"Config":"{\"client-key-data\":\"kubesecret\"}"} ` + config + `</pre>`})
+	_, err := b.submit(t, change("task", 1))
+	require.Equal(t, providers.Unknown, providers.KindOf(err))
+	providertest.Presentable(t, err, config, "kubesecret")
+}
+
 func TestCutKeepsRunesAndLines(t *testing.T) {
 	require.Equal(t, "a b", cut(" a\n\tb ", 10))
 	require.Equal(t, "集…", cut("集群", 4))

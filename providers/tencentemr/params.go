@@ -24,11 +24,11 @@ import (
 //
 // Left out on purpose: what a request says itself (InstanceChargeType,
 // InstanceId, ScaleOutNodeConfig, ClientToken, InstanceChargePrepaid).
-type params struct { //nolint:revive // the fields are named as the SDK names them
+type params struct {
 	ScriptBootstrapActionConfig   []*emr.ScriptBootstrapActionConfig
 	SoftDeployInfo                []*int64
 	ServiceNodeInfo               []*int64
-	DisasterRecoverGroupIds       []*string
+	DisasterRecoverGroupIds       []*string //nolint:revive // named as the SDK names fields: the config key is made from it
 	Tags                          []*emr.Tag
 	HardwareSourceType            *string
 	PodSpecInfo                   *emr.PodSpecInfo
@@ -38,7 +38,7 @@ type params struct { //nolint:revive // the fields are named as the SDK names th
 	EnableStartServiceFlag        *bool
 	ResourceSpec                  *emr.NodeResourceSpec
 	Zone                          *string
-	SubnetId                      *string
+	SubnetId                      *string //nolint:revive // named as the SDK names fields: the config key is made from it
 	ScaleOutServiceConfGroupsInfo []*emr.ScaleOutServiceConfGroupsInfo
 	NodeMarks                     *nodeMark
 
@@ -46,7 +46,7 @@ type params struct { //nolint:revive // the fields are named as the SDK names th
 	// one is ours: it chooses the call.
 	GraceDownFlag *bool
 	GraceDownTime *int64
-	TerminateApi  *string
+	TerminateApi  *string //nolint:revive // named as the SDK names fields: the config key is made from it
 }
 
 // nodeMark is on the ScaleOutCluster page but not in this version of the SDK.
