@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"scalebot/bot/config"
+	"scalebot/bot/redisstore"
+	"scalebot/bot/slackapp"
+	"scalebot/providers"
+)
+
+// checkTime bounds one question of the doctor.
+const checkTime = 20 * time.Second
+
+func checkCommand() *cobra.Command {
+	var offline bool
+	cmd := &cobra.Command{
+		Use: "check --config FILE", Short: "Check the config, Slack, Redis, and every cluster", Args: noArgs,
+		Long: "Check everything that `run` will need and say what to do about what is missing.\nNothing is changed. Exits 0 with warnings, 1 when something would not work, 2 when\nthe config is wrong.",
+	}
+	path := configFlag(cmd)
+	cmd.Flags().BoolVar(&offline, "offline", false, "check only the config file")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load(*path)
+		if err != nil {
+			return err
+		}
+		d := &doctor{w: cmd.OutOrStdout(), cfg: cfg}
+		d.config()
+		if !offline {
+			d.redis(cmd.Context())
+			d.slack(cmd.Context())
+			d.clouds(cmd.Context())
+		}
+		fmt.Fprintf(d.w, "\n%d failed, %d warnings\n", d.failed, d.warned)
+		if d.failed > 0 {
+			return errTold
+		}
+		return nil
+	}
+	return cmd
+}
+
+// doctor prints one line per finding.
+type doctor struct {
+	w              io.Writer
+	cfg            *config.Config
+	failed, warned int
+}
+
+func (d *doctor) head(title string) { fmt.Fprintf(d.w, "\n%s\n", title) }
+
+func (d *doctor) ok(format string, a ...any) { fmt.Fprintf(d.w, "  ok    "+format+"\n", a...) }
+
+func (d *doctor) warn(format string, a ...any) {
+	d.warned++
+	fmt.Fprintf(d.w, "  warn  "+format+"\n", a...)
+}
+
+func (d *doctor) fail(format string, a ...any) {
+	d.failed++
+	fmt.Fprintf(d.w, "  FAIL  "+format+"\n", a...)
+}
+
+func (d *doctor) config() {
+	d.head("config")
+	d.ok("%d accounts, %d clusters, %d rules, %d approver groups", len(d.cfg.Accounts), len(d.cfg.Catalog), len(d.cfg.Approvals.Rules), len(d.cfg.Approvals.Groups))
+	for _, w := range d.cfg.Warnings {
+		d.warn("%s", w.Error())
+	}
+	if !d.cfg.Approvals.RulesGiven {
+		d.warn("approvals.rules is missing: every change will be refused; write `rules: []` to let changes run without approval")
+	}
+}
+
+func (d *doctor) redis(ctx context.Context) {
+	d.head("redis")
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	rdb := openRedis(d.cfg)
+	defer rdb.Close() //nolint:errcheck // the process ends
+	h, err := redisstore.Inspect(ctx, rdb)
+	if err != nil {
+		d.fail("does not answer: %v; check redis.url", err)
+		return
+	}
+	d.ok("answers, version %s", h.Version)
+	switch {
+	case h.Evicts():
+		d.fail("maxmemory-policy is %s: flows would vanish when memory is full; set noeviction", h.Eviction)
+	case h.Eviction == "":
+		d.warn("maxmemory-policy can't be read; make sure that it is noeviction")
+	default:
+		d.ok("maxmemory-policy noeviction")
+	}
+	switch h.AOF {
+	case "always":
+		d.ok("appendonly with appendfsync always: what was recorded survives a crash")
+	case "everysec":
+		d.warn("appendfsync everysec: a crash of Redis may lose one second; a paid call is then protected by the cloud's token or by what the cloud shows; appendfsync always closes the gap")
+	case "off":
+		d.warn("appendonly is off: a crash of Redis loses flows; set appendonly yes and appendfsync always")
+	default:
+		d.warn("appendfsync is %q or can't be read; appendonly yes with appendfsync always is safest", h.AOF)
+	}
+}
+
+func (d *doctor) slack(ctx context.Context) {
+	d.head("slack")
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	s := d.cfg.Slack
+	app, err := slackapp.New(slackapp.Options{
+		AppToken: s.AppToken.Reveal(), BotToken: s.BotToken.Reveal(), APIURL: s.APIURL, Command: s.Command,
+		Language: s.Language, Sockets: s.Sockets, Clock: wall{}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		d.fail("%v", err)
+		return
+	}
+	id, err := app.Identify(ctx)
+	if err != nil {
+		d.fail("slack.bot_token: %v; copy the Bot User OAuth Token from OAuth & Permissions, and reinstall the app after a change of scopes", err)
+	} else {
+		d.ok("bot token is of user %s in workspace %s (%s)", id.User, id.TeamName, id.Team)
+		if len(id.Scopes) == 0 {
+			d.warn("Slack did not say which scopes the bot token has")
+		} else {
+			missing := slackapp.MissingScopes(id.Scopes)
+			for _, m := range missing {
+				d.fail("scope %s is missing: %s; add it under OAuth & Permissions and reinstall the app", m.Name, m.Reason)
+			}
+			if len(missing) == 0 {
+				d.ok("all %d scopes are granted", len(slackapp.RequiredScopes()))
+			}
+		}
+	}
+	if err := app.CheckSockets(ctx); err != nil {
+		d.fail("slack.app_token: %v; make one under Basic Information, App-Level Tokens, with connections:write, and turn Socket Mode on", err)
+	} else {
+		d.ok("app token may open sockets")
+	}
+	if err == nil {
+		d.groups(ctx, app)
+	}
+}
+
+// groups looks at who could approve.
+func (d *doctor) groups(ctx context.Context, app *slackapp.App) {
+	names := make([]string, 0, len(d.cfg.Approvals.Groups))
+	for name := range d.cfg.Approvals.Groups {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		members, err := app.Members(ctx, d.cfg.Approvals.Groups[name])
+		switch {
+		case err != nil:
+			d.fail("group %s can't be read: %v", name, err)
+		case len(members) == 0:
+			d.fail("group %s has no members: nobody could approve", name)
+		default:
+			d.ok("group %s has %d members", name, len(members))
+		}
+	}
+}
+
+// free lets the doctor's few reads go without the shared pace, which needs a
+// Redis that may be what is broken.
+type free struct{}
+
+func (free) Wait(context.Context, string, int) error { return nil }
+
+func (d *doctor) clouds(ctx context.Context) {
+	open, err := openClouds(d.cfg, free{}, prometheus.NewRegistry())
+	if err != nil {
+		d.head("clouds")
+		d.fail("%v", err)
+		return
+	}
+	for _, a := range d.cfg.Accounts {
+		d.head("account " + a.Name + " (" + a.Kind + " " + a.Region + ")")
+		d.account(ctx, a.Name, open[a.Name])
+	}
+}
+
+func (d *doctor) account(ctx context.Context, account string, p providers.Provider) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	seen, err := p.Clusters(ctx)
+	if err != nil {
+		d.fail("clusters can't be listed: %s", reason(err))
+		return
+	}
+	d.ok("credentials work; %d clusters are visible", len(seen))
+	named := map[string]bool{}
+	for _, name := range d.cfg.Catalog.Names() {
+		c := d.cfg.Catalog[name]
+		if c.Account != account {
+			continue
+		}
+		named[c.ID] = true
+		s, err := p.Observe(ctx, providers.ClusterRef{Name: c.Name, ID: c.ID})
+		if err != nil {
+			d.fail("cluster %s: %s", name, reason(err))
+			continue
+		}
+		d.ok("cluster %s (%s) is %s: %s", name, c.ID, s.Status, sizes(s.Groups))
+		for _, g := range c.GroupNames() {
+			if _, ok := s.Group(c.Groups[g].ID); !ok {
+				d.fail("cluster %s has no group %s (%s) in the cloud", name, g, c.Groups[g].ID)
+			}
+		}
+	}
+	for _, c := range seen {
+		if !named[c.ID] {
+			d.ok("not in the config: %s", pasteable(account, c))
+		}
+	}
+}
+
+func reason(err error) string {
+	text := providers.AdviceOf(err).EN
+	var e *providers.Error
+	if errors.As(err, &e) && e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	return text
+}
+
+func sizes(groups []providers.Group) string {
+	var parts []string
+	for _, g := range groups {
+		parts = append(parts, fmt.Sprintf("%s %d", strings.ToLower(g.ID), g.Count))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// pasteable is a cluster as a line of config.
+func pasteable(account string, c providers.ClusterInfo) string {
+	var groups []string
+	for _, g := range c.Groups {
+		groups = append(groups, strings.ToLower(g.ID)+": {}")
+	}
+	name := c.Name
+	if name == "" {
+		name = c.ID
+	}
+	return fmt.Sprintf("%q: {account: %s, id: %q, groups: {%s}}   # %s, %s", name, account, c.ID, strings.Join(groups, ", "), c.Status, sizes(c.Groups))
+}

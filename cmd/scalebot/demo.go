@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/spf13/cobra"
+
+	"scalebot/bot/config"
+	"scalebot/bot/slacksim"
+	"scalebot/providers/cloudsim"
+)
+
+func demoCommand() *cobra.Command {
+	var listen string
+	var once bool
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Run the bot on a local Slack, local clouds and an embedded Redis; no account needed", Args: noArgs,
+		Long: "Run the real bot on a local Slack, local clouds and an embedded Redis. Nothing leaves\nthis machine and no account is needed. Open the page that it prints; or use --once to\nplay the main job and print what people saw.",
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the page")
+	cmd.Flags().BoolVar(&once, "once", false, "play the main job, print a transcript, and exit")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if once {
+			return playOnce(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		}
+		return serveDemo(cmd.Context(), listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// The people and places of the demo.
+const (
+	mei, lin, chen, wang = "U0MEI", "U0LIN", "U0CHEN", "U0WANG"
+	guest, stranger      = "U0GUEST", "U0FAR"
+	opsRoom, dataRoom    = "C0OPS", "C0DATA"
+)
+
+// demoWorld is the workspace of the demo.
+func demoWorld() slacksim.World {
+	everybody := []string{mei, lin, chen, wang, guest, stranger, "U0SCALEBOT"}
+	return slacksim.World{
+		Team: slacksim.Team{ID: "T0DEMO", Name: "Example Data", Domain: "example-data"},
+		App: slacksim.App{
+			ID: "A0SCALEBOT", Name: "scalebot", BotUserID: "U0SCALEBOT", BotID: "B0SCALEBOT",
+			BotToken: "xoxb-demo", AppToken: "xapp-1-A0SCALEBOT-demo", Scopes: slacksim.AllScopes(),
+			Commands: []slacksim.Command{{Name: "/scale", ShouldEscape: true}},
+		},
+		Users: []slacksim.User{
+			{ID: mei, Name: "mei", RealName: "Mei (data engineer)"},
+			{ID: lin, Name: "lin", RealName: "Lin (finance)"},
+			{ID: chen, Name: "chen", RealName: "Chen (data lead)"},
+			{ID: wang, Name: "wang", RealName: "王芳 (data engineer)", Locale: "zh-CN"},
+			{ID: guest, Name: "gus", RealName: "Gus (guest)", IsRestricted: true},
+			{ID: stranger, Name: "sam", RealName: "Sam (another company)", TeamID: "T0OTHER", IsStranger: true},
+		},
+		Channels: []slacksim.Channel{
+			{ID: opsRoom, Name: "data-ops", Members: everybody, ExtShared: true},
+			{ID: dataRoom, Name: "data-platform", Members: everybody},
+		},
+		Usergroups: []slacksim.Usergroup{
+			{ID: "S0FINOPS", Handle: "finops", Name: "FinOps", Users: []string{lin}},
+			{ID: "S0LEADS", Handle: "data-leads", Name: "Data leads", Users: []string{chen}},
+		},
+	}
+}
+
+// demoConfig is the demo's config file. It is read and checked like any other.
+const demoConfig = `
+slack: {app_token: "${DEMO_APP_TOKEN}", bot_token: "${DEMO_BOT_TOKEN}", api_url: "${DEMO_SLACK}", sockets: 2}
+redis: {url: "${DEMO_REDIS}"}
+http: {listen: ""}
+engine: {poll: {min: 500ms, max: 2s}, doubt: 40s}
+accounts:
+  data-gz: {provider: tencent-emr, region: ap-guangzhou, endpoint: "${DEMO_TENCENT}", secret_id: "${DEMO_ID}", secret_key: "${DEMO_KEY}"}
+clusters:
+  emr-m620:
+    account: data-gz
+    id: emr-m620
+    labels: {env: prod, team: data}
+    channels: [C0DATA]
+    groups:
+      task: {max: 20, max_step: 10, params: {soft_deploy_info: [1, 2], service_node_info: [7], yarn_node_label: CLOUD, enable_start_service_flag: true}}
+      core: {min: 3, max: 12}
+approvals:
+  groups:
+    leads: {usergroups: [S0LEADS]}
+    finops: {usergroups: [S0FINOPS]}
+  rules:
+    - {name: prepaid, when: 'change.charge == "prepaid"', require: {finops: 1, leads: 1}}
+    - {name: costly, when: 'quote.known && quote.monthly > 5000.0 || !quote.known', require: {leads: 1}}
+    - {name: scale-in, when: 'change.delta < 0', require: {leads: 1}}
+`
+
+// stage is everything that the demo runs on besides the bot.
+type stage struct {
+	slack  *slacksim.Server
+	clouds *cloudsim.Sim
+	redis  *miniredis.Miniredis
+	cfg    *config.Config
+}
+
+// newStage starts the local Slack, the local clouds and the embedded Redis.
+// speed is how many times faster than life operations run.
+func newStage(ctx context.Context, speed float64) (*stage, error) {
+	s := &stage{slack: slacksim.New(slacksim.Options{World: demoWorld()})}
+	if err := s.slack.Start("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.clouds, err = cloudsim.New(cloudsim.Options{World: cloudsim.Demo(), Now: time.Now, Speed: speed}); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if err := s.clouds.Start(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if s.redis, err = miniredis.Run(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	env := map[string]string{
+		"DEMO_APP_TOKEN": s.slack.AppToken(), "DEMO_BOT_TOKEN": s.slack.BotToken(), "DEMO_SLACK": s.slack.APIURL(),
+		"DEMO_REDIS": "redis://" + s.redis.Addr() + "/0", "DEMO_TENCENT": s.clouds.URL(),
+		"DEMO_ID": cloudsim.DemoSecretID, "DEMO_KEY": cloudsim.DemoSecretKey,
+	}
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	if s.cfg, err = config.Parse("demo.yaml", []byte(demoConfig), lookup, kinds()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *stage) close() error {
+	if s.clouds != nil {
+		s.clouds.Close()
+	}
+	if s.redis != nil {
+		s.redis.Close()
+	}
+	return s.slack.Close()
+}
+
+// serveDemo runs the bot and the page until the context ends.
+func serveDemo(ctx context.Context, listen string, stdout, stderr io.Writer) error {
+	s, err := newStage(ctx, cloudsim.DemoSpeed)
+	if err != nil {
+		return err
+	}
+	defer s.close() //nolint:errcheck // the process ends
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("the page can't be served: %w; choose another address with --listen", err)
+	}
+	page := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: s.slack.Page(slacksim.PageOptions{
+		Title: "scalebot demo", Clouds: s.clouds.AdminHandler(), Start: mei, Scenarios: demoScenarios(),
+	})}
+	served := make(chan error, 1)
+	go func() { served <- page.Serve(l) }()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	bot := make(chan error, 1)
+	go func() { bot <- runConfig(ctx, s.cfg, newLogger(stderr, slog.LevelWarn)) }()
+	fmt.Fprintf(stdout, "The demo runs: open http://%s in a browser. Ctrl-C ends it.\n", l.Addr())
+	select {
+	case err = <-bot:
+	case err = <-served:
+		stop()
+		err = errors.Join(err, <-bot)
+	}
+	// The page's event streams never end by themselves.
+	if cerr := page.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// demoScenarios are what the page offers to try.
+func demoScenarios() []slacksim.Scenario {
+	return []slacksim.Scenario{
+		{Title: "Cheap +2", User: mei, Channel: opsRoom, Command: "/scale emr-m620 task +2",
+			Text: "No rule asks for anybody: it runs by itself. Watch the card and the Clouds panel."},
+		{Title: "Prepaid with two approvals", User: mei, Channel: opsRoom, Command: `/scale emr-m620 task +2 prepaid 1m reason="quarter-end backfill"`,
+			Text: "Then react ✅ as Mei (not counted), as Lin (finance) and as Chen (data lead)."},
+		{Title: "Remove, and deny it", User: mei, Channel: opsRoom, Command: "/scale emr-m620 task -1",
+			Text: "Then become Chen (data lead) and react ❌."},
+		{Title: "A typo", User: mei, Channel: opsRoom, Command: "/scale emr-m620 tsak ＋2",
+			Text: "The answer is private, with the corrected line to copy."},
+		{Title: "A guest asks", User: guest, Channel: opsRoom, Command: "/scale emr-m620 task +1",
+			Text: "Guests, bots and people of other companies are refused."},
+		{Title: "Lost answer", User: mei, Channel: opsRoom, Command: "/scale emr-m620 task +1",
+			Text: "First press “Lost answer” in the Clouds panel: the cloud accepts, the answer never comes, and nothing is sent twice."},
+		{Title: "中文", User: wang, Channel: opsRoom, Command: "/scale emr-m620 task ＋1 -- 月底补数",
+			Text: "Private answers follow each person's language; full-width signs are read as meant."},
+	}
+}

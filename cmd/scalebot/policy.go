@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"scalebot/approvals"
+	"scalebot/bot/card"
+	"scalebot/bot/flow"
+	"scalebot/bot/slackapp"
+)
+
+func policyCommand() *cobra.Command {
+	var as string
+	cmd := &cobra.Command{
+		Use: "policy --config FILE --as USER 'emr-m620 task +2 prepaid 1m'", Short: "Say which rules match a request, and who must approve it",
+		Long: "Plan a request as the bot would, without recording it: the cluster is observed,\nthe change is priced, and every rule is shown with what it says and why.\nUSER is a Slack user id.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("scalebot policy needs a request in quotes, such as 'emr-m620 task +2 prepaid 1m'")}
+			}
+			return nil
+		},
+	}
+	path := configFlag(cmd)
+	cmd.Flags().StringVar(&as, "as", "", "the Slack user id of the person who would ask (required)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if as == "" {
+			return usageError{errors.New("scalebot policy: --as USER is required, a Slack user id such as U0123ABCD")}
+		}
+		cfg, err := load(*path)
+		if err != nil {
+			return err
+		}
+		rdb := openRedis(cfg)
+		defer rdb.Close() //nolint:errcheck // the process ends
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+		defer cancel()
+		b, err := newBot(ctx, cfg, rdb, newLogger(cmd.ErrOrStderr(), slog.LevelError))
+		if err != nil {
+			return err
+		}
+		text := strings.Join(args, " ")
+		asked, err := slackapp.ParseAsk(text, b.desk.Catalog(), time.Now(), time.Local)
+		if err != nil {
+			return usageError{err}
+		}
+		preview, err := b.desk.DryRun(ctx, flow.Caller{User: as, Workspace: b.identity.Team, Language: card.English, Raw: text}, asked)
+		var no *flow.Rejection
+		if errors.As(err, &no) {
+			return errors.New(b.renderer.Rejection(no, card.English).Text)
+		}
+		if err != nil {
+			return err
+		}
+		printPreview(cmd.OutOrStdout(), b, preview)
+		return nil
+	}
+	return cmd
+}
+
+func printPreview(w io.Writer, b *bot, p flow.Preview) {
+	fmt.Fprintln(w, b.renderer.Preview(p, card.English).Text)
+	if p.Refused != nil {
+		return
+	}
+	fmt.Fprintln(w)
+	for _, o := range p.Judgement.Outcomes {
+		said := "does not match"
+		switch {
+		case o.Error != "":
+			said = "BROKEN: " + o.Error
+		case o.Matched:
+			said = "matches, asks for " + wants(o)
+		}
+		fmt.Fprintf(w, "  rule %-16s %s\n", o.Rule, said)
+	}
+	if len(p.Judgement.Requirements) == 0 {
+		fmt.Fprintln(w, "\nNobody needs to approve.")
+		return
+	}
+	fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
+	for _, r := range p.Judgement.Requirements {
+		fmt.Fprintf(w, "  %d of %s, asked by %s\n", r.N, r.Group, strings.Join(r.Rules, ", "))
+	}
+}
+
+func wants(o approvals.Outcome) string {
+	var asked []string
+	for group, n := range o.Require {
+		asked = append(asked, fmt.Sprintf("%d of %s", n, group))
+	}
+	slices.Sort(asked)
+	return strings.Join(asked, " and ")
+}
