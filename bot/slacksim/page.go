@@ -85,7 +85,8 @@ func (s *Server) Page(o PageOptions) http.Handler {
 	mux.HandleFunc("POST /page/act", p.act)
 	mux.HandleFunc("GET /page/events", p.events)
 	if o.Clouds != nil {
-		mux.Handle("/clouds/", o.Clouds)
+		mux.Handle("GET /clouds/", o.Clouds)
+		mux.Handle("POST /clouds/", o.Clouds)
 	}
 	return guarded(http.NewCrossOriginProtection().Handler(mux))
 }
