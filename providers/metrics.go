@@ -29,7 +29,7 @@ func NewCalls(r prometheus.Registerer, now func() time.Time) *Calls {
 
 // Instrument puts measurement around a provider.
 func (c *Calls) Instrument(account string, p Provider) Provider {
-	for _, method := range []string{"observe", "quote", "submit", "reconcile", "follow", "clusters"} {
+	for _, method := range []string{"observe", "quote", "submit", "reconcile", "follow", "control", "clusters"} {
 		c.seconds.WithLabelValues(account, method)
 		for _, k := range Kinds {
 			c.errors.WithLabelValues(account, method, string(k))
@@ -76,6 +76,11 @@ func (m *measured) Reconcile(ctx context.Context, sub Submission) (f Finding, er
 func (m *measured) Follow(ctx context.Context, sub Submission, op Operation) (p Progress, err error) {
 	defer func(start time.Time) { m.done("follow", start, err) }(m.calls.now())
 	return m.Provider.Follow(ctx, sub, op)
+}
+
+func (m *measured) Control(ctx context.Context, sub Submission, op Operation, c Control) (err error) {
+	defer func(start time.Time) { m.done("control", start, err) }(m.calls.now())
+	return m.Provider.Control(ctx, sub, op, c)
 }
 
 func (m *measured) Clusters(ctx context.Context) (all []ClusterInfo, err error) {

@@ -70,6 +70,13 @@ type Provider interface {
 	// operation, which the engine hands to a person.
 	Follow(ctx context.Context, sub Submission, op Operation) (Progress, error)
 
+	// Control steers a running operation, where the cloud lets people do that:
+	// Progress.Controls says which ways it takes now, and the caller asks for no
+	// other. "Already so" is success, so a call whose answer was lost may be made
+	// again. Kinds: Refused (this cloud or this operation can't be steered so),
+	// Retry, NotFound, Auth. Never Unknown: what became of it shows in Follow.
+	Control(ctx context.Context, sub Submission, op Operation, c Control) error
+
 	// Clusters lists what the credentials can see, for the doctor. Kinds as
 	// Observe.
 	Clusters(ctx context.Context) ([]ClusterInfo, error)
@@ -174,6 +181,10 @@ type Group struct {
 	Count        int    `json:"count"`
 	InstanceType string `json:"instance_type,omitempty"`
 	Nodes        []Node `json:"nodes,omitempty"`
+	// Warnings are what people must know before they change this group: the cloud
+	// phases the call out, its own autoscaler will undo the change. They stand on
+	// the card.
+	Warnings []Text `json:"warnings,omitempty"`
 }
 
 // Node is one machine of a group. ID is what people name in nodes=… and what
@@ -265,7 +276,19 @@ type Progress struct {
 	Message   string        `json:"message,omitempty"`  // the cloud's own words on how it ended
 	Count     int           `json:"count"`              // nodes in the group now
 	Changed   []Node        `json:"changed,omitempty"`  // nodes that joined, or that left
+	Failed    []Node        `json:"failed,omitempty"`   // nodes that the operation made and that are no use: a person may remove them
+	Controls  []Control     `json:"controls,omitempty"` // ways in which a person may steer it now
 }
+
+// Control is a way to steer a running operation.
+type Control string
+
+// The controls.
+const (
+	Pause  Control = "pause"  // stop where it is, to go on later
+	Resume Control = "resume" // go on
+	Cancel Control = "cancel" // end it; what it has done so far stays
+)
 
 // StageState is how far one stage of an operation is.
 type StageState string

@@ -38,6 +38,8 @@ type Account struct {
 	Endpoint      string // "" = the cloud's own; else scheme://host[:port]
 	PriceEndpoint string // the same for the price service; "" = the cloud's own
 	ProjectID     string // Huawei only
+	DomainID      string // Huawei only: of the account that pays, for prices
+	IAMEndpoint   string // Huawei only: where project and domain are looked up; "" = the cloud's own
 	KeyID         Secret // empty = the SDK's own default credential chain
 	KeySecret     Secret
 	Groups        []GroupConfig

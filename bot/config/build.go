@@ -149,7 +149,8 @@ func (b *builder) clouds() {
 		id, secret := credentials(k)
 		accounts[name] = &providers.Account{
 			Name: name, Kind: k.Provider, Region: k.Region, Endpoint: strings.TrimSuffix(k.Endpoint, "/"),
-			PriceEndpoint: strings.TrimSuffix(k.PriceEndpoint, "/"), ProjectID: k.ProjectID, KeyID: id, KeySecret: secret,
+			PriceEndpoint: strings.TrimSuffix(k.PriceEndpoint, "/"), ProjectID: k.ProjectID, DomainID: k.DomainID,
+			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret,
 		}
 		b.account(name, k)
 	}
@@ -183,6 +184,7 @@ func (b *builder) account(name string, k accountKeys) {
 	}
 	b.endpoint(below(path, "endpoint"), k.Endpoint)
 	b.endpoint(below(path, "price_endpoint"), k.PriceEndpoint)
+	b.endpoint(below(path, "iam_endpoint"), k.IAMEndpoint)
 
 	idKey, secretKey := roleKey("key id", k.Provider), roleKey("key secret", k.Provider)
 	if idKey == "" {

@@ -158,7 +158,11 @@ func serveDemo(ctx context.Context, listen string, stdout, stderr io.Writer) err
 		return fmt.Errorf("the page can't be served: %w; choose another address with --listen", err)
 	}
 	page := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: s.slack.Page(slacksim.PageOptions{
-		Title: "scalebot demo", Clouds: s.clouds.AdminHandler(), Start: mei, Scenarios: demoScenarios(),
+		Title: "scalebot demo", Clouds: s.clouds.AdminHandler(), Start: mei, Scenarios: demoScenarios(), Hints: demoHints(),
+		Roles: map[string]string{
+			mei: "asks for changes", wang: "asks for changes, 中文", lin: "finance: approves money", chen: "data lead: approves",
+			guest: "guest", stranger: "another company",
+		},
 	})}
 	served := make(chan error, 1)
 	go func() { served <- page.Serve(l) }()
@@ -197,5 +201,19 @@ func demoScenarios() []slacksim.Scenario {
 			Text: "First press “Lost answer” in the Clouds panel: the cloud accepts, the answer never comes, and nothing is sent twice."},
 		{Title: "中文", User: wang, Channel: opsRoom, Command: "/scale emr-m620 task ＋1 -- 月底补数",
 			Text: "Private answers follow each person's language; full-width signs are read as meant."},
+	}
+}
+
+// demoHints complete what is typed.
+func demoHints() []slacksim.Hint {
+	return []slacksim.Hint{
+		{Insert: "/scale emr-m620 task +2", Note: "add two nodes", NoteZH: "增加两个节点"},
+		{Insert: "/scale emr-m620 task +2 dry-run", Note: "price it, and say who would have to approve", NoteZH: "试算价格和审批人"},
+		{Insert: "/scale emr-m620 task -1", Note: "remove one node", NoteZH: "移除一个节点"},
+		{Insert: "/scale status emr-m620", Note: "look at the cluster", NoteZH: "查看集群"},
+		{Insert: "/scale list", Note: "open requests", NoteZH: "未结束的请求"},
+		{Insert: "/scale clusters", Note: "what can be resized", NoteZH: "可以伸缩的集群"},
+		{Insert: "/scale whoami", Note: "what I may do", NoteZH: "我能做什么"},
+		{Insert: "/scale help", Note: "all commands", NoteZH: "全部命令"},
 	}
 }

@@ -248,3 +248,11 @@ func abs(n int) int {
 	}
 	return n
 }
+
+// Control refuses: the service has no call that steers a flow.
+func (p *provider) Control(context.Context, providers.Submission, providers.Operation, providers.Control) error {
+	return providers.Refusef(providers.Text{
+		EN: "Tencent EMR can't pause or stop a running operation; follow it in the EMR console.",
+		ZH: "腾讯云 EMR 不支持暂停或终止进行中的操作，请在 EMR 控制台查看。",
+	})
+}

@@ -52,8 +52,9 @@ type Sent struct {
 // change takes Takes; its nodes come or go at the end. It knows tokens: a repeat
 // is answered with the first operation.
 type Cloud struct {
-	Clock *Clock
-	Takes time.Duration
+	Clock     *Clock
+	Takes     time.Duration
+	Steerable bool // operations can be paused, resumed and cancelled
 
 	mu       sync.Mutex
 	nodes    []string
@@ -77,6 +78,8 @@ type operation struct {
 	ends  time.Time
 	short int
 	done  bool
+
+	stopped time.Time // paused since; zero = it runs
 }
 
 var _ providers.Provider = (*Cloud)(nil)
@@ -171,7 +174,7 @@ func (c *Cloud) Count() int {
 
 func (c *Cloud) progress() {
 	op := c.running
-	if op == nil || c.Clock.Now().Before(op.ends) {
+	if op == nil || !op.stopped.IsZero() || c.Clock.Now().Before(op.ends) {
 		return
 	}
 	if op.delta > 0 {
@@ -327,7 +330,14 @@ func (c *Cloud) Follow(ctx context.Context, sub providers.Submission, op provide
 		return providers.Progress{}, &providers.Error{Kind: providers.NotFound, Advice: providers.Text{EN: "No such operation."}}
 	}
 	p := providers.Progress{State: providers.Running, Percent: 50, Count: len(c.nodes), Stages: []providers.Stage{{Name: "购买", State: providers.StageRunning}}}
+	if c.Steerable {
+		p.Controls = []providers.Control{providers.Pause, providers.Cancel}
+		if !o.stopped.IsZero() {
+			p.Controls = []providers.Control{providers.Resume, providers.Cancel}
+		}
+	}
 	if o.done {
+		p.Controls = nil
 		p.State, p.Percent, p.Stages[0].State = providers.Succeeded, 100, providers.StageDone
 		if o.short > 0 {
 			p.State = providers.Partial
@@ -343,6 +353,40 @@ func (c *Cloud) Follow(ctx context.Context, sub providers.Submission, op provide
 		}
 	}
 	return p, nil
+}
+
+// Control implements providers.Provider. A cancelled operation ends short of
+// everything that it had not done.
+func (c *Cloud) Control(_ context.Context, _ providers.Submission, op providers.Operation, how providers.Control) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.fault("control"); err != nil {
+		return err
+	}
+	o := c.ops[op.ID]
+	switch {
+	case o == nil:
+		return &providers.Error{Kind: providers.NotFound, Advice: providers.Text{EN: "No such operation."}}
+	case !c.Steerable:
+		return providers.Refusef(providers.Text{EN: "This can't be steered.", ZH: "不支持该操作。"})
+	case o.done:
+		return nil
+	}
+	now := c.Clock.Now()
+	switch how {
+	case providers.Pause:
+		if o.stopped.IsZero() {
+			o.stopped = now
+		}
+	case providers.Resume:
+		if !o.stopped.IsZero() {
+			o.ends, o.stopped = o.ends.Add(now.Sub(o.stopped)), time.Time{}
+		}
+	case providers.Cancel:
+		o.ends, o.stopped, o.short = now, time.Time{}, max(o.delta, 0)
+		c.progress()
+	}
+	return nil
 }
 
 // Clusters implements providers.Provider.

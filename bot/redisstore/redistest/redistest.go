@@ -76,11 +76,13 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Logf("redis-server can't be ended: %v", err)
 		}
-		<-exited
+		if err := <-exited; err == nil {
+			t.Log("redis-server ended by itself before the test did")
+		}
 	}
 	s := Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), Real: true}
 	rdb := s.open()
-	defer rdb.Close()
+	defer func() { _ = rdb.Close() }() // it only looked
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -107,7 +109,7 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 func (s Server) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	rdb := s.open()
-	t.Cleanup(func() { rdb.Close() })
+	t.Cleanup(func() { _ = rdb.Close() }) // the test has ended: nobody left to tell
 	return rdb
 }
 

@@ -213,9 +213,10 @@ function draw() {
 
 const readKey = id => st.me + '/' + id;
 
-// markRead takes what is there at the first sight of a person as read.
+// markRead takes what was there when the page opened as read.
 function markRead() {
-  for (const c of st.channels) if (!ui.read.has(readKey(c.id))) ui.read.set(readKey(c.id), ui.read.size ? '' : c.last);
+  const first = ui.read.size === 0;
+  for (const c of st.channels) if (!ui.read.has(readKey(c.id))) ui.read.set(readKey(c.id), first ? c.last : '');
   const c = here();
   if (c && !ui.home) ui.read.set(readKey(c.id), c.last);
 }
