@@ -26,7 +26,7 @@ type ClusterState struct {
 	ID         string          `json:"id"`
 	Name       string          `json:"name"`
 	Region     string          `json:"region"`
-	Status     int             `json:"status"` // the cloud's own number
+	Status     string          `json:"status"` // the cloud's own word or number
 	StatusText string          `json:"status_text"`
 	Usable     bool            `json:"usable"` // takes a change now
 	Groups     []GroupState    `json:"groups"`
@@ -62,8 +62,8 @@ type OperationState struct {
 	Stages   []StageState `json:"stages"`
 }
 
-// StageState is one stage of it; Status as in the cloud: 0 pending, 1 running,
-// 2 done, 3 partly done, -1 failed.
+// StageState is one stage of it; Status is 0 pending, 1 running, 2 done, 3 partly
+// done, -1 failed, whatever the cloud's own words are.
 type StageState struct {
 	Name     string  `json:"name"`
 	Status   int     `json:"status"`
@@ -82,7 +82,7 @@ type FaultState struct {
 	Stage   int       `json:"stage,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	Nodes   int       `json:"nodes,omitempty"`
-	Status  int       `json:"status,omitempty"`
+	Status  string    `json:"status,omitempty"`
 	Code    string    `json:"code,omitempty"`
 }
 

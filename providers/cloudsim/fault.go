@@ -68,7 +68,7 @@ type Fault struct {
 	Stage   int           // FlowFails, FlowBlocked: 1 = first; 0 = the middle one
 	Reason  string        // FlowFails, Refused: the cloud's words; "" = the usual ones
 	Nodes   int           // Partial: how many join
-	Status  int           // ForcedStatus: the cloud's own number
+	Status  string        // ForcedStatus: the cloud's own word or number
 	Code    string        // Refused (required), AuthFailed, Throttled: the cloud's code
 }
 
@@ -97,7 +97,7 @@ func (s *Sim) Fault(f Fault) (int, error) {
 	switch {
 	case f.Kind == Refused && f.Code == "":
 		return 0, fmt.Errorf("cloudsim: a %s fault needs Code", f.Kind)
-	case f.Kind == ForcedStatus && f.Status == 0:
+	case f.Kind == ForcedStatus && f.Status == "":
 		return 0, fmt.Errorf("cloudsim: a %s fault needs Status", f.Kind)
 	case f.Stage < 0 || f.Nodes < 0 || f.Delay < 0 || f.Times < UntilCleared:
 		return 0, fmt.Errorf("cloudsim: a %s fault has a negative Stage, Nodes, Delay or Times", f.Kind)
@@ -113,6 +113,9 @@ func (s *Sim) Fault(f Fault) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if f.Kind == ForcedStatus && !slices.ContainsFunc(s.clouds, func(c cloud) bool { return c.knowsStatus(f.Status) }) {
+		return 0, fmt.Errorf("cloudsim: no cloud here has a status %q", f.Status)
+	}
 	// Operations settle first, so that a fault never reaches back in time.
 	for _, c := range s.clouds {
 		c.state()
@@ -215,11 +218,11 @@ func (b *switchboard) take(t target, kinds ...FaultKind) (hit, bool) {
 }
 
 // forced is the status a cluster must show, if a fault says so.
-func (b *switchboard) forced(cloud, cluster string) (int, bool) {
+func (b *switchboard) forced(cloud, cluster string) (string, bool) {
 	for _, a := range b.armed {
 		if a.Kind == ForcedStatus && a.matches(target{cloud: cloud, action: a.Action, clusters: []string{cluster}}) {
 			return a.Status, true
 		}
 	}
-	return 0, false
+	return "", false
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestTransportFaults(t *testing.T) {
 			require.Equal(t, 4, c.status())
 			// The documented protection: the same token finds the same operation.
 			a := c.must("ScaleOutCluster", hourly(2, `"ClientToken":"tok"`))
-			require.EqualValues(t, l[0].Flow, a["FlowId"])
+			require.Equal(t, l[0].Operation, fmt.Sprint(a["FlowId"]))
 			require.Equal(t, 1, accepted(sim))
 		})
 	}
@@ -204,7 +205,7 @@ func TestTimesAndClear(t *testing.T) {
 	require.Empty(t, sim.Faults())
 
 	for _, bad := range []cloudsim.Fault{
-		{}, {Kind: "fire"}, {Kind: cloudsim.Refused}, {Kind: cloudsim.ForcedStatus},
+		{}, {Kind: "fire"}, {Kind: cloudsim.Refused}, {Kind: cloudsim.ForcedStatus}, {Kind: cloudsim.ForcedStatus, Status: "sleepy"},
 		{Kind: cloudsim.Slow, Delay: -1}, {Kind: cloudsim.FlowFails, Stage: -1}, {Kind: cloudsim.SoldOut, Times: -2},
 	} {
 		_, err := sim.Fault(bad)
@@ -285,13 +286,13 @@ func TestPartial(t *testing.T) {
 func TestForcedStatus(t *testing.T) {
 	sim := run(t, nil)
 	c := newClient(t, sim)
-	for status, want := range map[int]string{8: "ResourceInUse.InstanceInProcess", 23: "ResourceUnavailable"} {
+	for status, want := range map[string]string{"8": "ResourceInUse.InstanceInProcess", "23": "ResourceUnavailable"} {
 		id := set(t, sim, cloudsim.Fault{Kind: cloudsim.ForcedStatus, Cluster: "emr-m620", Status: status})
-		require.Equal(t, status, c.status())
+		require.Equal(t, status, strconv.Itoa(c.status()))
 		require.Equal(t, want, c.call("ScaleOutCluster", hourly(1, "")).code())
 		require.True(t, sim.ClearFault(id))
 	}
-	set(t, sim, cloudsim.Fault{Kind: cloudsim.ForcedStatus, Status: 301})
+	set(t, sim, cloudsim.Fault{Kind: cloudsim.ForcedStatus, Status: "301"})
 	require.Empty(t, c.must("DescribeInstances", `{"DisplayStrategy":"monitorManage"}`).list("ClusterList"))
 	require.Len(t, c.must("DescribeInstances", `{"DisplayStrategy":"clusterList"}`).list("ClusterList"), 1)
 }
@@ -312,7 +313,7 @@ func TestLedgerAndJournal(t *testing.T) {
 	l[0].Body = nil
 	require.Equal(t, cloudsim.Entry{
 		N: 1, Time: epoch, Cloud: cloudsim.Tencent, Account: "data-gz", Region: "ap-guangzhou", Action: "ScaleOutCluster",
-		Cluster: "emr-m620", Group: "TASK", Delta: 2, Token: "tok", Outcome: cloudsim.Accepted, Flow: 19239,
+		Cluster: "emr-m620", Group: "TASK", Delta: 2, Token: "tok", Outcome: cloudsim.Accepted, Operation: "19239",
 		RequestID: a["RequestId"].(string),
 	}, l[0])
 	require.Equal(t, "TerminateInstance", l[1].Action)

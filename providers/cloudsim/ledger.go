@@ -16,7 +16,7 @@ type Outcome string
 
 // The outcomes.
 const (
-	Accepted  Outcome = "accepted"  // ordered; Entry.Flow follows it
+	Accepted  Outcome = "accepted"  // ordered; Entry.Operation follows it
 	Rejected  Outcome = "refused"   // nothing ordered; Entry.Code says why
 	Duplicate Outcome = "duplicate" // token seen before: nothing ordered, first answer given again
 	Unheard   Outcome = "unheard"   // a fault of the transport ate it before it was looked at
@@ -37,7 +37,7 @@ type Entry struct {
 	Token       string          `json:"token,omitempty"`
 	Outcome     Outcome         `json:"outcome"`
 	Code        string          `json:"code,omitempty"`         // of a refusal
-	Flow        int64           `json:"flow,omitempty"`         // the operation it started, or that of the first request
+	Operation   string          `json:"operation,omitempty"`    // the operation it started, or that of the first request
 	DuplicateOf int             `json:"duplicate_of,omitempty"` // N of the first request
 	RequestID   string          `json:"request_id,omitempty"`
 	Fault       FaultKind       `json:"fault,omitempty"` // the fault that hit it on the way

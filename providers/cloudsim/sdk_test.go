@@ -161,7 +161,7 @@ func TestOfficialSDK(t *testing.T) {
 // DescribeInstancesList. The Sim must show that trap, not hide it.
 func TestOfficialSDKTrapOfNegativeStatus(t *testing.T) {
 	sim := run(t, func(o *cloudsim.Options) { o.Now = time.Now })
-	set(t, sim, cloudsim.Fault{Kind: cloudsim.ForcedStatus, Status: -1})
+	set(t, sim, cloudsim.Fault{Kind: cloudsim.ForcedStatus, Status: "-1"})
 	req := emr.NewDescribeInstancesListRequest()
 	req.DisplayStrategy = new("clusterList")
 	_, err := sdk(t, sim, cloudsim.DemoSecretKey).DescribeInstancesListWithContext(t.Context(), req)

@@ -77,6 +77,7 @@ type cloud interface {
 	state() []ClusterState
 	setCount(cluster, group string, count int) (Entry, error)
 	released(fault int)
+	knowsStatus(string) bool
 	mend()
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -149,7 +150,9 @@ func (c *tcCluster) size(flag string) int {
 // statusOf is the status a caller sees at a moment.
 func (t *tencent) statusOf(c *tcCluster, at time.Time) int {
 	if forced, ok := t.sim.faults.forced(Tencent, c.ID); ok {
-		return forced
+		if n, err := strconv.Atoi(forced); err == nil {
+			return n
+		}
 	}
 	if c.flow != nil {
 		return c.flow.clusterStatus(at)
@@ -212,7 +215,7 @@ func (t *tencent) state() []ClusterState {
 		st := t.statusOf(c, at)
 		s := ClusterState{
 			Cloud: Tencent, Account: c.Account, ID: c.ID, Name: c.Name, Region: c.Region,
-			Status: st, StatusText: tcStatusText(st), Usable: st == stRunning,
+			Status: strconv.Itoa(st), StatusText: tcStatusText(st), Usable: st == stRunning,
 		}
 		for _, g := range c.groups {
 			gs := GroupState{ID: g.Flag, Count: len(g.nodes), Type: g.Spec}
@@ -229,6 +232,12 @@ func (t *tencent) state() []ClusterState {
 		out = append(out, s)
 	}
 	return out
+}
+
+// knowsStatus takes any number: the documents don't list them all.
+func (t *tencent) knowsStatus(text string) bool {
+	_, err := strconv.Atoi(text)
+	return err == nil
 }
 
 func tcStatusText(st int) string {

@@ -123,7 +123,7 @@ func (t *tencent) launch(call *tencentCall, f *tcFlow) {
 	}
 	f.cluster.flow = f
 	t.flows[f.id] = f
-	call.entry.Outcome, call.entry.Flow, call.entry.Group = Accepted, f.id, f.group.Flag
+	call.entry.Outcome, call.entry.Operation, call.entry.Group = Accepted, strconv.FormatInt(f.id, 10), f.group.Flag
 	call.entry.Delta = len(f.add) - len(f.remove)
 }
 

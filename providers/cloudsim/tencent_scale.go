@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -174,7 +175,7 @@ func (t *tencent) repeated(c *tencentCall, token string) (map[string]any, error)
 	c.entry.Outcome, c.entry.DuplicateOf = Duplicate, old.entry
 	if id, ok := old.answer["FlowId"].(int64); ok {
 		f := t.flows[id]
-		c.entry.Flow, c.entry.Group, c.entry.Delta = id, f.group.Flag, len(f.add)
+		c.entry.Operation, c.entry.Group, c.entry.Delta = strconv.FormatInt(id, 10), f.group.Flag, len(f.add)
 	}
 	return maps.Clone(old.answer), nil // answering writes its own RequestId into it
 }

@@ -334,7 +334,7 @@ func TestClientToken(t *testing.T) {
 		cloudsim.Accepted, cloudsim.Duplicate, cloudsim.Rejected, cloudsim.Duplicate, cloudsim.Rejected, cloudsim.Accepted,
 	}, got)
 	require.Equal(t, 1, sim.Ledger()[3].DuplicateOf)
-	require.Equal(t, int64(19239), sim.Ledger()[3].Flow)
+	require.Equal(t, "19239", sim.Ledger()[3].Operation)
 }
 
 func TestRefusedTokenMayBeUsedAgain(t *testing.T) {

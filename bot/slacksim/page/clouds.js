@@ -141,7 +141,7 @@ function operation(op, el) {
 // entry is one line of the ledger.
 function entry(e) {
   const what = [
-    e.flow ? t('flow') + ' ' + e.flow : '', e.group && e.delta ? e.group.toLowerCase() + ' ' + (e.delta > 0 ? '+' : '−') + Math.abs(e.delta) : '',
+    e.operation ? t('flow') + ' ' + e.operation : '', e.group && e.delta ? e.group.toLowerCase() + ' ' + (e.delta > 0 ? '+' : '−') + Math.abs(e.delta) : '',
     e.token ? t('token') + ' ' + (e.token.length > 14 ? e.token.slice(0, 13) + '…' : e.token) : '', e.code, e.duplicate_of ? t('already') : '', e.fault,
   ].filter(Boolean).join(', ');
   return h('div', { class: 'entry ' + e.outcome, title: [e.action, e.cluster, e.token, e.request_id].filter(Boolean).join('\n') },
