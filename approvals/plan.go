@@ -18,6 +18,8 @@ type Plan struct {
 	Status string           `json:"status"` // of the cluster, the cloud's word
 	Nodes  int              `json:"nodes"`  // of the whole cluster when planned
 	Quote  providers.Quote  `json:"quote"`
+	// Warnings are the cloud's about this group; they are shown and not voted on.
+	Warnings []providers.Text `json:"warnings,omitempty"`
 	Hash   string           `json:"hash"` // see NewPlan
 }
 
@@ -27,7 +29,7 @@ type Plan struct {
 // an unmoved world gives the same plan.
 func NewPlan(c providers.Change, s providers.Snapshot, q providers.Quote) Plan {
 	g, _ := s.Group(c.GroupID)
-	p := Plan{Change: c, Base: g.Count, Target: g.Count + c.Delta, Status: s.Status, Quote: q}
+	p := Plan{Change: c, Base: g.Count, Target: g.Count + c.Delta, Status: s.Status, Quote: q, Warnings: g.Warnings}
 	for _, g := range s.Groups {
 		p.Nodes += g.Count
 	}

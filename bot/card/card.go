@@ -24,6 +24,12 @@ const (
 	ActionHappened = "flow_happened" //
 	ActionDidNot   = "flow_did_not"  //
 	ActionClose    = "flow_close"    //
+	ActionPause    = "flow_pause"    //
+	ActionResume   = "flow_resume"   //
+	ActionStop     = "flow_stop"     //
+	ActionRetry    = "flow_retry"    //
+	ActionCleanUp  = "flow_clean_up" //
+	ActionKeep     = "flow_keep"     //
 )
 
 // Options are what a Renderer knows besides the record.
@@ -104,7 +110,15 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 		p.quote(reason)
 	}
 	if plan != nil && plan.Change.Delta < 0 {
+		if len(plan.Change.Nodes) == 0 {
+			p.lines(say(word(lang, wCloudPicks)))
+		}
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, plan.Change.Nodes, f))
+	}
+	if plan != nil && !f.State.Ended() {
+		for _, w := range plan.Warnings {
+			p.lines(wWarning.fill(lang, args{"text": theirs(w.In(lang), longForeign)}))
+		}
 	}
 	r.ballot(p, f)
 	r.road(p, f, rich)
@@ -114,6 +128,12 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 			label = wLeft
 		}
 		p.list(bold(word(lang, label)), describe(lang, f.Progress.Changed))
+	}
+	if f.Progress != nil {
+		p.list(bold(word(lang, wFailedNodes)), describe(lang, f.Progress.Failed))
+	}
+	for _, n := range f.After {
+		p.lines(note(lang, n, nil))
 	}
 	r.next(p, f)
 	if clickable {
@@ -248,7 +268,7 @@ func (r *Renderer) next(p *page, f flow.Flow) {
 		return
 	}
 	s, ok := nexts[f.State]
-	if !ok {
+	if !ok || len(f.After) > 0 { // somebody saw to it already
 		return
 	}
 	p.lines(say(s.in(p.lang)))
@@ -315,10 +335,52 @@ func buttons(lang string, f flow.Flow) []button {
 			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
 			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}
-	case flow.Submitting, flow.Running, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled,
-		flow.Failed, flow.Partial, flow.Succeeded:
+	case flow.Running:
+		return steering(f, fill)
+	case flow.Failed, flow.Partial:
+		return remedies(f, fill)
+	case flow.Submitting, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled, flow.Succeeded:
 	}
 	return nil
+}
+
+// steering are the ways to steer the running operation that the cloud offers.
+func steering(f flow.Flow, fill func(sentence) string) []button {
+	if f.Progress == nil {
+		return nil
+	}
+	var bs []button
+	for _, c := range f.Progress.Controls {
+		switch c {
+		case providers.Pause:
+			bs = append(bs, button{ActionPause, f.ID, fill(wPause), fill(wPauseTop), fill(wPauseText), fill(wPauseYes), fill(wGoBack), slack.StyleDefault})
+		case providers.Resume:
+			bs = append(bs, button{ActionResume, f.ID, fill(wResume), fill(wResumeTop), fill(wResumeText), fill(wResumeYes), fill(wGoBack), slack.StyleDefault})
+		case providers.Cancel:
+			bs = append(bs, button{ActionStop, f.ID, fill(wStop), fill(wStopTop), fill(wStopText), fill(wStopYes), fill(wGoBack), slack.StyleDanger})
+		}
+	}
+	return bs
+}
+
+// remedies are what can be done about a flow that came short, until somebody
+// decided.
+func remedies(f flow.Flow, fill func(sentence) string) []button {
+	failed := f.Progress != nil && len(f.Progress.Failed) > 0
+	if f.Kept() || (f.State == flow.Failed && !failed) {
+		return nil
+	}
+	var bs []button
+	if !f.Retried() {
+		bs = append(bs, button{ActionRetry, f.ID, fill(wRetry), fill(wRetryTop), fill(wRetryText), fill(wRetryYes), fill(wGoBack), slack.StyleDefault})
+	}
+	if failed && !f.Cleaned() {
+		bs = append(bs, button{ActionCleanUp, f.ID, fill(wCleanUp), fill(wCleanUpTop), fill(wCleanUpText), fill(wRetryYes), fill(wGoBack), slack.StyleDanger})
+	}
+	if len(f.After) == 0 {
+		bs = append(bs, button{ActionKeep, f.ID, fill(wKeepIt), fill(wKeepItTop), fill(wKeepItText), fill(wKeepIt), fill(wGoBack), slack.StyleDefault})
+	}
+	return bs
 }
 
 // requirements are those of the current plan.

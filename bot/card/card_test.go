@@ -44,9 +44,15 @@ func TestButtonsFollowTheState(t *testing.T) {
 			flow.Planning: {ActionCancel}, flow.AwaitingApproval: {ActionCancel},
 			flow.Scheduled: {ActionCancel}, flow.Queued: {ActionCancel},
 			flow.Unknown: {ActionHappened, ActionDidNot, ActionClose},
+			flow.Partial: {ActionRetry, ActionKeep},
 		}[f.State]
-		if name == "replaced" {
+		switch name {
+		case "replaced", "partial-settled":
 			want = nil
+		case "partial-desk":
+			want = []string{ActionRetry, ActionCleanUp, ActionKeep}
+		case "steerable":
+			want = []string{ActionPause, ActionStop}
 		}
 		require.Equal(t, want, actionIDs(t, renderer(English).Card(f, min(1, len(f.Plans)), true)), name)
 	}

@@ -143,6 +143,10 @@ func argument(lang, name, value string) line {
 		if s, ok := resolutions[value]; ok {
 			return say(s.in(lang))
 		}
+	case "control":
+		if s, ok := controls[value]; ok {
+			return say(s.in(lang))
+		}
 	case "attempt":
 		if value == "1" {
 			return nil // only a further attempt is news

@@ -180,6 +180,17 @@ func situations() map[string]flow.Flow {
 	partial.Progress.Stages[1].State, partial.Progress.Stages[2].State = providers.StageDone, providers.StagePartial
 	partial.Progress.Stages[2].Detail = "1 node did not start"
 	refused := none
+	desk := ended(partial, flow.Partial, flow.Note{Code: flow.NotePartial, Args: map[string]string{"got": "1", "want": "2"}}, 20*time.Minute)
+	broken := *partial.Progress
+	broken.Failed = []providers.Node{{ID: "emr-vm-9", Name: "task-9"}}
+	desk.Progress = &broken
+	settled := desk
+	settled.After = []flow.Note{{Code: flow.NoteRetried, By: "U0ALICE", Args: map[string]string{"id": "F-2B9X"}}, {Code: flow.NoteKept, By: "U0LEAD1"}}
+	steerable := running(hourly(free(planned(change(2), 3))))
+	steerable.Progress.Controls = []providers.Control{providers.Pause, providers.Cancel}
+	steerable.Plans[0].Plan.Warnings = []providers.Text{{EN: "The cloud phases this call out; a node pool is the better way.", ZH: "云平台将逐步停用此接口，建议改用节点池。"}}
+	anyNodes := removal(2)
+	anyNodes.Plans[0].Plan.Change.Nodes = nil
 	return map[string]flow.Flow{
 		"planning":      none,
 		"awaiting":      planned(prepaid(), 3),
@@ -197,8 +208,12 @@ func situations() map[string]flow.Flow {
 		"cancelled":     ended(planned(prepaid(), 3), flow.Cancelled, flow.Note{Code: flow.NoteCancelled, By: "U0ALICE"}, 5*time.Minute),
 		"refused": ended(refused, flow.Refused, flow.Note{Code: flow.NoteAboveMax,
 			Args: map[string]string{"to": "5", "max": "4", "have": "3", "fixed": "emr-m620 task +1"}}, 2*time.Second),
-		"removal":      removal(2),
-		"removal-many": removal(29),
-		"replaced":     replacedFlow(),
+		"partial-desk":    desk,
+		"partial-settled": settled,
+		"steerable":       steerable,
+		"removal-any":     anyNodes,
+		"removal":         removal(2),
+		"removal-many":    removal(29),
+		"replaced":        replacedFlow(),
 	}
 }

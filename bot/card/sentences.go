@@ -85,6 +85,11 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteNoChange:    {"Nothing to do: the group already has {to} {to|node|nodes}.", "无需变更：该组已经是 {to} 个节点。"},
 	flow.NoteNoChannel:   {"scalebot can't post the card in {channel}: it is not a member. Invite it there with “/invite”; the card follows by itself.", "scalebot 不是 {channel} 的成员，无法发布卡片。请在该频道用“/invite”邀请它，卡片随后会自动发布。"},
 	flow.NoteAuth:        {"The cloud did not let account {account} in.[ {text}] Please ask whoever runs scalebot to run “scalebot check”.", "云平台拒绝了账号 {account} 的访问。[{text}]请联系 scalebot 的管理员运行“scalebot check”。"},
+	flow.NoteSteered:     {"{by} asked the cloud to {control}; it took that.", "{by} 请求云平台{control}，云平台已接受。"},
+	flow.NoteNotSteered:  {"{by} asked the cloud to {control}, but it didn't.[ {text}]", "{by} 请求云平台{control}，但未成功。[{text}]"},
+	flow.NoteRetried:     {"{by} asked for the rest: {id}", "{by} 已申请补齐剩余部分：{id}"},
+	flow.NoteCleaned:     {"{by} asked to remove the failed nodes: {id}", "{by} 已申请移除失败的节点：{id}"},
+	flow.NoteKept:        {"{by} keeps it as it is.", "{by} 决定保持现状。"},
 
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
@@ -113,6 +118,13 @@ var (
 	closedFailed = sentence{"closed as failed", "按失败结束"}
 )
 
+// controls are the values of a steering note's control.
+var controls = map[string]sentence{
+	string(providers.Pause):  {"pause the operation", "暂停操作"},
+	string(providers.Resume): {"go on with the operation", "继续操作"},
+	string(providers.Cancel): {"stop the operation", "终止操作"},
+}
+
 // rejections are what a person reads who asked for something that is not taken.
 var rejections = map[flow.RejectCode]sentence{
 	flow.RejectGuest:      {"Only full members of this workspace can use scalebot.", "只有本工作区的正式成员才能使用 scalebot。"},
@@ -138,6 +150,8 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectTooLate:    {"{id} has already been sent to the cloud and can't be cancelled any more (now {state}).", "{id} 已提交到云平台，无法取消（当前{state}）。"},
 	flow.RejectNotUnknown: {"{id} needs no decision: it is {state}.", "{id} 无需裁定：当前{state}。"},
 	flow.RejectSettler:    {"You are not among those who may settle a request whose outcome is unknown.", "你没有裁定结果不明的申请的权限。"},
+	flow.RejectSteer:      {"{id} can't be steered like this now: it is {state}.", "{id} 当前{state}，无法执行此操作。"},
+	flow.RejectNothing:    {"There is nothing to do about {id}: it is {state}.", "{id} 当前{state}，无需处理。"},
 	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
 	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 }

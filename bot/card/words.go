@@ -107,6 +107,33 @@ var (
 	wConfirm    = sentence{"Yes, I checked", "已确认"}
 	wCloseYes   = sentence{"Close it", "确认结束"}
 
+	wPause       = sentence{"Pause", "暂停"}
+	wPauseTop    = sentence{"Pause the operation?", "暂停云平台操作？"}
+	wPauseText   = sentence{"The cloud stops {id} where it is. It can go on later.", "云平台将在当前阶段暂停 {id}，之后可以继续。"}
+	wPauseYes    = sentence{"Pause it", "确认暂停"}
+	wResume      = sentence{"Resume", "继续"}
+	wResumeTop   = sentence{"Go on?", "继续执行？"}
+	wResumeText  = sentence{"The cloud goes on with {id}.", "云平台将继续执行 {id}。"}
+	wResumeYes   = sentence{"Go on", "确认继续"}
+	wStop        = sentence{"Stop the operation", "终止操作"}
+	wStopTop     = sentence{"Stop the operation?", "终止云平台操作？"}
+	wStopText    = sentence{"The cloud ends {id}. What it has done so far stays, and may have to be paid for.", "云平台将终止 {id}。已完成的部分会保留，并可能产生费用。"}
+	wStopYes     = sentence{"Stop it", "确认终止"}
+	wRetry       = sentence{"Ask for the rest", "补齐剩余"}
+	wRetryTop    = sentence{"Ask for the rest?", "申请补齐剩余部分？"}
+	wRetryText   = sentence{"A new request for what {id} did not bring. The rules apply as to any other.", "为 {id} 未完成的部分新建一项申请，同样适用审批规则。"}
+	wRetryYes    = sentence{"Ask", "确认申请"}
+	wCleanUp     = sentence{"Remove the failed nodes", "移除失败的节点"}
+	wCleanUpTop  = sentence{"Remove the failed nodes?", "移除失败的节点？"}
+	wCleanUpText = sentence{"A new request to remove the nodes that {id} left unusable. The rules apply as to any other.", "新建一项申请，移除 {id} 留下的不可用节点，同样适用审批规则。"}
+	wKeepIt      = sentence{"Keep as it is", "保持现状"}
+	wKeepItTop   = sentence{"Keep it as it is?", "保持现状？"}
+	wKeepItText  = sentence{"Nothing more is done about {id}. It can still be asked for by hand.", "不再处理 {id}，之后仍可手动申请。"}
+
+	wFailedNodes = sentence{"Failed nodes", "失败的节点"}
+	wCloudPicks  = sentence{"The cloud chooses which nodes to remove.", "由云平台选择要移除的节点。"}
+	wWarning     = sentence{"Note: {text}", "注意：{text}"}
+
 	wNoticeTook = sentence{"Took {all} from request to end[; {run} of it in the cloud]", "从申请到结束用时 {all}[，其中云平台执行 {run}]"}
 	wNoticeOpen = sentence{"{all} since the request[; {run} since it was sent]", "距申请已 {all}[，距提交已 {run}]"}
 

@@ -69,6 +69,8 @@ const (
 	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
 	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
 	RejectSettler    RejectCode = "settler"     // not among those who may settle
+	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
+	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
 	RejectLimited    RejectCode = "limited"     // too many commands this minute
 	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
 )
@@ -123,6 +125,16 @@ type FrontDesk interface {
 	DryRun(ctx context.Context, c Caller, a Ask) (Preview, error)
 	// Cancel asks to end a flow that was not sent yet; only its requester may.
 	Cancel(ctx context.Context, c Caller, id string) (Flow, error)
+	// Steer pauses, resumes or stops the cloud's running operation, where the cloud
+	// offers it; its requester and those who may settle may.
+	Steer(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error)
+	// Again asks for what is missing of a flow that ended without reaching its
+	// target, as a new request of the caller. Asked twice it is taken once.
+	Again(ctx context.Context, c Caller, id string) (Receipt, error)
+	// CleanUp asks to remove the nodes that a flow left unusable, as a new request.
+	CleanUp(ctx context.Context, c Caller, id string) (Receipt, error)
+	// Keep says that a flow that came short is to be left as it is.
+	Keep(ctx context.Context, c Caller, id string) (Flow, error)
 	// Settle decides an unknown flow; only people whom config names may.
 	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".

@@ -40,6 +40,7 @@ type Flow struct {
 	Log      []Note  `json:"log,omitempty"`      // told in the card's thread, in order
 	Whispers []Note  `json:"whispers,omitempty"` // told to the requester privately, in order
 	Told     []State `json:"told,omitempty"`     // states announced in channels, in order; see State.Told
+	After    []Note  `json:"after,omitempty"`    // what people did about it after its end, in order
 }
 
 // Request is what was asked, in the words of config, with who and where.
@@ -173,6 +174,13 @@ const (
 	NoteNoChange    NoteCode = "no_change"    // refused: it is that size already: to
 	NoteNoChannel   NoteCode = "no_channel"   // the card can't be posted: the bot is not in channel
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
+	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
+	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not
+
+	// After the end:
+	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow
+	NoteCleaned NoteCode = "cleaned" // By asked to remove the failed nodes; id: of the new flow
+	NoteKept    NoteCode = "kept"    // By keeps it as it is
 
 	WaitCloud  NoteCode = "wait_cloud"  // Text: slow or throttled, tried again
 	WaitBusy   NoteCode = "wait_busy"   // status: another operation runs on the cluster

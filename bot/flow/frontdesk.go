@@ -332,19 +332,16 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err
 	}
-	names := d.Options.Settle
-	if len(names) == 0 {
-		names = d.groupNames()
+	if !d.maySettle(ctx, c.User) {
+		return f, d.noSettler(f)
 	}
-	for _, name := range names {
-		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
-		if err == nil && slices.Contains(members, c.User) {
-			return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
-		}
-	}
+	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+}
+
+func (d *Desk) noSettler(f Flow) *Rejection {
 	r := about(RejectSettler, f)
-	r.Args["groups"] = strings.Join(names, ", ")
-	return f, r
+	r.Args["groups"] = strings.Join(d.settlers(), ", ")
+	return r
 }
 
 func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {

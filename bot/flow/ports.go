@@ -54,13 +54,34 @@ type Signal struct {
 // SignalKind says what was done.
 type SignalKind string
 
-// The signals. The last three settle an unknown flow.
+// The signals.
 const (
-	SignalCancel   SignalKind = "cancel"
+	SignalCancel SignalKind = "cancel"
+
+	// These steer the cloud's running operation.
+	SignalPause  SignalKind = "pause"
+	SignalResume SignalKind = "resume"
+	SignalStop   SignalKind = "stop"
+
+	// These settle an unknown flow.
 	SignalHappened SignalKind = "happened"     // the cloud took it: follow it
 	SignalRetry    SignalKind = "did_not"      // it did not: a new attempt may be made
 	SignalClose    SignalKind = "close_failed" // leave it: end as failed
 )
+
+// control is the cloud's word for a signal that steers; false for any other.
+func (k SignalKind) control() (providers.Control, bool) {
+	switch k {
+	case SignalPause:
+		return providers.Pause, true
+	case SignalResume:
+		return providers.Resume, true
+	case SignalStop:
+		return providers.Cancel, true
+	case SignalCancel, SignalHappened, SignalRetry, SignalClose:
+	}
+	return "", false
+}
 
 // Audit is what a move leaves in the audit stream, in the same atomic script.
 type Audit struct {
@@ -125,6 +146,11 @@ type Store interface {
 	Place(ctx context.Context, seatKey, id string) (place int, holder string, err error)
 	// Signal records what a person did and wakes the flow. ErrNotFound.
 	Signal(ctx context.Context, id string, s Signal, a Audit) error
+
+	// Amend adds a note on what people did about a flow after its end (Flow.After),
+	// with its audit entry, and wakes the chat lane. Nothing else of an ended
+	// record changes. ErrNotFound, ErrNewer, ErrIllegal while it has not ended.
+	Amend(ctx context.Context, id string, n Note, a Audit) (Flow, error)
 
 	// Posts reads what Slack shows of a flow; SavePosts writes it under a
 	// chat-lane claim, keeping the claim. ErrLeaseLost.

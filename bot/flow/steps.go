@@ -264,6 +264,9 @@ func (t *turn) running(ctx context.Context) error {
 	if !ok {
 		return t.look(ctx, &Note{Code: WaitCloud, Text: accountGone(t.f.Request.Wish.Change.Account)}, t.backoff(t.PollMin, time.Minute))
 	}
+	if s, asked := t.steered(); asked {
+		return t.steer(ctx, p, s)
+	}
 	now := t.Clock.Now()
 	var seen providers.Progress
 	err := t.call(ctx, func(ctx context.Context) (err error) {
@@ -309,6 +312,42 @@ func (t *turn) running(ctx context.Context) error {
 		return t.save(ctx, "fail", time.Time{}, detail)
 	}
 	return t.look(ctx, nil, due)
+}
+
+// steered finds the first signal that steers the operation. Signals behind it
+// stay on record for the next step.
+func (t *turn) steered() (Signal, bool) {
+	for i, s := range t.signals {
+		if _, ok := s.Kind.control(); ok {
+			t.signals = t.signals[:i+1]
+			return s, true
+		}
+	}
+	return Signal{}, false
+}
+
+// steer passes on what a person asked of the running operation: the one outside
+// effect of its step. A crash between call and save makes the call again, which
+// the port allows. What the cloud doesn't take is told and not tried again: the
+// person sees it and may press again.
+func (t *turn) steer(ctx context.Context, p providers.Provider, s Signal) error {
+	how, _ := s.Kind.control()
+	note := Note{Code: NoteSteered, By: s.By, Args: map[string]string{"control": string(how)}}
+	detail := map[string]any{"signal": s, "operation": t.f.Operation}
+	if t.f.Progress == nil || !slices.Contains(t.f.Progress.Controls, how) {
+		note.Code, note.Text = NoteNotSteered, providers.Text{
+			EN: "The operation had moved on and could not be steered this way any more.", ZH: "操作已有进展，无法再执行此操作。",
+		}
+	} else if err := t.call(ctx, func(ctx context.Context) error {
+		return p.Control(ctx, *t.f.Submission, *t.f.Operation, how)
+	}); errors.Is(err, ErrLeaseLost) {
+		return err
+	} else if err != nil {
+		note.Code, note.Text = NoteNotSteered, providers.AdviceOf(err)
+		detail["error"] = err.Error()
+	}
+	t.tell(note)
+	return t.save(ctx, "steer", t.Clock.Now(), detail)
 }
 
 func said(cloudWords string) providers.Text { return providers.Text{EN: cloudWords, ZH: cloudWords} }
@@ -357,7 +396,8 @@ func (t *turn) tellProgress(seen providers.Progress) {
 	if seen.Attention != before.Attention && !seen.Attention.IsZero() {
 		t.tell(Note{Code: NoteAttention, Text: seen.Attention})
 	}
-	if seen.Percent != before.Percent || seen.Count != before.Count || len(seen.Stages) != len(before.Stages) || seen.Attention != before.Attention {
+	if seen.Percent != before.Percent || seen.Count != before.Count || len(seen.Stages) != len(before.Stages) || seen.Attention != before.Attention ||
+		!slices.Equal(seen.Controls, before.Controls) || len(seen.Failed) != len(before.Failed) {
 		t.changed = true
 	}
 }

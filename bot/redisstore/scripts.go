@@ -267,6 +267,22 @@ wake(ARGV[1], 'step', ARGV[2], tonumber(ARGV[4]))
 return 'ok'
 `)
 
+	// amend rewrites the record of a flow that has ended; nothing of its state or
+	// schedule moves.
+	//
+	// KEYS 1 flow, 2 audit. ARGV 1 base, 2 id, 3 version read, 4 record, 5 schema,
+	// 6 now ms, 7… audit fields. Returns "ok", "missing", "stale" or "illegal".
+	amend = script(`
+local f = redis.call('HMGET', KEYS[1], 's', 'v')
+if not f[1] then return 'missing' end
+if legal[f[1]] then return 'illegal' end
+if f[2] ~= ARGV[3] then return 'stale' end
+redis.call('HSET', KEYS[1], 'j', ARGV[4], 'v', tonumber(ARGV[3]) + 1, 'n', ARGV[5])
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 7))
+wake(ARGV[1], 'chat', ARGV[2], tonumber(ARGV[6]))
+return 'ok'
+`)
+
 	// savePosts writes what Slack shows, under a chat lease.
 	//
 	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,

@@ -336,6 +336,40 @@ func (s *Store) Signal(ctx context.Context, id string, sig flow.Signal, a flow.A
 	return answer(signal.Run(ctx, s.rdb, []string{s.keys.flow(id), s.keys.signals(id), s.keys.audit()}, args...).Text())
 }
 
+// amendTries bounds how often a record that moves under Amend is read again.
+const amendTries = 8
+
+// Amend adds to the record of an ended flow; see flow.Store.
+func (s *Store) Amend(ctx context.Context, id string, n flow.Note, a flow.Audit) (flow.Flow, error) {
+	var err error
+	for range amendTries {
+		var f flow.Flow
+		if f, _, err = s.Get(ctx, id); err != nil {
+			return flow.Flow{}, err
+		}
+		read := f.Version
+		f.Schema, f.Version, f.UpdatedAt = flow.Schema, read+1, n.At
+		f.After = append(f.After, n)
+		record, merr := json.Marshal(f)
+		if merr != nil {
+			return flow.Flow{}, fmt.Errorf("flow %s: %w", id, merr)
+		}
+		fields, ferr := auditFields(id, f.State, f.State, f.Version, n.At, a)
+		if ferr != nil {
+			return flow.Flow{}, ferr
+		}
+		args := append([]any{s.keys.base, id, read, record, f.Schema, ms(n.At)}, fields...)
+		err = answer(amend.Run(ctx, s.rdb, []string{s.keys.flow(id), s.keys.audit()}, args...).Text())
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, flow.ErrStale) {
+			return flow.Flow{}, err
+		}
+	}
+	return flow.Flow{}, err
+}
+
 // Posts reads what Slack shows of a flow; see flow.Store.
 func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
 	var p flow.Posts

@@ -43,9 +43,44 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 		return s.settle(ctx, c, id, flow.SignalRetry)
 	case card.ActionClose:
 		return s.settle(ctx, c, id, flow.SignalClose)
+	case card.ActionPause:
+		return s.steer(ctx, c, id, flow.SignalPause)
+	case card.ActionResume:
+		return s.steer(ctx, c, id, flow.SignalResume)
+	case card.ActionStop:
+		return s.steer(ctx, c, id, flow.SignalStop)
+	case card.ActionRetry:
+		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Again(ctx, c, id) })
+	case card.ActionCleanUp:
+		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.CleanUp(ctx, c, id) })
+	case card.ActionKeep:
+		return s.keep(ctx, c, id)
 	}
 	s.app.log.Info("an unknown button was pressed", "action", action, "user", c.User)
 	return s.say(saidOldButton, c.Language)
+}
+
+// steer records what a person asks of a running operation.
+func (s *session) steer(ctx context.Context, c flow.Caller, id string, kind flow.SignalKind) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+	defer cancel()
+	f, err := s.desk.Steer(ctx, c, id, kind)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("an operation is to be steered", "flow", f.ID, "user", c.User, "how", string(kind))
+	return s.say(saidSteered.of(f.ID), c.Language)
+}
+
+// keep records that a flow that came short is to be left as it is.
+func (s *session) keep(ctx context.Context, c flow.Caller, id string) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+	defer cancel()
+	f, err := s.desk.Keep(ctx, c, id)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	return s.say(saidKept.of(f.ID), c.Language)
 }
 
 // settle records a person's decision about an unknown flow. The cloud's

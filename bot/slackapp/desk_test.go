@@ -20,6 +20,7 @@ type desk struct {
 	spreads    []time.Duration
 	cancelled  []string
 	settled    []flow.SignalKind
+	did        []string // what was asked about flows, in order
 	open       []flow.Flow
 	fail       error                       // of everything
 	request    func(context.Context) error // before a request is recorded
@@ -87,6 +88,35 @@ func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.Signal
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.settled, d.callers = append(d.settled, k), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Steer(_ context.Context, c flow.Caller, id string, k flow.SignalKind) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, string(k)+" "+id), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Again(ctx context.Context, c flow.Caller, id string) (flow.Receipt, error) {
+	return d.followUp(c, "again", id)
+}
+
+func (d *desk) CleanUp(_ context.Context, c flow.Caller, id string) (flow.Receipt, error) {
+	return d.followUp(c, "clean up", id)
+}
+
+func (d *desk) followUp(c flow.Caller, what, id string) (flow.Receipt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, what+" "+id), append(d.callers, c)
+	return flow.Receipt{Flow: record("F-NEXT", c, flow.Ask{Cluster: "emr-m620", Group: "task", Op: flow.Add, N: 1}), Fresh: true}, d.fail
+}
+
+func (d *desk) Keep(_ context.Context, c flow.Caller, id string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "keep "+id), append(d.callers, c)
 	return flow.Flow{ID: id}, d.fail
 }
 

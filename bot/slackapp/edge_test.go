@@ -343,6 +343,12 @@ const buttons = `[{"type":"actions","elements":[
 	{"type":"button","action_id":"flow_happened","value":"F-1","text":{"type":"plain_text","text":"Yes"}},
 	{"type":"button","action_id":"flow_did_not","value":"F-1","text":{"type":"plain_text","text":"No"}},
 	{"type":"button","action_id":"flow_close","value":"F-1","text":{"type":"plain_text","text":"Close"}},
+	{"type":"button","action_id":"flow_pause","value":"F-1","text":{"type":"plain_text","text":"Pause"}},
+	{"type":"button","action_id":"flow_resume","value":"F-1","text":{"type":"plain_text","text":"Resume"}},
+	{"type":"button","action_id":"flow_stop","value":"F-1","text":{"type":"plain_text","text":"Stop"}},
+	{"type":"button","action_id":"flow_retry","value":"F-1","text":{"type":"plain_text","text":"Retry"}},
+	{"type":"button","action_id":"flow_clean_up","value":"F-1","text":{"type":"plain_text","text":"Clean"}},
+	{"type":"button","action_id":"flow_keep","value":"F-1","text":{"type":"plain_text","text":"Keep"}},
 	{"type":"button","action_id":"flow_ancient","value":"F-1","text":{"type":"plain_text","text":"Old"}}]}]`
 
 func TestClicks(t *testing.T) {
@@ -354,6 +360,12 @@ func TestClicks(t *testing.T) {
 		{"flow_happened", "decision about F-1"},
 		{"flow_did_not", "decision about F-1"},
 		{"flow_close", "decision about F-1"},
+		{"flow_pause", "do that with F-1"},
+		{"flow_resume", "do that with F-1"},
+		{"flow_stop", "do that with F-1"},
+		{"flow_retry", "F-NEXT"},
+		{"flow_clean_up", "F-NEXT"},
+		{"flow_keep", "F-1 stays"},
 		{"flow_ancient", "older version"},
 	} {
 		before := len(e.sim.Ephemerals(ann))
@@ -366,6 +378,8 @@ func TestClicks(t *testing.T) {
 	require.Equal(t, []string{"F-1"}, read(e.desk, func(d *desk) []string { return d.cancelled }))
 	require.Equal(t, []flow.SignalKind{flow.SignalHappened, flow.SignalRetry, flow.SignalClose},
 		read(e.desk, func(d *desk) []flow.SignalKind { return d.settled }))
+	require.Equal(t, []string{"pause F-1", "resume F-1", "stop F-1", "again F-1", "clean up F-1", "keep F-1"},
+		read(e.desk, func(d *desk) []string { return d.did }))
 	m, ok := e.sim.Message(channel, ref.TS)
 	require.True(t, ok)
 	require.Equal(t, "a card", m.Text, "the card is not replaced by the answer")

@@ -63,5 +63,7 @@ var (
 		"无法确认是否已记录。请先用 `{command} list` 查看，再决定是否重新发送。",
 	}
 	saidCancelled = said{"Cancelling {id} was asked for; its card shows how it ends.", "已请求取消 {id}，结果见其卡片。"}
+	saidSteered   = said{"The cloud is asked to do that with {id}; its card shows what comes of it.", "已向云平台发出对 {id} 的操作请求，结果见其卡片。"}
+	saidKept      = said{"{id} stays as it is.", "{id} 保持现状。"}
 	saidSettled   = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
 )

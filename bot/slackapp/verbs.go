@@ -43,9 +43,13 @@ func (s *session) understand(c flow.Caller, line string) work {
 		return s.look(c, cmd.Flow)
 	case commands.VerbCancel:
 		return work{do: func(ctx context.Context) flow.Message { return s.cancel(ctx, c, cmd.Flow) }}
+	case commands.VerbRetry:
+		return work{do: func(ctx context.Context) flow.Message {
+			return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Again(ctx, c, cmd.Flow) })
+		}}
 	case commands.VerbWhoami:
 		return work{do: func(ctx context.Context) flow.Message { return s.whoami(ctx, c) }}
-	case commands.VerbHistory, commands.VerbRetry, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
+	case commands.VerbHistory, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
 		commands.VerbFreeze, commands.VerbUnfreeze, commands.VerbWatch, commands.VerbUnwatch, commands.VerbPolicy:
 	}
 	return saying(s.say(saidNotYet, c.Language))
@@ -106,17 +110,24 @@ func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
 		if no != nil {
 			return *no
 		}
-		receipt, err := s.desk.Request(ctx, c, ask)
-		if err != nil {
-			// Anything else than a rejection may have been recorded all the same.
-			return s.refuse(spelled(err, false), c, saidUncertain)
-		}
-		s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
-		if !receipt.Fresh {
-			return s.card.Again(receipt.Flow, c.Language)
-		}
-		return s.card.Accepted(receipt.Flow, c.Language)
+		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Request(ctx, c, ask) })
 	}}
+}
+
+// requested records a request and says what became of it.
+func (s *session) requested(ctx context.Context, c flow.Caller, record func(context.Context) (flow.Receipt, error)) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	receipt, err := record(ctx)
+	if err != nil {
+		// Anything else than a rejection may have been recorded all the same.
+		return s.refuse(spelled(err, false), c, saidUncertain)
+	}
+	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
+	if !receipt.Fresh {
+		return s.card.Again(receipt.Flow, c.Language)
+	}
+	return s.card.Accepted(receipt.Flow, c.Language)
 }
 
 // ask puts a parsed wish into the desk's words, or says why that can't be done.

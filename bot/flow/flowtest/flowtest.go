@@ -341,6 +341,9 @@ func (c *Cloud) Follow(ctx context.Context, sub providers.Submission, op provide
 		p.State, p.Percent, p.Stages[0].State = providers.Succeeded, 100, providers.StageDone
 		if o.short > 0 {
 			p.State = providers.Partial
+			for i := range o.short {
+				p.Failed = append(p.Failed, providers.Node{ID: fmt.Sprintf("%s-failed-%d", o.id, i+1)})
+			}
 		}
 		was := map[string]bool{}
 		for _, n := range sub.Baseline.Groups[0].Nodes {
