@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed page
+//go:embed page/*.html page/*.css page/*.js page/*.svg
 var pageFiles embed.FS
 
 // PageOptions is what the page shows beside the workspace itself.

@@ -61,9 +61,10 @@ function element(e, b, world, act) {
     return h('button', {
       class: style, type: 'button', 'aria-label': e.accessibility_label, data: { action: e.action_id, focus: b.block_id + '/' + e.action_id },
       onclick: async event => {
+        const button = event.currentTarget; // gone from the event after the first await
         if (e.confirm && !await ask(e.confirm, world)) return;
         if (e.url) window.open(e.url, '_blank', 'noopener,noreferrer');
-        act(e, b, null, event.currentTarget);
+        act(e, b, null, button);
       },
     }, text(e.text, world));
   }
@@ -83,17 +84,18 @@ function element(e, b, world, act) {
   return h('span', { class: 'b-unknown' }, '[' + e.type + ']');
 }
 
-// ask shows a confirm dialog and tells whether the person went on.
+// ask shows a confirm dialog and tells whether the person went on. It listens to
+// the form and not to the dialog's close, which comes late: the close of one
+// question would answer the next.
 function ask(c, world) {
   const dialog = document.getElementById('confirm');
   return new Promise(done => {
-    dialog.replaceChildren(h('form', { method: 'dialog' },
+    dialog.replaceChildren(h('form', { method: 'dialog', onsubmit: event => done(event.submitter?.value === 'yes') },
       h('h2', null, text(c.title, world)), h('p', null, text(c.text, world)),
       h('div', { class: 'row' },
         h('button', { class: 'btn', value: 'no', autofocus: true }, text(c.deny, world)),
         h('button', { class: 'btn solid ' + (c.style ?? 'primary'), value: 'yes', data: { confirm: 'yes' } }, text(c.confirm, world)))));
-    dialog.returnValue = 'no';
-    dialog.onclose = () => done(dialog.returnValue === 'yes');
+    dialog.oncancel = () => done(false);
     dialog.showModal();
   });
 }
