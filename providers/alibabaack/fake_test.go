@@ -152,7 +152,9 @@ var web = fakePool{
 func poolOfNodes(n int) fakePool { p := web; p.nodes, p.desired = n, n; return p }
 
 // cluster sets what the describe calls say.
-func (f *fake) cluster(state string, pools ...fakePool) { f.clusterWith(state, `"profile":"Default"`, "", pools...) }
+func (f *fake) cluster(state string, pools ...fakePool) {
+	f.clusterWith(state, `"profile":"Default"`, "", pools...)
+}
 
 func (f *fake) clusterWith(state, fields, moreNodes string, pools ...fakePool) {
 	f.always("DescribeClusterDetail", ok(fmt.Sprintf(`{"cluster_id":"c1","name":"web","state":%q,"size":9,"current_version":"1.30.1-aliyun.1",%s}`, state, fields)))

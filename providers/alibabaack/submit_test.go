@@ -43,7 +43,7 @@ func TestWorkerSendsTheDocumentsExample(t *testing.T) {
 	require.Equal(t, wantAccepted, op)
 
 	want := golden(t, "worker-example.json")
-	delete(want, "ClusterId")                                              // the path says it
+	delete(want, "ClusterId")                                             // the path says it
 	want["worker_data_disks"].([]any)[0].(map[string]any)["size"] = "500" // a text, as the SDK types it
 	calls := b.of("ScaleOutCluster")
 	require.Len(t, calls, 1)
@@ -266,7 +266,9 @@ func TestNotSentAtAll(t *testing.T) {
 	}{
 		"params changed since the vote": {func(_ *bench, s *providers.Submission) { s.Change.Profile = "sha256:other" }, providers.Refused, "params"},
 		"no profile":                    {func(_ *bench, s *providers.Submission) { s.Change.Profile = "" }, providers.Refused, "params"},
-		"the pool turned prepaid":       {func(_ *bench, s *providers.Submission) { s.Baseline.Facts[factPool+"np1"] = `{"charge":"prepaid","months":1}` }, providers.Refused, "pays"},
+		"the pool turned prepaid": {func(_ *bench, s *providers.Submission) {
+			s.Baseline.Facts[factPool+"np1"] = `{"charge":"prepaid","months":1}`
+		}, providers.Refused, "pays"},
 		"the pool renews now": {func(_ *bench, s *providers.Submission) {
 			s.Change.Charge, s.Change.Months = providers.Prepaid, 1
 			s.Baseline.Facts[factPool+"np1"] = `{"charge":"prepaid","months":1,"renew":true}`
