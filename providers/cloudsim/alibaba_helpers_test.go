@@ -46,6 +46,7 @@ type ackClient struct {
 	after   map[string]string // set after signing
 	query   url.Values        // of a price call in the old style: changed after signing
 	style   string            // of price calls: acs3 or v2
+	raw     []byte            // the last answer as it stood on the wire
 }
 
 func newAckClient(t *testing.T, sim *cloudsim.Sim) *ackClient {
@@ -219,7 +220,7 @@ func (c *ackClient) price(version string, params map[string]string) answer {
 	return c.read(res)
 }
 
-// read decodes an answer, numbers as they stand there.
+// read decodes an answer and keeps it as it was.
 func (c *ackClient) read(res *http.Response) answer {
 	c.t.Helper()
 	raw, err := io.ReadAll(res.Body)
@@ -228,6 +229,7 @@ func (c *ackClient) read(res *http.Response) answer {
 	require.NotEmpty(c.t, res.Header.Get("X-Acs-Request-Id"))
 	a := answer{}
 	require.NoError(c.t, json.Unmarshal(raw, &a), "%s", raw)
+	c.raw = raw
 	if code := a.ackCode(); code != "" {
 		require.NotEqual(c.t, http.StatusOK, res.StatusCode)
 		a["status"] = res.StatusCode

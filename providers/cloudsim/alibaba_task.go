@@ -237,9 +237,6 @@ func (a *alibaba) step(c *acCluster, t *acTask, at time.Time) bool {
 // advance lets happen what is due by a moment.
 func (t *acTask) advance(at time.Time) {
 	e := t.elapsed(at)
-	for ; t.begun < len(t.stages) && t.begins(t.begun) <= e; t.begun++ {
-		t.note(t.wall(t.begins(t.begun)), lvNormal, t.stages[t.begun].name, "start to %s", t.stages[t.begun].text)
-	}
 	for due := t.due(t.makes, len(t.add), e); t.made < due; t.made++ {
 		n := t.add[t.made]
 		n.made = t.moment(t.makes, t.made, len(t.add))
@@ -264,6 +261,9 @@ func (t *acTask) advance(at time.Time) {
 		default:
 			t.note(when, lvNormal, "NodeRemoved", "node %s left the cluster, instance %s is released", n.name, n.id)
 		}
+	}
+	for ; t.begun < len(t.stages) && t.begins(t.begun) <= e; t.begun++ {
+		t.note(t.wall(t.begins(t.begun)), lvNormal, t.stages[t.begun].name, "start to %s", t.stages[t.begun].text)
 	}
 }
 

@@ -58,8 +58,10 @@ func (a *alibaba) describeTask(c *acCall) (map[string]any, error) {
 		}
 		stages = append(stages, row)
 	}
+	// Whoever looks seldom lets much happen at once, stage by stage and not in time.
+	log := slices.SortedStableFunc(slices.Values(t.events), func(x, y acEvent) int { return x.at.Compare(y.at) })
 	events := []map[string]any{}
-	for _, e := range t.events {
+	for _, e := range log {
 		events = append(events, map[string]any{
 			"action": e.reason, "level": e.level, "message": e.message, "reason": e.reason, "source": "ACK",
 			"timestamp": strconv.FormatInt(e.at.UnixMilli(), 10),
