@@ -166,6 +166,14 @@ func (d *difference) hopeful(c providers.Change) bool {
 	return !d.crowded(c) && len(d.changed)+lost < c.Delta
 }
 
+// short is how a change that ended is not what was asked for.
+func (d *difference) short(c providers.Change) string {
+	if d.crowded(c) {
+		return fmt.Sprintf("%d nodes are new where %d were asked for, and the cloud does not say which are this change's", len(d.fresh), c.Delta)
+	}
+	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
+}
+
 // useless are the nodes that the change made and that never joined.
 func (d *difference) useless() []providers.Node {
 	var out []providers.Node

@@ -63,7 +63,6 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	if words.advice.EN != "" {
 		pr.Attention = words.advice
 	}
-	want := size(c)
 	switch {
 	case is(t.State, stemSuccess):
 		switch {
@@ -73,7 +72,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 			pr.Percent = 99
 		default:
 			pr.State = providers.Partial
-			pr.Message = cmp.Or(words.said, fmt.Sprintf("the task ended, but %d of %d nodes have %s", len(d.changed), want, joinedOrLeft(c)))
+			pr.Message = cmp.Or(words.said, "the task ended, but "+d.short(c))
 			pr.Failed = d.useless()
 		}
 	case is(t.State, stemFail), is(t.State, stemCancel):
@@ -228,7 +227,7 @@ func (p *provider) followNodes(ctx context.Context, sub providers.Submission, op
 	case s.Phase == providers.Busy, p.env.Now().Sub(op.AcceptedAt) < freshChange:
 	case len(d.changed) > 0:
 		pr.State, pr.Failed = providers.Partial, d.useless()
-		pr.Message = fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
+		pr.Message = d.short(c)
 	default:
 		return providers.Progress{}, &providers.Error{
 			Kind: providers.NotFound, Op: "DescribeClusterNodePools",
