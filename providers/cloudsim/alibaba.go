@@ -380,7 +380,8 @@ func (a *alibaba) refusedByFault(c *acCall) error {
 	return acRefuse(f.Code, "%s", reason)
 }
 
-// answer puts a result or a refusal on the wire.
+// answer puts a result or a refusal on the wire. A result of nil is an answer
+// without a body, which is what some calls are documented to give.
 func (a *alibaba) answer(note *Request, out map[string]any, err error) reply {
 	rep := reply{
 		status: http.StatusOK, kind: "application/json; charset=utf-8",
@@ -396,6 +397,9 @@ func (a *alibaba) answer(note *Request, out map[string]any, err error) reply {
 		if ae.gateway {
 			out = map[string]any{"Code": ae.code, "Message": ae.message, "RequestId": note.RequestID, "HostId": note.Host}
 		}
+	}
+	if out == nil {
+		return rep
 	}
 	body, err := json.Marshal(out)
 	if err != nil {

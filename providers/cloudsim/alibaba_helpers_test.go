@@ -228,8 +228,9 @@ func (c *ackClient) read(res *http.Response) answer {
 	require.NoError(c.t, res.Body.Close())
 	require.NotEmpty(c.t, res.Header.Get("X-Acs-Request-Id"))
 	a := answer{}
-	require.NoError(c.t, json.Unmarshal(raw, &a), "%s", raw)
-	c.raw = raw
+	if c.raw = raw; len(raw) > 0 {
+		require.NoError(c.t, json.Unmarshal(raw, &a), "%s", raw)
+	}
 	if code := a.ackCode(); code != "" {
 		require.NotEqual(c.t, http.StatusOK, res.StatusCode)
 		a["status"] = res.StatusCode

@@ -49,13 +49,11 @@ func (a *alibaba) deleteNodes(c *acCall) (map[string]any, error) {
 	return map[string]any{"cluster_id": t.cluster.ID, "task_id": t.id, "request_id": c.request}, nil
 }
 
-// removeNodes is RemoveClusterNodes, the deprecated form: the same, with no task
-// id in the answer.
+// removeNodes is RemoveClusterNodes, the deprecated form: the same, with nothing
+// in the answer.
 func (a *alibaba) removeNodes(c *acCall) (map[string]any, error) {
-	if _, err := a.deleteByName(c); err != nil {
-		return nil, err
-	}
-	return map[string]any{}, nil
+	_, err := a.deleteByName(c)
+	return nil, err
 }
 
 func (a *alibaba) deleteByName(c *acCall) (*acTask, error) {

@@ -207,7 +207,7 @@ func (a *alibaba) steer(c *acCall, states []string, act func(*acTask)) (map[stri
 	if t.pool != nil {
 		c.entry.Group = t.pool.ID
 	}
-	return map[string]any{}, nil
+	return nil, nil
 }
 
 func (a *alibaba) pauseTask(c *acCall) (map[string]any, error) {
