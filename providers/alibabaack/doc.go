@@ -17,6 +17,13 @@
 // lies over the pools, so a snapshot then counts those nodes in both. From it the
 // adapter chooses nodes of the default pool only; others go when they are named.
 //
+// # How nodes leave
+//
+// Pods are moved away first and pay-as-you-go machines are given back; params
+// drain_node, release_node and concurrency say otherwise. Prepaid machines are
+// never chosen: they would leave the cluster and go on costing. A person may name
+// them, and the quote then says so.
+//
 // # Where the sources disagree
 //
 // worker_data_disks[].size and encrypted are texts, as the SDK types them; the

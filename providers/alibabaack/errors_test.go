@@ -233,6 +233,23 @@ func TestNotSent(t *testing.T) {
 	})
 }
 
+// Every call ends by itself and is made once, whatever it is.
+func TestCallsAreBoundedAndSingle(t *testing.T) {
+	p := newBench(t).p.(*provider)
+	for m, limit := range map[mode]time.Duration{read: readLimit, ask: readLimit, write: writeLimit} {
+		w, err := p.newWire(exchange{"X", m, rate}, keys{"a", "b", "c"}, p.ack)
+		require.NoError(t, err)
+		require.Nil(t, w.options.Autoretry)
+		have := w.client.ReadTimeout
+		if w.options.ReadTimeout != nil {
+			have = w.options.ReadTimeout
+		}
+		require.Equal(t, int(limit.Milliseconds()), value(have))
+		require.NotSame(t, w.fresh(), w.fresh(), "the SDK writes to a config")
+	}
+	require.NotEqual(t, readLimit, writeLimit, "or changes and reads would share their connections")
+}
+
 // A change has a connection of its own, so that one that was closed while it
 // was kept can't put it in doubt; reads share theirs.
 func TestChangesOpenTheirOwnConnection(t *testing.T) {

@@ -97,6 +97,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.status = http.StatusOK
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Acs-Request-Id", "by-header")
 	if a.location != "" {
 		w.Header().Set("Location", a.location)
 	}

@@ -44,9 +44,7 @@ func phaseOf(state string, pools []pool, mine []namedGroup) (providers.Phase, st
 		phase = providers.Busy
 	}
 	for _, p := range pools {
-		named := slices.ContainsFunc(mine, func(g namedGroup) bool {
-			return g.id == p.id || p.isDefault && (g.id == allWorkers || g.id == ensWorkers)
-		})
+		named := slices.ContainsFunc(mine, func(g namedGroup) bool { return concerns(g.id, p) })
 		if !named || p.state == "" || strings.EqualFold(p.state, poolActive) {
 			continue
 		}
@@ -56,6 +54,12 @@ func phaseOf(state string, pools []pool, mine []namedGroup) (providers.Phase, st
 		}
 	}
 	return phase, state
+}
+
+// concerns reports whether a group's new nodes go into a pool, as far as that is
+// known.
+func concerns(id string, p pool) bool {
+	return id == p.id || p.isDefault && (id == allWorkers || id == ensWorkers)
 }
 
 // poolGroup is a pool with its nodes. The count is the pool's own, less the
@@ -120,12 +124,14 @@ func settle(g providers.Group) providers.Group {
 func warnings(id string, pools []pool, mine []namedGroup) []providers.Text {
 	var out []providers.Text
 	for _, p := range pools {
-		if a := p.sdk.AutoScaling; p.id == id && a != nil && value(a.Enable) {
-			out = append(out, providers.Text{
-				EN: fmt.Sprintf("Autoscaling is on for node pool %s (%d to %d nodes): it may undo this change.", id, value(a.MinInstances), value(a.MaxInstances)),
-				ZH: fmt.Sprintf("节点池 %s 已开启自动伸缩（%d 到 %d 个节点）：本次变更可能被其撤销。", id, value(a.MinInstances), value(a.MaxInstances)),
-			})
+		a := p.sdk.AutoScaling
+		if a == nil || !value(a.Enable) || !concerns(id, p) {
+			continue
 		}
+		out = append(out, providers.Text{
+			EN: fmt.Sprintf("Autoscaling is on for node pool %s (%d to %d nodes): it may undo this change.", p.id, value(a.MinInstances), value(a.MaxInstances)),
+			ZH: fmt.Sprintf("节点池 %s 已开启自动伸缩（%d 到 %d 个节点）：本次变更可能被其撤销。", p.id, value(a.MinInstances), value(a.MaxInstances)),
+		})
 	}
 	for _, g := range mine {
 		if g.id != id || g.form == poolForm {

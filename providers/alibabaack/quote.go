@@ -228,7 +228,7 @@ func (p *provider) quoteOf(c providers.Change, amount decimal.Decimal, currency 
 		return q
 	}
 	q.Committed = amount
-	q.Monthly = amount.DivRound(decimal.NewFromInt(int64(c.Months)), 4)
+	q.Monthly = amount.DivRound(decimal.NewFromInt(int64(max(c.Months, 1))), 4)
 	q.Hourly = q.Monthly.DivRound(decimal.NewFromInt(providers.HoursPerMonth), 4)
 	return q
 }

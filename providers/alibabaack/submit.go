@@ -97,6 +97,11 @@ func (p *provider) change(ctx context.Context, r request) (providers.Operation, 
 		}
 		body, _ := result["body"].(map[string]any)
 		op := providers.Operation{RequestID: requestID(body)}
+		if headers, _ := result["headers"].(map[string]any); op.RequestID == "" {
+			// All that ScaleClusterNodePool says in the body is the task.
+			id, _ := headers["x-acs-request-id"].(string)
+			op.RequestID = cut(id, 100)
+		}
 		switch id := body["task_id"].(type) {
 		case string:
 			op.ID = strings.TrimSpace(id)

@@ -74,7 +74,7 @@ func TestPoolSendsACount(t *testing.T) {
 	b.always("ScaleClusterNodePool", answer{status: http.StatusAccepted, body: `{"task_id":"T-1"}`})
 	op, err := b.submit(t, change("workers", 2))
 	require.NoError(t, err)
-	require.Equal(t, providers.Operation{ID: "T-1", AcceptedAt: noon}, op)
+	require.Equal(t, providers.Operation{ID: "T-1", RequestID: "by-header", AcceptedAt: noon}, op)
 	c := b.of("ScaleClusterNodePool")[0]
 	require.Equal(t, "POST /clusters/c1/nodepools/np1", c.method+" "+c.path)
 	require.JSONEq(t, `{"count":2}`, c.raw)
