@@ -147,7 +147,9 @@ func (c *ackClient) send(ctx context.Context, what, body string) (*http.Response
 	require.NoError(c.t, err)
 	var pairs []string
 	for _, k := range slices.Sorted(maps.Keys(q)) {
-		pairs = append(pairs, k+"="+q.Get(k))
+		for _, v := range q[k] {
+			pairs = append(pairs, k+"="+v)
+		}
 	}
 	resource, address := path, c.url+path
 	if len(pairs) > 0 {
@@ -181,8 +183,8 @@ func (c *ackClient) price(version string, params map[string]string) answer {
 		q.Set(k, v)
 	}
 	host, stamp := strings.TrimPrefix(c.url, "http://"), c.at.UTC().Format("2006-01-02T15:04:05Z")
-	h := map[string]string{"host": host, "x-acs-action": "DescribePrice", "x-acs-version": version}
-	if c.style == "v2" {
+	h := map[string]string{}
+	if c.style == "v2" { // everything travels in the query
 		for k, v := range map[string]string{
 			"Action": "DescribePrice", "Version": version, "Format": "json", "AccessKeyId": c.id, "SignatureMethod": "HMAC-SHA1",
 			"SignatureVersion": "1.0", "SignatureNonce": c.nonce(), "Timestamp": stamp,
@@ -197,7 +199,10 @@ func (c *ackClient) price(version string, params map[string]string) answer {
 		q.Set("Signature", rpcSignature(c.key, http.MethodPost, q))
 		maps.Copy(q, c.query)
 	} else {
-		h["x-acs-date"], h["x-acs-signature-nonce"], h["x-acs-content-sha256"] = stamp, c.nonce(), sum("")
+		h = map[string]string{
+			"host": host, "x-acs-action": "DescribePrice", "x-acs-version": version, "x-acs-date": stamp,
+			"x-acs-signature-nonce": c.nonce(), "x-acs-content-sha256": sum(""),
+		}
 		for k, v := range c.header {
 			if h[k] = v; v == "" {
 				delete(h, k)

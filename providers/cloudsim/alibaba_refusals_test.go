@@ -79,7 +79,7 @@ func TestAckRefusals(t *testing.T) {
 	const bad, missing = "InvalidParameter", "MissingParameter"
 	tests := []struct{ name, what, body, want string }{
 		{"unknown cluster", "GET DescribeClusterDetail /clusters/none", "", "ErrorClusterNotFound"},
-		{"query nobody asked for", "GET DescribeClusterDetail /clusters/" + web + "?x=1", "", bad},
+		{"a page twice", "GET DescribeClustersV1 /api/v1/clusters?page_size=5&page_size=6", "", bad},
 		{"pools of unknown", "GET DescribeClusterNodePools /clusters/none/nodepools", "", "ErrorClusterNotFound"},
 		{"pools by another name", "GET DescribeClusterNodePools /clusters/" + web + "/nodepools?nodepool_name=x", "", bad},
 		{"unknown pool", "GET DescribeClusterNodePoolDetail /clusters/" + web + "/nodepools/none", "", "ErrorNodePoolNotFound"},
@@ -92,6 +92,7 @@ func TestAckRefusals(t *testing.T) {
 		{"nodes, page in words", nodes("pageNumber=one"), "", bad},
 		{"nodes, snake case", nodes("page_size=10"), "", bad},
 		{"nodes, unknown state", nodes("state=ready"), "", bad},
+		{"nodes of unknown", "GET DescribeClusterNodes /clusters/none/nodes", "", "ErrorClusterNotFound"},
 		{"nodes of unknown pool", nodes("nodepool_id=none"), "", "ErrorNodePoolNotFound"},
 		{"tasks of unknown", "GET DescribeClusterTasks /clusters/none/tasks", "", "ErrorClusterNotFound"},
 		{"tasks, large page", "GET DescribeClusterTasks /clusters/" + web + "/tasks?page_size=51", "", bad},
@@ -124,6 +125,7 @@ func TestAckRefusals(t *testing.T) {
 		{"desired as text", setCall, `{"scaling_group":{"desired_size":"5"}}`, bad},
 		{"desired and another", setCall, `{"scaling_group":{"desired_size":5,"instance_types":["ecs.c5.xlarge"]}}`, bad},
 		{"desired and autoscaling", setCall, `{"scaling_group":{"desired_size":5},"auto_scaling":{"enable":true}}`, bad},
+		{"desired of unknown", strings.Replace(setCall, web, "none", 1), `{"scaling_group":{"desired_size":5}}`, "ErrorClusterNotFound"},
 		{"desired below none", setCall, `{"scaling_group":{"desired_size":-1}}`, bad},
 		{"desired 501 more", setCall, `{"scaling_group":{"desired_size":505}}`, bad},
 		{"desired of an autoscaled pool", strings.Replace(setCall, workers, "npauto", 1), `{"scaling_group":{"desired_size":5}}`, bad},
@@ -260,6 +262,30 @@ func TestAckRefusals(t *testing.T) {
 	for _, cl := range c.must("GET DescribeClustersV1 /api/v1/clusters", "").list("clusters") {
 		require.Equal(t, "running", cl["state"])
 	}
+}
+
+// A parameter that a call doesn't have is a mistake, not decoration.
+func TestAckUnknownQueryParameters(t *testing.T) {
+	sim := run(t, ackWorld)
+	c := newAckClient(t, sim)
+	id := c.grow(1)
+	for what, body := range map[string]string{
+		"GET DescribeClustersV1 /api/v1/clusters":                                          "",
+		"GET DescribeClusterDetail /clusters/" + web:                                       "",
+		"GET DescribeClusterNodePools /clusters/" + web + "/nodepools":                     "",
+		"GET DescribeClusterNodePoolDetail /clusters/" + web + "/nodepools/" + workers:     "",
+		"GET DescribeClusterNodes /clusters/" + web + "/nodes":                             "",
+		"GET DescribeClusterTasks /clusters/" + web + "/tasks":                             "",
+		"GET DescribeClusterEvents /clusters/" + web + "/events":                           "",
+		"GET DescribeTaskInfo /tasks/" + id:                                                "",
+		"POST PauseTask /tasks/" + id + "/pause":                                           "",
+		"DELETE RemoveNodePoolNodes /clusters/" + web + "/nodepools/" + workers + "/nodes": "",
+		"POST DeleteClusterNodes /clusters/" + web + "/nodes":                              `{"nodes":["n"]}`,
+		growCall: `{"count":1}`, setCall: `{"scaling_group":{"desired_size":5}}`, webCall: order(workerBody), edgeCall: order(edgeBody),
+	} {
+		require.Equal(t, "InvalidParameter", c.call(what+"?x=1", body).ackCode(), what)
+	}
+	require.Equal(t, 1, accepted(sim))
 }
 
 func TestAckMastersStay(t *testing.T) {

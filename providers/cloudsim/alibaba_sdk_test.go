@@ -197,15 +197,20 @@ func TestAckOfficialSDKPrices(t *testing.T) {
 	sim := run(t, func(o *cloudsim.Options) { o.Now = time.Now })
 	for _, algorithm := range []string{"ACS3-HMAC-SHA256", "v2"} {
 		t.Run(algorithm, func(t *testing.T) {
-			ask := func(secret, version string, query map[string]any) (string, error) {
+			form := false
+			ask := func(secret, version string, params map[string]any) (string, error) {
 				cfg := ackConfig(sim, secret)
 				cfg.SignatureAlgorithm = new(algorithm)
 				c, err := openapi.NewClient(cfg)
 				require.NoError(t, err)
+				req := &openapi.OpenApiRequest{Query: openapiutil.Query(params)}
+				if form {
+					req = &openapi.OpenApiRequest{Body: params}
+				}
 				res, err := c.CallApi(&openapi.Params{
 					Action: new("DescribePrice"), Version: new(version), Protocol: new("HTTPS"), Pathname: new("/"), Method: new("POST"),
 					AuthType: new("AK"), Style: new("RPC"), ReqBodyType: new("formData"), BodyType: new("json"),
-				}, &openapi.OpenApiRequest{Query: openapiutil.Query(query)}, &util.RuntimeOptions{})
+				}, req, &util.RuntimeOptions{})
 				if err != nil {
 					return "", err
 				}
@@ -219,6 +224,11 @@ func TestAckOfficialSDKPrices(t *testing.T) {
 			got, err := ask(cloudsim.DemoAccessKeySecret, "2014-05-26", node)
 			require.NoError(t, err)
 			require.Equal(t, "3.2752", got)
+			form = true
+			got, err = ask(cloudsim.DemoAccessKeySecret, "2014-05-26", node)
+			require.NoError(t, err, "the parameters may also travel in a form")
+			require.Equal(t, "3.2752", got)
+			form = false
 			_, err = ask("wrong", "2014-05-26", node)
 			refusedBy(t, err, "SignatureDoesNotMatch", 400)
 			got, err = ask(cloudsim.DemoAccessKeySecret, "2017-11-10", map[string]any{
