@@ -11,7 +11,18 @@ const (
 	DemoSecretKey = "scalebot-demo-secret-key"
 )
 
-// Demo is the world of the demo: the document's cluster emr-m620 in Guangzhou.
+// The keys of the demo's Huawei account, which open nothing but a Sim, its project
+// in cn-north-4, its own id, and the id of its cluster analytics.
+const (
+	DemoAK         = "HWAKSCALEBOTDEMO0001"
+	DemoSK         = "scalebot-demo-huawei-secret-key"
+	DemoProjectID  = "0a1b2c3d4e5f40718293a4b5c6d7e8f9"
+	DemoDomainID   = "9f8e7d6c5b4a49382716f5e4d3c2b1a0"
+	DemoMRSCluster = "7f3a2c10-5d4e-4b8a-9c61-0e2f6a1b7d35"
+)
+
+// Demo is the world of the demo: the document's cluster emr-m620 in Guangzhou,
+// and the Hadoop cluster analytics in Beijing.
 //
 // Two more task nodes cost 3.36 CNY an hour, this customer's contract price
 // against a list price of 11.80, or 8,412 CNY for a prepaid month, so that one
@@ -19,7 +30,7 @@ const (
 // money.
 func Demo() World {
 	cny := decimal.RequireFromString
-	return World{Tencent: TencentWorld{
+	return World{Huawei: demoHuawei(), Tencent: TencentWorld{
 		Accounts: []TencentAccount{{Name: "data-gz", SecretID: DemoSecretID, SecretKey: DemoSecretKey}},
 		Machines: []TencentMachine{
 			{

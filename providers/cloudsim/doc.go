@@ -1,6 +1,9 @@
 // Package cloudsim is a set of local control planes that speak the clouds' real
 // wire protocols over real HTTP, for the demo and for tests. A cloud of the
-// World answers the cloud's own SDK; today that is Tencent Cloud EMR.
+// World answers the cloud's own SDK:
+//
+//   - Tencent Cloud EMR
+//   - Huawei Cloud MRS, with the prices of BSS and what its SDK asks IAM
 //
 // It is written from the vendors' documents and from wire traces alone and
 // imports neither an adapter nor an SDK, so that an adapter that works against

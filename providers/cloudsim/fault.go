@@ -34,7 +34,8 @@ const (
 	// Garbage does what was asked and answers 200 with a cut-off body.
 	Garbage FaultKind = "garbage"
 	// FlowFails lets the next operation fail at Fault.Stage with Fault.Reason.
-	// A failed scale-out leaves the cluster unusable until ClearFaults.
+	// A failed scale-out leaves a Tencent cluster unusable until ClearFaults; a
+	// Huawei one runs on and says in scale that the last scaling failed.
 	FlowFails FaultKind = "flow-fails"
 	// FlowBlocked stops the next operation at Fault.Stage until the fault is cleared.
 	FlowBlocked FaultKind = "flow-blocked"

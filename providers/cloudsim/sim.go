@@ -22,6 +22,7 @@ const maxBody = 10 << 20
 // accounts is not there at all.
 type World struct {
 	Tencent TencentWorld
+	Huawei  HuaweiWorld
 }
 
 // Options is everything a Sim needs from its caller.
@@ -99,6 +100,7 @@ type reply struct {
 	status int
 	kind   string // Content-Type
 	body   []byte
+	header map[string]string // further headers, e.g. where a cloud puts its request id
 	delay  time.Duration
 	drop   bool // close the connection with no answer
 	hang   bool // never answer
@@ -130,6 +132,13 @@ func New(o Options) (*Sim, error) {
 		}
 		s.clouds = append(s.clouds, t)
 	}
+	if len(o.World.Huawei.Accounts) > 0 {
+		h, err := newHuawei(s, o.World.Huawei, o.Stages)
+		if err != nil {
+			return nil, fmt.Errorf("cloudsim: huawei: %w", err)
+		}
+		s.clouds = append(s.clouds, h)
+	}
 	if len(s.clouds) == 0 {
 		return nil, errors.New("cloudsim: the world has no account in any cloud")
 	}
@@ -137,7 +146,8 @@ func New(o Options) (*Sim, error) {
 }
 
 // Handler serves all clouds at once; a request is told apart by the headers its
-// cloud's SDK always sends. Requests of no known cloud get a plain 404.
+// cloud's SDK always sends, or by the path. Requests of no known cloud get a
+// plain 404.
 func (s *Sim) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Start serves Handler on a free port of 127.0.0.1 until ctx ends or Close is
@@ -324,6 +334,9 @@ func (s *Sim) deliver(w http.ResponseWriter, r *http.Request, rep reply) {
 		}
 	}
 	w.Header().Set("Content-Type", rep.kind)
+	for k, v := range rep.header {
+		w.Header().Set(k, v)
+	}
 	w.WriteHeader(rep.status)
 	_, _ = w.Write(rep.body) // the client is gone: nobody left to tell
 }
