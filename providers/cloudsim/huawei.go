@@ -282,7 +282,7 @@ func (h *huawei) answer(note *Request, out any, err error) reply {
 		note.Code, rep.status = he.code, he.status
 		switch {
 		case he.code == hwResultFailed:
-			out = map[string]any{"result": "failed"}
+			rep.status, out = http.StatusOK, map[string]any{"result": "failed"}
 		case strings.HasPrefix(he.code, "APIG"):
 			out = map[string]any{"error_msg": he.message, "error_code": he.code, "request_id": note.RequestID}
 		case h.world.Edition.CamelErrors && !strings.HasPrefix(he.code, "CBC."):
