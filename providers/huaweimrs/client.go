@@ -1,6 +1,7 @@
 package huaweimrs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -68,36 +69,29 @@ type provider struct {
 
 var _ providers.Provider = (*provider)(nil)
 
-// newProvider is called with a checked account.
-func newProvider(a providers.Account, env providers.Env, groups map[groupKey]group) (*provider, error) {
+// newProvider is called with a checked account, so its addresses are good; here
+// they only get the form that the SDK reads.
+func newProvider(a providers.Account, env providers.Env, groups map[groupKey]group) *provider {
 	p := &provider{
 		account: a, env: env, groups: groups,
 		transport: newTransport(),
 		project:   &lookup{given: a.ProjectID},
 		domain:    &lookup{given: a.DomainID},
-		mrsURL:    a.Endpoint, iamURL: a.IAMEndpoint, bssURL: a.PriceEndpoint,
 		// Two accounts of config with one key share one allowance at the cloud.
 		limitName: Name + "/" + a.Name,
 	}
-	if p.mrsURL == "" {
-		var err error
-		if p.mrsURL, err = ownEndpoint(a.Region); err != nil {
-			return nil, fmt.Errorf("account %s: region %s: %w", a.Name, a.Region, err)
-		}
+	if p.mrsURL, _ = endpointOf(a.Endpoint); p.mrsURL == "" {
+		p.mrsURL, _ = ownEndpoint(a.Region)
 	}
-	if p.iamURL == "" {
-		p.iamURL = ownIAM
-	}
-	if p.bssURL == "" {
-		p.bssURL = ownBSS
-	}
+	p.iamURL, _ = endpointOf(cmp.Or(a.IAMEndpoint, ownIAM))
+	p.bssURL, _ = endpointOf(cmp.Or(a.PriceEndpoint, ownBSS))
 	p.creds = newCredentials(a, p.transport)
 	if a.KeyID != "" {
 		sum := sha256.Sum256([]byte(a.KeyID.Reveal()))
 		p.limitName = Name + "/" + hex.EncodeToString(sum[:6])
 	}
 	p.scrub.add(a.KeyID.Reveal(), a.KeySecret.Reveal())
-	return p, nil
+	return p
 }
 
 func newTransport() http.RoundTripper {

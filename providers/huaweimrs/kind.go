@@ -98,7 +98,7 @@ func checkAccount(a providers.Account) []providers.Problem {
 	for _, e := range []struct{ key, value string }{
 		{"endpoint", a.Endpoint}, {"price_endpoint", a.PriceEndpoint}, {"iam_endpoint", a.IAMEndpoint},
 	} {
-		if err := checkEndpoint(e.value); err != nil {
+		if _, err := endpointOf(e.value); err != nil {
 			add(e.key, fmt.Sprintf("%s must be %v.", e.key, err))
 		}
 	}
@@ -131,26 +131,26 @@ func ownEndpoint(region string) (string, error) {
 	if len(r.Endpoints) == 0 {
 		return "", fmt.Errorf("region %s has no address", region)
 	}
-	return r.Endpoints[0], checkEndpoint(r.Endpoints[0])
+	return endpointOf(r.Endpoints[0])
 }
 
-// checkEndpoint accepts "" and scheme://host[:port]. The SDK drops a path
-// without a word, and the call would go to another place than config says
-// (reference section 1.1).
-func checkEndpoint(endpoint string) error {
+// endpointOf accepts "" and scheme://host[:port]. The SDK drops a path without a
+// word, and the call would go to another place than config says (reference
+// section 1.1); it also knows the scheme in lower case only.
+func endpointOf(endpoint string) (string, error) {
 	if endpoint == "" {
-		return nil
+		return "", nil
 	}
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Host == "":
-		return errors.New("scheme://host[:port], for example https://mrs.cn-north-4.myhuaweicloud.com")
+		return "", errors.New("scheme://host[:port], for example https://mrs.cn-north-4.myhuaweicloud.com")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("an address that begins with http:// or https://")
+		return "", errors.New("an address that begins with http:// or https://")
 	case (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return errors.New("scheme://host[:port] alone: a path, a query or a user name would be lost")
+		return "", errors.New("scheme://host[:port] alone: a path, a query or a user name would be lost")
 	}
-	return nil
+	return u.Scheme + "://" + u.Host, nil
 }
 
 // open builds the provider without speaking to the cloud.
@@ -177,7 +177,7 @@ func open(a providers.Account, env providers.Env) (providers.Provider, error) {
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("account %s: %w", a.Name, errors.Join(wrong...))
 	}
-	return newProvider(a, env, groups)
+	return newProvider(a, env, groups), nil
 }
 
 func problemError(p providers.Problem) error {
