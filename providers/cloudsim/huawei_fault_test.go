@@ -289,6 +289,8 @@ func TestHuaweiPartial(t *testing.T) {
 	require.Equal(t, "12000002", shrink(ids("resource_id", 0)).code(), "healthy")
 	require.Equal(t, "12000002", shrink(ids("id", 3)).code(), "the other id")
 	require.Equal(t, "12000002", shrink(ids("resource_id", 3, 3)).code())
+	set(t, sim, cloudsim.Fault{Kind: cloudsim.Refused, Action: "ShrinkCluster", Code: "12000013"})
+	require.Equal(t, "12000013", shrink(ids("resource_id", 3, 4)).code())
 	require.Equal(t, http.StatusOK, shrink(ids("resource_id", 3, 4)).status)
 	sim.Advance(100 * time.Second)
 	require.Equal(t, 3, c.size(taskGroup), "broken nodes never counted")
@@ -306,6 +308,9 @@ func TestHuaweiPartial(t *testing.T) {
 	c.resize(change(taskGroup, 1))
 	sim.Advance(time.Hour)
 	require.Equal(t, "12000068", c.resize(change(taskGroup, 1)).code())
+	require.Equal(t, http.StatusOK, shrink(`{"node_group_name":"task_node_default_group","count":1,"force_delete":true}`).status, "force leaves that rule out")
+	sim.Advance(time.Hour)
+	require.Equal(t, []string{"ACTIVE", "ERROR"}, statuses(c.hosts(taskGroup)))
 	sim.ClearFaults()
 	require.Equal(t, http.StatusOK, c.resize(change(taskGroup, 1)).status, "ClearFaults takes broken nodes away")
 }

@@ -30,8 +30,11 @@ func hwSign(method, path, query string, headers map[string]string, body, ak, sk 
 	for _, n := range names {
 		block.WriteString(n + ":" + headers[n] + "\n")
 	}
-	signed := strings.Join(names, ";")
-	canonical := method + "\n" + path + "/\n" + query + "\n" + block.String() + "\n" + signed + "\n" + sum(body)
+	signed, payload := strings.Join(names, ";"), headers["x-sdk-content-sha256"]
+	if payload == "" {
+		payload = sum(body)
+	}
+	canonical := method + "\n" + path + "/\n" + query + "\n" + block.String() + "\n" + signed + "\n" + payload
 	m := hmac.New(sha256.New, []byte(sk))
 	m.Write([]byte("SDK-HMAC-SHA256\n" + headers["x-sdk-date"] + "\n" + sum(canonical)))
 	return "SDK-HMAC-SHA256 Access=" + ak + ", SignedHeaders=" + signed + ", Signature=" + hex.EncodeToString(m.Sum(nil))

@@ -8,7 +8,8 @@ import (
 )
 
 // Keys of the stages of MRS's operations, for Options.Stages. The times are of
-// this world; the vendor gives none.
+// this world; the vendor gives none. The wait before the state turns is the first
+// stage, also for the faults that name one; the last is the fifth.
 const (
 	StageMRSAccepted   = "mrs_accepted"     // 6 s; taken, and the cluster still says running
 	StageMRSPrepare    = "mrs_prepare"      // 20 s

@@ -36,6 +36,7 @@ func TestHuaweiScalingRefusals(t *testing.T) {
 		{"no instances", `"scale_type":"scale_out"`, "12000002", nil},
 		{"no scale_type", `"instances":1`, "12000002", nil},
 		{"unknown scale_type", `"scale_type":"grow","instances":1`, "12000002", nil},
+		{"another node_id", change(taskGroup, 1) + `,"node_id":"node_1"`, "12000002", nil},
 		{"zero", out + `"instances":0`, "12000002", nil},
 		{"negative", out + `"instances":-1`, "12000002", nil},
 		{"negative as text", out + `"instances":"-1"`, "12000002", nil},
@@ -114,6 +115,7 @@ func TestHuaweiScalingJustInside(t *testing.T) {
 		"instances as text":            {`"scale_type":"scale_out","node_group":"task_node_default_group","instances":"2"`, nil},
 		"no group means core":          {`"scale_type":"scale_out","instances":1`, nil},
 		"an empty group means core":    {`"scale_type":"scale_out","node_group":"","instances":1`, nil},
+		"flag as the SDK's text":       {change(taskGroup, 1) + `,"skip_bootstrap_scripts":"true"`, nil},
 		"names on a scale-out ignored": {change(taskGroup, 1) + `,"server_ids":["x","y"]`, nil},
 		"the only core group":          {change(coreGroup, 1), huaweiWorld(func(w *cloudsim.HuaweiWorld) { w.Clusters[0].Groups[1].Name = "core_node_analysis_group" })},
 		"a group's own name":           {change("core_node_analysis_group", 1), huaweiWorld(func(w *cloudsim.HuaweiWorld) { w.Clusters[0].Groups[1].Name = "core_node_analysis_group" })},
@@ -134,6 +136,59 @@ func TestHuaweiScalingJustInside(t *testing.T) {
 			require.Equal(t, before+e.Delta, c.size(e.Group))
 		})
 	}
+}
+
+func TestHuaweiBodies(t *testing.T) {
+	sim := run(t, nil)
+	c := newHuaweiClient(t, sim)
+	for _, body := range []string{
+		``, `{`, `[]`, `{}`, `{"parameters":null}`, `{"parameters":[]}`, `{"parameters":{}} {}`,
+		`{"parameters":{"node_id":"node_orderadd",` + change(taskGroup, 1) + `},"previous_values":{"plan_id":"p"}}`,
+		`{"parameters":{"node_id":"node_orderadd",` + change(taskGroup, 1) + `},"plan_id":"p"}`,
+		`{"parameters":{"node_id":"node_orderadd",` + change(taskGroup, 1) + `},"foo":1}`,
+	} {
+		require.Equal(t, "12000002", c.call(http.MethodPut, c.v1("/cluster_infos/{}"), "", body).code(), body)
+	}
+	require.Zero(t, accepted(sim))
+}
+
+// A hybrid cluster has two core and two task groups, which go by their own names.
+func TestHuaweiHybridCluster(t *testing.T) {
+	sim := run(t, huaweiWorld(func(w *cloudsim.HuaweiWorld) {
+		c := &w.Clusters[0]
+		core, task := c.Groups[1], c.Groups[2]
+		c.Kind, c.Groups = cloudsim.HuaweiHybrid, c.Groups[:1]
+		for _, kind := range []string{"_analysis_group", "_streaming_group"} {
+			core.Name, task.Name = "core_node"+kind, "task_node"+kind
+			c.Groups = append(c.Groups, core, task)
+		}
+	}))
+	c := newHuaweiClient(t, sim)
+	d := c.details()
+	require.Equal(t, 2, num(d["clusterType"]))
+	require.Equal(t, "6", d["coreNodeNum"], "of both groups")
+	require.Len(t, d.list("nodeGroups"), 3)
+	require.Len(t, d.list("taskNodeGroups"), 2)
+	require.Equal(t, "12000002", c.resize(change(taskGroup, 1)).code(), "which of the two?")
+	require.Equal(t, http.StatusOK, c.resize(change("task_node_analysis_group", 1)).status)
+	sim.Advance(time.Hour)
+	require.Equal(t, []int{3, 2}, []int{c.size("task_node_analysis_group"), c.size("task_node_streaming_group")})
+	require.Equal(t, "Analysis_Task", c.hosts("task_node_analysis_group")[0]["type"])
+	require.Equal(t, "12000002", c.resize(change("core_node_streaming_group", -1)).code(), "each keeps three")
+}
+
+// A cluster that never had task nodes lists no such group; its first ones make it.
+func TestHuaweiFirstTaskNodesMakeTheGroup(t *testing.T) {
+	sim := run(t, huaweiWorld(func(w *cloudsim.HuaweiWorld) { w.Clusters[0].Groups = w.Clusters[0].Groups[:2] }))
+	c := newHuaweiClient(t, sim)
+	require.Len(t, sim.State().Clusters[1].Groups, 2)
+	a := c.resize(change(taskGroup, 2) + `,"task_node_info":{"node_size":"c3.4xlarge.2.linux.bigdata"}`)
+	require.Equal(t, http.StatusOK, a.status, "all but the flavour may be left out: %v", a.answer)
+	sim.Advance(10 * time.Second)
+	require.Zero(t, c.size(taskGroup))
+	sim.Advance(time.Hour)
+	require.Equal(t, 2, c.size(taskGroup))
+	require.Equal(t, "c3.4xlarge.2.linux.bigdata", c.hosts(taskGroup)[0]["flavor"])
 }
 
 // The samples of the document are taken as they are printed.

@@ -40,8 +40,9 @@ func (h *huawei) expand(c *hwCall) (any, error) {
 	switch {
 	case p.Count < 1 || p.Count > 1_000_000:
 		return nil, hwRefuse(hwInvalid, "count %d", p.Count)
-	case g.count() == 0 && g.Flavor == "":
-		return nil, hwRefuse(hwInvalid, "%s has no flavour yet", g.Name)
+	case g.count() == 0 && (g.Flavor == "" || role(g.Name) == roleTask):
+		// Only version 1.1 can say what the first task nodes are to be.
+		return nil, hwRefuse(hwInvalid, "%s has no nodes to be like", g.Name)
 	}
 	if err := h.ready(cl, c.at, false); err != nil {
 		return nil, err

@@ -107,6 +107,17 @@ func (b bend) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.RoundTripper.RoundTrip(r)
 }
 
+// The guide lets a caller leave the body out of the signature, if it signs that.
+func TestHuaweiUnsignedPayload(t *testing.T) {
+	const body = `{"node_group_name":"task_node_default_group","count":1}`
+	for content, want := range map[string]string{"UNSIGNED-PAYLOAD": "", sum(body): "", sum("other"): "APIGW.0301"} {
+		sim := run(t, nil)
+		c := newHuaweiClient(t, sim)
+		c.signed["x-sdk-content-sha256"] = content
+		require.Equal(t, want, c.call(http.MethodPost, c.v2("expand"), "", body).code(), content)
+	}
+}
+
 func TestHuaweiKeyIsLockedAfterFiveFailures(t *testing.T) {
 	sim := run(t, nil)
 	good, bad := newHuaweiClient(t, sim), newHuaweiClient(t, sim)

@@ -28,6 +28,11 @@ func TestHuaweiV2Refusals(t *testing.T) {
 		{"first task nodes", "expand", `{"node_group_name":"task_node_default_group","count":1}`, "12000002", huaweiWorld(func(w *cloudsim.HuaweiWorld) {
 			w.Clusters[0].Groups[2].Count, w.Clusters[0].Groups[2].Flavor = 0, ""
 		})},
+		{"first task nodes of a known flavour", "expand", `{"node_group_name":"task_node_default_group","count":1}`, "12000002", huaweiWorld(func(w *cloudsim.HuaweiWorld) {
+			w.Clusters[0].Groups[2].Count = 0
+		})},
+		{"negative removal", "shrink", `{"node_group_name":"task_node_default_group","count":-1}`, "12000002", nil},
+		{"broken JSON", "shrink", `{`, "12000002", nil},
 		{"auto scaling", "expand", `{"node_group_name":"task_node_default_group","count":1}`, "12000124", huaweiWorld(func(w *cloudsim.HuaweiWorld) { w.Clusters[0].Groups[2].AutoScaled = true })},
 		{"neither count nor names", "shrink", `{"node_group_name":"task_node_default_group"}`, "12000002", nil},
 		{"count and names differ", "shrink", `{"node_group_name":"task_node_default_group","count":2,"resource_ids":["a"]}`, "12000002", nil},
