@@ -100,8 +100,10 @@ func newTransport() http.RoundTripper {
 		base = &http.Transport{Proxy: http.ProxyFromEnvironment}
 	}
 	t := base.Clone() // the SDK's own would ignore the proxy of the environment
-	t.MaxIdleConnsPerHost = 16
-	t.IdleConnTimeout = 30 * time.Second
+	// A kept connection that the cloud has just closed would put a change in doubt
+	// that nobody ever saw, and makes Go's transport repeat a read by itself. The
+	// calls are few, so each has a connection of its own.
+	t.DisableKeepAlives = true
 	// One request per connection at a time: the proof "not sent" rests on this
 	// transport's order of events, and HTTP/2 has a pool and repeats of its own.
 	t.Protocols = new(http.Protocols)
@@ -164,10 +166,9 @@ func (p *provider) bssService(domain string) service {
 	}, bss.BssClientBuilder}
 }
 
-// client is made per call with that call's keys and context; connections are
-// kept by the transport, which all share. It has one address, since the SDK
-// would turn to a second one by itself, and no timeout of its own: the context
-// has it.
+// client is made per call with that call's keys and context, which costs no
+// I/O. It has one address, since the SDK would turn to a second one by itself,
+// and no timeout of its own: the context has it.
 func (s service) client(k keys, x *exchange) (*hccore.HcHttpClient, error) {
 	cred, err := s.credential(k)
 	if err != nil {

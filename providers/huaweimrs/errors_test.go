@@ -178,6 +178,7 @@ func TestTransport(t *testing.T) {
 			providertest.Presentable(t, err, accessKey, secretKey)
 			_, err = b.p.Observe(context.Background(), here)
 			require.Equal(t, providers.Retry, providers.KindOf(err))
+			require.Len(t, b.of("ShowClusterDetails"), 2, "one of the submission, one here: the transport repeats no read")
 			providertest.Presentable(t, err, accessKey, secretKey)
 		})
 	}

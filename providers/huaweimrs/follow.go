@@ -48,7 +48,7 @@ func progressOf(sub providers.Submission, v view, age time.Duration) (providers.
 		}
 		return pr, nil
 	}
-	short := fmt.Sprintf("%d of %d nodes have %s", len(d.changed), abs(c.Delta), joinedOrLeft(c))
+	short := fmt.Sprintf("%d of %d nodes have %s; the group counts %d", len(d.changed), abs(c.Delta), joinedOrLeft(c), d.now)
 	switch v.Phase {
 	case providers.Busy:
 		return pr, nil

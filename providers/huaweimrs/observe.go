@@ -33,11 +33,11 @@ const (
 // view is one look at a cluster: the snapshot, and what following needs beside.
 type view struct {
 	providers.Snapshot
-	state  string
-	scale  string
-	stage  string
-	words  string            // the cloud's own on a failure; "" = none
-	status map[string]string // of each host, by its id
+	state      string
+	scale      string
+	stage      string
+	words      string            // the cloud's own on a failure; "" = none
+	hostStates map[string]string // by the host's id
 }
 
 // Observe reads the cluster and its hosts: one ShowClusterDetails and as many
@@ -64,10 +64,10 @@ func (p *provider) look(ctx context.Context, id string) (view, error) {
 func viewOf(c cluster, hosts []host) view {
 	v := view{
 		state: word(c.State), scale: word(c.Scale), stage: cut(string(c.Stage), maxWords), words: troubleOf(c),
-		status: make(map[string]string, len(hosts)),
+		hostStates: make(map[string]string, len(hosts)),
 	}
 	for _, h := range hosts {
-		v.status[string(h.ID)] = strings.ToUpper(string(h.Status))
+		v.hostStates[string(h.ID)] = strings.ToUpper(string(h.Status))
 	}
 	v.Name, v.Phase, v.Status, v.Charge = string(c.Name), phaseOf(v.state, v.scale), statusOf(c), chargeOf(c)
 	v.Groups = groupsOf(c, hosts, v.Charge)

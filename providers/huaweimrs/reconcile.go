@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"scalebot/providers"
 )
@@ -16,7 +17,7 @@ func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (pro
 	if err != nil {
 		return providers.Finding{}, err
 	}
-	f := compare(sub, v)
+	f := compare(sub, v, p.env.Now().Sub(sub.SentAt))
 	if f.State == providers.Accepted {
 		f.Operation.AcceptedAt = p.env.Now()
 	}
@@ -27,15 +28,19 @@ func unsure(en, zh string) providers.Finding {
 	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
 }
 
-// compare reads the cluster against the baseline.
-func compare(sub providers.Submission, v view) providers.Finding {
+// settled is how long after the send an accepted change shows at the latest, as
+// a rule (reference section 8). It changes what people read and no finding.
+const settled = 90 * time.Second
+
+// compare reads the cluster against the baseline, so long after the send.
+func compare(sub providers.Submission, v view, age time.Duration) providers.Finding {
 	c := sub.Change
 	d := differ(sub, v)
 	switch {
 	case d.exact(c):
 		return providers.Finding{State: providers.Accepted, Evidence: providers.Text{
-			EN: fmt.Sprintf("Since then exactly as many nodes as this change asks for have %s the group (%d before, %d now).", appearedOrLeft(c), d.before, d.now),
-			ZH: fmt.Sprintf("此后该组恰好有与本次变更数量一致的节点%s（之前 %d 个，现在 %d 个）。", appearedOrLeftZH(c), d.before, d.now),
+			EN: fmt.Sprintf("Exactly as many nodes as this change asks for (%d) have %s the group since.", d.moved(), appearedOrLeft(c)),
+			ZH: fmt.Sprintf("此后该组恰好有与本次变更数量一致的节点（%d 个）%s。", d.moved(), appearedOrLeftZH(c)),
 		}}
 	case v.Phase == providers.Gone:
 		return unsure("The cluster is gone ("+v.Status+").", "集群已销毁（"+v.Status+"）。")
@@ -49,7 +54,7 @@ func compare(sub providers.Submission, v view) providers.Finding {
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", v.Status))
 	case d.moved() > 0:
 		return unsure(
-			fmt.Sprintf("%d nodes have %s the group, which is not what was asked for (%+d).", d.moved(), appearedOrLeft(c), c.Delta),
+			fmt.Sprintf("The number of nodes that have %s the group since is %d, which is not what was asked for (%+d).", appearedOrLeft(c), d.moved(), c.Delta),
 			fmt.Sprintf("该组有 %d 个节点%s，与请求（%+d）不符。", d.moved(), appearedOrLeftZH(c), c.Delta))
 	case newFailure(sub, v):
 		return unsure(
@@ -59,6 +64,10 @@ func compare(sub providers.Submission, v view) providers.Finding {
 		return unsure(
 			fmt.Sprintf("The cluster is %s with %d nodes in the group (%d before), and the cloud has touched its record since: the change may be about to begin.", v.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个），且云平台此后更新过集群记录：变更可能即将开始。", v.Status, d.now, d.before))
+	case age < settled:
+		return unsure(
+			fmt.Sprintf("The cluster is %s with %d nodes in the group as before; a change that was taken may need a minute to show.", v.Status, d.now),
+			fmt.Sprintf("集群状态为 %s，该组仍有 %d 个节点；已接受的变更可能需要一分钟才会显现。", v.Status, d.now))
 	default:
 		return unsure(
 			fmt.Sprintf("The cluster is %s, its group has %d nodes (%d before) and its record is untouched: most likely the change was not taken, but that is no proof.", v.Status, d.now, d.before),
@@ -119,7 +128,7 @@ func differ(sub providers.Submission, v view) difference {
 		return d
 	}
 	for _, n := range is.Nodes {
-		switch status := v.status[n.ID]; {
+		switch status := v.hostStates[n.ID]; {
 		case has(was, n.ID):
 		case status == active:
 			d.changed = append(d.changed, n)
@@ -144,15 +153,9 @@ func (d difference) moved() int { return len(d.changed) + len(d.broken) + len(d.
 func (d difference) exact(c providers.Change) bool { return d.moved() == abs(c.Delta) }
 
 // reached reports whether a change that is known to be ours has all its nodes;
-// more than asked for are somebody else's and do no harm to its success. A count
-// that does not follow the machines yet is waited for.
+// more than asked for are somebody else's and do no harm to its success. A new
+// machine that the group does not count is not one of the cluster's yet; what is
+// gone is gone.
 func (d difference) reached(c providers.Change) bool {
-	switch {
-	case len(d.changed) < abs(c.Delta):
-		return false
-	case c.Adds():
-		return d.now >= d.before+c.Delta
-	default:
-		return d.now <= d.before+c.Delta
-	}
+	return len(d.changed) >= abs(c.Delta) && (!c.Adds() || d.now >= d.before+c.Delta)
 }

@@ -14,6 +14,7 @@ import (
 // What the cluster can prove about a lost answer. Absence is never a proof, and
 // nothing is sent to find out.
 func TestReconcileTable(t *testing.T) {
+	const untouched = "no proof"
 	for name, tc := range map[string]struct {
 		c    providers.Change
 		was  world // zero = idle, 3 core, 5 task
@@ -21,18 +22,18 @@ func TestReconcileTable(t *testing.T) {
 		want providers.FindingState
 		says string
 	}{
-		"added, idle again":                      {change("task", 2), world{}, world{cores: 3, tasks: 7}, providers.Accepted, "exactly as many"},
+		"added, idle again":                      {change("task", 2), world{}, world{cores: 3, tasks: 7}, providers.Accepted, "as many nodes as this change asks for (2)"},
 		"added, still at work":                   {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-out", extra: task2("BUILD", "BUILD")}, providers.Accepted, "appeared in"},
 		"added, one of them broken":              {change("task", 2), world{}, world{cores: 3, tasks: 5, extra: task2("ACTIVE", "ERROR")}, providers.Accepted, "appeared in"},
 		"core nodes added":                       {change("core", 1), world{}, world{cores: 4, tasks: 5}, providers.Accepted, "appeared in"},
-		"first task nodes":                       {change("task", 1), world{cores: 3}, world{cores: 3, tasks: 1}, providers.Accepted, "0 before, 1 now"},
+		"first task nodes":                       {change("task", 1), world{cores: 3}, world{cores: 3, tasks: 1}, providers.Accepted, "asks for (1)"},
 		"scaling out, nothing there yet":         {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-out"}, providers.Unsure, "somebody else's"},
 		"scaling out by its scale alone":         {change("task", 2), world{}, world{cores: 3, tasks: 5, scale: "scaling_out"}, providers.Unsure, "somebody else's"},
 		"scaling out, the first of two":          {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-out", extra: task2("BUILD")}, providers.Unsure, "somebody else's"},
 		"scaling the other way":                  {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-in"}, providers.Unsure, "when that ends"},
 		"busy with something else":               {change("task", 2), world{}, world{cores: 3, tasks: 5, scale: "scaling-up"}, providers.Unsure, "when that ends"},
 		"abnormal":                               {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "abnormal"}, providers.Unsure, "when that ends"},
-		"idle and untouched":                     {change("task", 2), world{}, world{cores: 3, tasks: 5}, providers.Unsure, "no proof"},
+		"idle and untouched":                     {change("task", 2), world{}, world{cores: 3, tasks: 5}, providers.Unsure, untouched},
 		"idle and touched":                       {change("task", 2), world{}, world{cores: 3, tasks: 5, updated: "2"}, providers.Unsure, "about to begin"},
 		"idle, failed since":                     {change("task", 2), world{}, world{cores: 3, tasks: 5, scale: "scaling-error", err: "sold out"}, providers.Unsure, "sold out"},
 		"one of two":                             {change("task", 2), world{}, world{cores: 3, tasks: 6}, providers.Unsure, "not what was asked for (+2)"},
@@ -41,13 +42,13 @@ func TestReconcileTable(t *testing.T) {
 		"gone":                                   {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "terminating"}, providers.Unsure, "gone"},
 		"removed":                                {change("task", -2), world{}, world{cores: 3, tasks: 3}, providers.Accepted, "left"},
 		"the named one removed":                  {named("task4"), world{}, world{cores: 3, tasks: 4}, providers.Accepted, "left"},
-		"another one removed":                    {named("task0"), world{}, world{cores: 3, tasks: 4}, providers.Unsure, "no proof"},
+		"another one removed":                    {named("task0"), world{}, world{cores: 3, tasks: 4}, providers.Unsure, untouched},
 		"one removed":                            {change("task", -2), world{}, world{cores: 3, tasks: 4}, providers.Unsure, "not what was asked for (-2)"},
 		"scaling in":                             {change("task", -2), world{}, world{cores: 3, tasks: 4, state: "scaling-in"}, providers.Unsure, "somebody else's"},
-		"idle, nothing removed":                  {change("task", -2), world{}, world{cores: 3, tasks: 5}, providers.Unsure, "no proof"},
+		"idle, nothing removed":                  {change("task", -2), world{}, world{cores: 3, tasks: 5}, providers.Unsure, untouched},
 		"core nodes went, the cloud picked":      {change("core", -2), world{cores: 5}, world{cores: 3}, providers.Accepted, "left"},
 		"more core nodes went than asked for":    {change("core", -1), world{cores: 5}, world{cores: 3}, providers.Unsure, "not what was asked for (-1)"},
-		"no core node went":                      {change("core", -1), world{cores: 5}, world{cores: 5}, providers.Unsure, "no proof"},
+		"no core node went":                      {change("core", -1), world{cores: 5}, world{cores: 5}, providers.Unsure, untouched},
 		"removed and one more that nobody asked": {named("task3"), world{}, world{cores: 3, tasks: 3}, providers.Accepted, "left"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +63,11 @@ func TestReconcileTable(t *testing.T) {
 				f, err := b.p.Reconcile(context.Background(), sub)
 				require.NoError(t, err)
 				require.Equal(t, tc.want, f.State, "%+v", f)
-				require.Contains(t, f.Evidence.EN, tc.says)
+				if tc.says == untouched && age < settled {
+					require.Contains(t, f.Evidence.EN, "may need a minute", "nobody is told too soon that nothing happened")
+				} else {
+					require.Contains(t, f.Evidence.EN, tc.says)
+				}
 				require.NotEmpty(t, f.Evidence.ZH)
 				require.NoError(t, f.Cause)
 				if f.State == providers.Accepted {
