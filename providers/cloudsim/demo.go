@@ -17,10 +17,21 @@ const (
 	DemoAccessKeySecret = "scalebot-demo-access-key-secret"
 )
 
+// The keys of the demo's Huawei account, which open nothing but a Sim, its project
+// in cn-north-4, its own id, and the id of its cluster analytics.
+const (
+	DemoAK         = "HWAKSCALEBOTDEMO0001"
+	DemoSK         = "scalebot-demo-huawei-secret-key"
+	DemoProjectID  = "0a1b2c3d4e5f40718293a4b5c6d7e8f9"
+	DemoDomainID   = "9f8e7d6c5b4a49382716f5e4d3c2b1a0"
+	DemoMRSCluster = "7f3a2c10-5d4e-4b8a-9c61-0e2f6a1b7d35"
+)
+
 // Demo is the world of the demo: Tencent's cluster emr-m620 in Guangzhou, from
-// its document, and Alibaba's clusters web and web-edge in Beijing.
+// its document, Alibaba's clusters web and web-edge and Huawei's cluster
+// analytics in Beijing.
 func Demo() World {
-	return World{Tencent: demoTencent(), Alibaba: demoAlibaba()}
+	return World{Tencent: demoTencent(), Alibaba: demoAlibaba(), Huawei: demoHuawei()}
 }
 
 // Two more task nodes of emr-m620 cost 3.36 CNY an hour, this customer's contract

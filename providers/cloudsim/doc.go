@@ -1,7 +1,10 @@
 // Package cloudsim is a set of local control planes that speak the clouds' real
 // wire protocols over real HTTP, for the demo and for tests. A cloud of the
-// World answers the cloud's own SDK; today those are Tencent Cloud EMR and
-// Alibaba Cloud ACK, the latter with the price services of ECS and ENS.
+// World answers the cloud's own SDK:
+//
+//   - Tencent Cloud EMR
+//   - Alibaba Cloud ACK, with the prices of ECS and ENS
+//   - Huawei Cloud MRS, with the prices of BSS and what its SDK asks IAM
 //
 // It is written from the vendors' documents and from wire traces alone and
 // imports neither an adapter nor an SDK, so that an adapter that works against

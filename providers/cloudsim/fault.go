@@ -36,8 +36,9 @@ const (
 	// Garbage does what was asked and answers 200 with a cut-off body.
 	Garbage FaultKind = "garbage"
 	// FlowFails lets the next operation fail at Fault.Stage with Fault.Reason.
-	// In Tencent's cloud a failed scale-out leaves the cluster unusable until
-	// ClearFaults, in Alibaba's it leaves failed nodes until then.
+	// A failed scale-out leaves a Tencent cluster unusable and an Alibaba pool with
+	// failed nodes until ClearFaults; a Huawei cluster runs on and says in scale
+	// that the last scaling failed.
 	FlowFails FaultKind = "flow-fails"
 	// FlowBlocked stops the next operation at Fault.Stage until the fault is cleared.
 	FlowBlocked FaultKind = "flow-blocked"

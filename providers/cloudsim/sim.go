@@ -24,6 +24,7 @@ const maxBody = 10 << 20
 type World struct {
 	Tencent TencentWorld
 	Alibaba AlibabaWorld
+	Huawei  HuaweiWorld
 }
 
 // Options is everything a Sim needs from its caller.
@@ -99,8 +100,8 @@ type exchange struct {
 // that a slow answer to one caller does not hold up the others.
 type reply struct {
 	status int
-	kind   string // Content-Type
-	header http.Header
+	kind   string      // Content-Type
+	header http.Header // further headers, e.g. where a cloud puts its request id
 	body   []byte
 	delay  time.Duration
 	drop   bool // close the connection with no answer
@@ -140,6 +141,13 @@ func New(o Options) (*Sim, error) {
 		}
 		s.clouds = append(s.clouds, a)
 	}
+	if len(o.World.Huawei.Accounts) > 0 {
+		h, err := newHuawei(s, o.World.Huawei, o.Stages)
+		if err != nil {
+			return nil, fmt.Errorf("cloudsim: huawei: %w", err)
+		}
+		s.clouds = append(s.clouds, h)
+	}
 	if len(s.clouds) == 0 {
 		return nil, errors.New("cloudsim: the world has no account in any cloud")
 	}
@@ -147,7 +155,8 @@ func New(o Options) (*Sim, error) {
 }
 
 // Handler serves all clouds at once; a request is told apart by the headers its
-// cloud's SDK always sends. Requests of no known cloud get a plain 404.
+// cloud's SDK always sends, or by the path. Requests of no known cloud get a
+// plain 404.
 func (s *Sim) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Start serves Handler on a free port of 127.0.0.1 until ctx ends or Close is

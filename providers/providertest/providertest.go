@@ -48,6 +48,9 @@ type Bench struct {
 	// Add and Remove are changes that fit the cluster, before Resolve. Remove
 	// names no nodes. A zero Remove.Delta: this cloud can't remove.
 	Add, Remove providers.Change
+	// CloudPicks says that the cloud itself chooses which nodes of Remove's group
+	// go: the plan then names none, and people can't name any.
+	CloudPicks bool
 	// Price is the exact quote that Add must have; a zero amount is not checked,
 	// but one of the amounts must be given.
 	Price providers.Quote
