@@ -363,8 +363,8 @@ func TestAckForcedStatus(t *testing.T) {
 		require.Equal(t, state, c.cluster(web)["state"])
 		require.Equal(t, "running", c.cluster(webEdge)["state"])
 		require.Equal(t, "ErrorClusterState", c.call(growCall, `{"count":1}`).ackCode())
-		require.False(t, huaweiState(t, sim).Usable)
-		require.Equal(t, strings.ReplaceAll(state, "_", " "), huaweiState(t, sim).StatusText)
+		require.False(t, sim.State().Clusters[1].Usable)
+		require.Equal(t, strings.ReplaceAll(state, "_", " "), sim.State().Clusters[1].StatusText)
 		require.True(t, sim.ClearFault(id))
 	}
 	for _, bad := range []string{"sleepy", "active"} {
@@ -407,7 +407,7 @@ func TestAckLedgerAndJournal(t *testing.T) {
 func TestAckStateAndSetCount(t *testing.T) {
 	sim := run(t, ackWorld)
 	c := newAckClient(t, sim)
-	s := huaweiState(t, sim)
+	s := sim.State().Clusters[1]
 	require.Equal(t, cloudsim.Alibaba, s.Cloud)
 	require.Equal(t, "ack-bj", s.Account)
 	require.Equal(t, "running", s.Status)
@@ -433,7 +433,7 @@ func TestAckStateAndSetCount(t *testing.T) {
 	id := c.grow(2)
 	require.NoError(t, sim.SetCount(web, workers, 0), "also while a task runs")
 	sim.Advance(180 * time.Second)
-	op := huaweiState(t, sim).Operation
+	op := sim.State().Clusters[1].Operation
 	require.Equal(t, id, op.ID)
 	require.Equal(t, "nodepool_scaleout", op.Name)
 	require.Equal(t, workers, op.Group)
@@ -443,17 +443,17 @@ func TestAckStateAndSetCount(t *testing.T) {
 	require.Equal(t, cloudsim.StageState{Name: "CreateInstances", Status: 2, Progress: 1}, op.Stages[0])
 	require.Equal(t, cloudsim.StageState{Name: "JoinNodes", Status: 1, Progress: 0.5}, op.Stages[2])
 	require.Equal(t, cloudsim.StageState{Name: "VerifyNodes"}, op.Stages[3])
-	s = huaweiState(t, sim)
+	s = sim.State().Clusters[1]
 	require.Equal(t, 1, s.Groups[0].Count)
 	require.Len(t, s.Groups[0].Nodes, 2)
 	require.False(t, s.Groups[0].Nodes[1].Started)
 	require.Empty(t, c.steer("Pause", id))
-	require.True(t, huaweiState(t, sim).Operation.Blocked, "paused shows like blocked")
+	require.True(t, sim.State().Clusters[1].Operation.Blocked, "paused shows like blocked")
 	require.Empty(t, c.steer("Cancel", id))
-	require.Nil(t, huaweiState(t, sim).Operation)
+	require.Nil(t, sim.State().Clusters[1].Operation)
 
 	set(t, sim, cloudsim.Fault{Kind: cloudsim.Partial, Nodes: 1})
 	c.grow(2)
 	sim.Advance(230 * time.Second)
-	require.Equal(t, 3, huaweiState(t, sim).Operation.Stages[2].Status, "partly done")
+	require.Equal(t, 3, sim.State().Clusters[1].Operation.Stages[2].Status, "partly done")
 }
