@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,6 +195,7 @@ func TestPageInBrowser(t *testing.T) {
 	b.Press(one + "[data-action=cancel]")
 	b.Until(`document.querySelector('#confirm').open`)
 	b.Shows("#confirm", "It ends.")
+	b.Shot("confirm")
 	b.Press("#confirm button[value=no]")
 	b.Until(`!document.querySelector('#confirm').open`)
 	b.Press(one + "[data-action=cancel]")
@@ -222,6 +225,7 @@ func TestPageInBrowser(t *testing.T) {
 	b.Shows("#thread .thread-list", "why?")
 	api("chat.postMessage", map[string]string{"channel": "C0DATA", "thread_ts": ts, "text": "because `rule` says so"})
 	b.Shows("#thread .thread-list", "because rule says so")
+	b.Until(`(x => x.scrollHeight - x.scrollTop - x.clientHeight < 2)(document.querySelector('.thread-list'))`)
 	b.Shows(one+".replies", "2 replies")
 	thread := s.Thread("C0DATA", ts)
 	require.Equal(t, "<@U0BOT> why?", thread[1].Text)
@@ -237,6 +241,9 @@ func TestPageInBrowser(t *testing.T) {
 	b.Press("[data-open=C0DATA]")
 	b.Type(".composer textarea", "/scale c")
 	b.Shows(".hints", "what there is")
+	require.LessOrEqual(t, pagetest.JS[float64](b, `document.querySelector('.hints').getBoundingClientRect().bottom`),
+		pagetest.JS[float64](b, `document.querySelector('.composer-box').getBoundingClientRect().top`), "the completion leaves what is typed in sight")
+	b.Shot("hints")
 	b.Type(".composer textarea", "\t")
 	b.Until(`document.querySelector('.composer textarea').value === '/scale clusters'`)
 	b.Clear(".composer textarea")
@@ -289,13 +296,152 @@ func TestPageDrawsRealCards(t *testing.T) {
 		}
 	}
 	require.Greater(t, n, 100)
-	b.Until(fmt.Sprintf("document.querySelectorAll('#messages .card').length === %d", n))
+	b.Until(fmt.Sprintf("document.querySelectorAll('#messages .message .blocks').length === %d", n))
 	require.Empty(t, pagetest.JS[[]string](b, `[...document.querySelectorAll('.b-unknown')].map(x => x.innerText)`))
-	require.Empty(t, pagetest.JS[[]string](b, `[...document.querySelectorAll('.card')].filter(x => x.scrollWidth > x.clientWidth).map(x => x.innerText)`), "nothing sticks out")
+	for _, width := range []int64{1440, 1024} {
+		b.Resize(width, 900)
+		require.Empty(t, b.SticksOut(), "%d wide", width)
+	}
+	for _, dark := range []bool{false, true} {
+		b.Dark(dark)
+		require.Empty(t, b.HardToRead(), "dark: %v", dark)
+	}
 	require.Equal(t, 0, pagetest.JS[int](b, `[...document.querySelectorAll('time')].filter(x => /[{}]/.test(x.innerText)).length`), "dates are filled in")
 	b.Press("[data-open=home]")
 	b.Shows("#messages.home", "/scale")
 	require.Equal(t, 0, pagetest.JS[int](b, `document.querySelectorAll('.b-unknown').length`))
 	require.Empty(t, b.Complaints())
 	b.Shot("home")
+}
+
+// fourClusters is what three clouds answer while a change runs in one of them.
+func fourClusters(t *testing.T) map[string]any {
+	t.Helper()
+	nodes := func(prefix string, n, started int) []map[string]any {
+		list := []map[string]any{}
+		for i := range n {
+			list = append(list, map[string]any{
+				"id": fmt.Sprintf("%s-%d", prefix, i), "name": fmt.Sprintf("%s-%04d", prefix, i), "ip": "10.0.0.4", "type": "S5.2XLARGE32",
+				"charge": "POSTPAID_BY_HOUR", "started": i < started,
+			})
+		}
+		return list
+	}
+	group := func(id string, n, started int) map[string]any {
+		return map[string]any{"id": id, "count": n, "type": "S5.2XLARGE32", "nodes": nodes(id, n, started)}
+	}
+	cluster := func(cloud, account, id, name, status string, usable bool, groups ...map[string]any) map[string]any {
+		return map[string]any{
+			"cloud": cloud, "account": account, "id": id, "name": name, "region": "cn-north-4", "status": "2", "status_text": status, "usable": usable, "groups": groups,
+		}
+	}
+	running := cluster("huawei-mrs", "mrs-n4", "7f3a9c02-51d4-4a7e-9a35-0f2c8d1be6aa", "analytics", "scaling-out", false,
+		group("master_node_default_group", 2, 2), group("core_node_default_group", 4, 4), group("task_node_default_group", 19, 18))
+	running["operation"] = map[string]any{
+		"id": "", "name": "scale_out", "group": "task_node_default_group", "delta": 2, "progress": 0.4, "blocked": false,
+		"stages": []map[string]any{{"name": "create virtual machines", "status": 2, "progress": 1}, {"name": "install components and start their roles on every new node", "status": 1, "progress": 0.3}, {"name": "start", "status": 0, "progress": 0}},
+	}
+	at := time.Date(2026, 11, 24, 9, 5, 0, 0, time.UTC)
+	return map[string]any{
+		"time": at, "clusters": []any{
+			cluster("tencent-emr", "data-gz", "emr-m620", "data-platform", "running", true, group("MASTER", 2, 2), group("COMMON", 3, 3), group("CORE", 3, 3), group("TASK", 7, 7)),
+			cluster("alibaba-ack", "ack-bj", "c82e6987e2961451182edacd74faf0000", "web", "running", true, group("np0123456789abcdef0123456789abcdef", 6, 6), group("legacy", 3, 3)),
+			cluster("alibaba-ack", "ack-bj", "Cccfd68c474454665ace07efce9240000", "web-edge", "failed", false, group("edge", 120, 119)),
+			running,
+		},
+		"faults": []any{
+			map[string]any{"id": 1, "kind": "sold-out", "cluster": "c82e6987e2961451182edacd74faf0000"},
+			map[string]any{"id": 2, "kind": "http-500", "cloud": "huawei-mrs", "times": -1},
+		},
+		"ledger": []any{
+			map[string]any{"n": 3, "time": at, "cloud": "huawei-mrs", "cluster": "7f3a9c02-51d4-4a7e-9a35-0f2c8d1be6aa", "group": "task_node_default_group", "delta": 2, "outcome": "accepted"},
+			map[string]any{
+				"n": 2, "time": at, "cloud": "alibaba-ack", "cluster": "c82e6987e2961451182edacd74faf0000", "action": "ScaleClusterNodePool", "outcome": "refused",
+				"code": "QuotaExceeded.InstanceTypeNotAvailableInThisZoneAtTheMoment", "token": "cf3b4a64-da9f-4c1b-8f1e-000000000000", "fault": "sold-out",
+			},
+			map[string]any{"n": 1, "time": at, "cloud": "tencent-emr", "cluster": "emr-m620", "group": "TASK", "delta": 2, "outcome": "duplicate", "operation": "19239", "duplicate_of": 1, "token": "cf3b4a64-da9f-4c1b-8f1e-000000000000"},
+		},
+	}
+}
+
+// clouds answers like the local clouds and remembers what it was told.
+type clouds struct {
+	mu    sync.Mutex
+	state map[string]any
+	told  []string
+}
+
+func (c *clouds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Method == http.MethodPost {
+		body, _ := io.ReadAll(r.Body)
+		c.told = append(c.told, filepath.Base(r.URL.Path)+" "+string(body))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(c.state)
+}
+
+func (c *clouds) last() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.told) == 0 {
+		return ""
+	}
+	return c.told[len(c.told)-1]
+}
+
+// TestPageShowsFourClusters gives the panel more than it has room for: it folds
+// what rests, and nothing is cut off or sticks out.
+func TestPageShowsFourClusters(t *testing.T) {
+	s := start(t, func(o *slacksim.Options) { o.World = demoWorld() })
+	connect(t, s, nil)
+	c := &clouds{state: fourClusters(t)}
+	b := pagetest.Open(t, serve(t, s, slacksim.PageOptions{Start: "U0ALICE", Clouds: c, Roles: map[string]string{"U0ALICE": "requester"}}))
+	const web, edge = `[data-cluster=c82e6987e2961451182edacd74faf0000]`, `[data-cluster=Cccfd68c474454665ace07efce9240000]`
+	unfolded := `[...document.querySelectorAll('.cluster[open]')].map(x => x.querySelector('strong').innerText)`
+	b.Shows(".cluster", "task_node_default_group")
+	require.Equal(t, []string{"emr-m620", "analytics"}, pagetest.JS[[]string](b, unfolded), "the first, and where something runs")
+	b.Shows(".cluster .group-count", "19 → 21")
+	b.Shows("#clouds .active", "http-500 · huawei-mrs · until cleared")
+	b.Shows("#clouds .entry", "web")
+	for _, size := range [][2]int64{{1440, 900}, {1024, 768}, {800, 1000}} {
+		b.Resize(size[0], size[1])
+		require.Empty(t, b.SticksOut(), "%d wide", size[0])
+		b.Shot(fmt.Sprintf("four-%d", size[0]))
+	}
+	b.Resize(1440, 900)
+
+	// What a person folds or unfolds stays so while the clouds move on.
+	b.Press(web + " summary")
+	b.Press("[data-cluster=emr-m620] summary")
+	b.Until(`document.querySelector('` + web + `').open && !document.querySelector('[data-cluster=emr-m620]').open`)
+	c.mu.Lock()
+	delete(c.state["clusters"].([]any)[3].(map[string]any), "operation")
+	c.mu.Unlock()
+	b.Until(`!document.querySelector('.op')`)
+	require.Equal(t, []string{"web", "analytics"}, pagetest.JS[[]string](b, unfolded))
+	b.Press(edge + " summary")
+	b.Shows(edge+" .dots", "90 +")
+	require.Equal(t, 30, pagetest.JS[int](b, `document.querySelectorAll('`+edge+` .dot').length`), "120 nodes are a number and thirty dots")
+
+	// Faults are set where the button is, say what will happen, and can be taken back.
+	b.Shows(web+" .armed", "the next request for nodes is refused")
+	b.Press(web + " [data-fault=sold-out]")
+	require.Eventually(t, func() bool { return c.last() == `clear {"id":1}` }, pagetest.Patience, pagetest.Pace, "pressing it again takes it back")
+	b.Press(web + " [data-fault=throttled]")
+	require.Eventually(t, func() bool {
+		return c.last() == `fault {"times":3,"kind":"throttled","cluster":"c82e6987e2961451182edacd74faf0000"}`
+	}, pagetest.Patience, pagetest.Pace)
+	b.Press(web + " [data-fault=outside]")
+	require.Eventually(t, func() bool {
+		return c.last() == `set {"cluster":"c82e6987e2961451182edacd74faf0000","group":"legacy","count":4}`
+	}, pagetest.Patience, pagetest.Pace)
+	b.Shot("four-unfolded")
+	for _, dark := range []bool{true, false} {
+		b.Dark(dark)
+		b.Shot(fmt.Sprintf("four-dark-%v", dark))
+		require.Empty(t, b.HardToRead(), "dark: %v", dark)
+	}
+	require.Empty(t, b.Complaints())
 }

@@ -62,6 +62,7 @@ function take(next) {
   if (first) listen();
   announce(before, st);
   draw();
+  if (!first) clouds?.poll(); // what the app just wrote about has happened there
 }
 
 function listen() {
@@ -138,11 +139,17 @@ function openHome() {
   draw();
 }
 
-function openThread(ts) {
+async function openThread(ts) {
   Object.assign(ui, { thread: ts, tab: 'thread' });
-  look();
+  await look();
   const parent = st.messages.find(m => m.ts === ts);
-  reply.set(parent?.bot_id ? '@' + st.app.bot_name + ' ' : '');
+  if (ui.thread === ts) reply.set(parent?.bot_id ? '@' + st.app.bot_name + ' ' : '');
+}
+
+function closeThread() {
+  ui.thread = '';
+  look();
+  composer.input.focus();
 }
 
 async function write(text, thread) {
@@ -234,7 +241,8 @@ const local = (o, name) => (language() === 'zh' && o[name + '_zh']) || o[name];
 
 function drawTop() {
   $('brand').textContent = st.title;
-  $('language').textContent = t('language');
+  $('language').replaceChildren(icon('globe'), t('language'));
+  $('language').title = t('languageTip');
   $('language').onclick = () => {
     setLanguage(language() === 'zh' ? 'en' : 'zh');
     composer.status.textContent = reply.status.textContent = '';
@@ -269,6 +277,7 @@ async function play(i) {
   await look();
   draw();
   composer.set(s.command);
+  composer.tell(t('ready'), 'ready');
 }
 
 function drawSide() {
@@ -288,7 +297,7 @@ function drawSide() {
     { key: 'people', sig: hash([people, st.me, language()]), el: () => h('div', { class: 'people', role: 'radiogroup', 'aria-label': t('youAre') }, people.map(u =>
       h('label', { class: 'person', data: { person: u.id } },
         h('input', { type: 'radio', name: 'me', value: u.id, checked: u.id === st.me, data: { focus: 'me-' + u.id }, onchange: () => switchUser(u.id) }),
-        avatar(u), h('span', { class: 'person-name' }, display(u)), h('span', { class: 'role' }, u.role)))) },
+        avatar(u), h('span', { class: 'person-lines' }, h('span', { class: 'person-name cut', title: display(u) }, display(u)), h('span', { class: 'role cut', title: u.role }, u.role))))) },
     title('channels', t('channels')),
     ...st.channels.filter(c => !c.im).map(c => item(c.id, c.id === st.channel && !ui.home, unread(c), () => openChannel(c.id), c.private ? icon('lock') : h('span', { class: 'sigil' }, '#'), c.name)),
     title('dms', t('direct')),
@@ -310,19 +319,43 @@ function drawHead() {
   }], x => x.el());
 }
 
+// welcome lists what can be tried, in an empty channel where any of it happens.
+function welcome() {
+  const offers = st.scenarios.map((s, i) => ({ ...s, i })).filter(s => !s.channel || s.channel === st.channel);
+  if (!offers.length || !here()?.member) return null;
+  return {
+    sig: hash([offers, language()]),
+    el: () => h('section', { class: 'welcome' }, h('h2', null, t('welcome')), h('ul', null, offers.map(s =>
+      h('li', null, h('button', { type: 'button', data: { play: s.i }, onclick: () => play(s.i) },
+        h('strong', null, local(s, 'title')), h('span', null, local(s, 'text'))))))),
+  };
+}
+
 let shown = '';
+
+// pinned: the newest message is in sight, and stays so when the window changes.
+let pinned = true;
+$('scroll').addEventListener('scroll', () => { pinned = atBottom(); }, { passive: true });
+new ResizeObserver(() => {
+  if (pinned && !ui.home) $('scroll').scrollTop = $('scroll').scrollHeight;
+}).observe($('scroll'));
+
+function atBottom() {
+  const box = $('scroll');
+  return box.scrollHeight - box.scrollTop - box.clientHeight < 120;
+}
 
 function drawCentre() {
   const where = [st.me, st.channel, ui.home].join();
   const box = $('scroll');
-  const bottom = where !== shown || box.scrollHeight - box.scrollTop - box.clientHeight < 120;
+  const bottom = where !== shown || atBottom();
   $('messages').className = ui.home ? 'home' : 'log';
   if (where !== shown) $('messages').replaceChildren();
   if (ui.home) {
     drawHome($('messages'), st.home, world, deeds);
   } else {
     const own = st.ephemerals.filter(e => e.channel === st.channel && !e.thread_ts);
-    drawMessages($('messages'), [...st.messages, ...own], world, deeds, { thread: false, fresh: where === shown });
+    drawMessages($('messages'), [...st.messages, ...own], world, deeds, { thread: false, fresh: where === shown, empty: welcome() });
   }
   if (ui.home ? where !== shown : bottom) box.scrollTop = ui.home ? 0 : box.scrollHeight;
   shown = where;
@@ -338,24 +371,27 @@ function drawCentre() {
 function drawRight() {
   $('right').hidden = !st.clouds && !ui.thread;
   $('frame').classList.toggle('narrow', $('right').hidden);
-  if (!st.clouds) ui.tab = 'thread';
-  const tabs = [...(st.clouds ? ['clouds'] : []), 'thread'];
-  reconcile($('tabs'), tabs.map(name => ({ key: name, sig: hash([ui.tab === name, language()]), name })), i => h('button', {
-    type: 'button', role: 'tab', id: 'tab-' + i.name, 'aria-selected': String(ui.tab === i.name), 'aria-controls': i.name, data: { focus: 'tab-' + i.name },
-    onclick: () => { ui.tab = i.name; draw(); },
-  }, t(i.name)));
+  const tabs = [...(st.clouds ? ['clouds'] : []), ...(ui.thread ? ['thread'] : [])];
+  if (!tabs.includes(ui.tab)) ui.tab = tabs[0];
+  reconcile($('tabs'), [
+    ...tabs.map(name => ({ key: name, sig: hash([ui.tab === name, language()]), el: () => h('button', {
+      type: 'button', role: 'tab', id: 'tab-' + name, 'aria-selected': String(ui.tab === name), 'aria-controls': name, data: { focus: 'tab-' + name },
+      onclick: () => { ui.tab = name; draw(); },
+    }, t(name)) })),
+    ...(ui.tab === 'thread' ? [{ key: 'close', sig: language(), el: () => h('button', { type: 'button', class: 'close', 'aria-label': t('closeThread'), title: t('closeThread'), onclick: closeThread }, icon('close')) }] : []),
+  ], i => i.el());
   $('clouds').hidden = ui.tab !== 'clouds';
   $('thread').hidden = ui.tab !== 'thread';
   if (st.clouds && !clouds) clouds = new Clouds($('clouds'));
   const list = $('thread').firstElementChild;
   const own = st.ephemerals.filter(e => e.channel === st.channel && e.thread_ts === ui.thread);
   const messages = ui.thread && st.thread ? [...st.thread, ...own] : [];
-  const bottom = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const bottom = list.dataset.of !== ui.thread || list.scrollHeight - list.scrollTop - list.clientHeight < 80;
   drawMessages(list, messages, world, deeds, { thread: true, fresh: list.dataset.of === ui.thread });
-  if (list.dataset.of === ui.thread && bottom) list.scrollTop = list.scrollHeight;
   list.dataset.of = ui.thread;
   reply.root.hidden = !messages.length || !here()?.member;
   reply.relabel();
+  if (bottom) list.scrollTop = list.scrollHeight; // once the box below has its size
 }
 
 look();

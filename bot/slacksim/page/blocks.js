@@ -105,14 +105,14 @@ function plan(b, world) {
     h('ul', { class: 'tasks' }, (b.tasks ?? []).map(x => task(x, world))));
 }
 
-// task is one line of a plan. The state stands in words too: visibly, unless the
-// title has its own after a dot.
+// task is one line of a plan. The state stands in words too, unless the title has
+// its own after a dot.
 function task(x, world) {
   const status = x.status ?? 'pending';
   const said = x.title.includes(' · ');
   return h('li', { class: 'task ' + status }, icon(status),
     h('div', { class: 'task-body' },
-      !x.hide_title && h('div', { class: 'task-title' }, x.title, h('span', { class: said ? 'unseen' : 'task-status' }, ' ' + t('status.' + status))),
+      !x.hide_title && h('div', { class: 'task-title' }, x.title, !said && h('span', { class: 'task-status' }, ' ' + t('status.' + status))),
       x.details && h('div', { class: 'task-details' }, rich(x.details, world)),
       x.output && h('div', { class: 'task-details' }, rich(x.output, world)),
       x.sources?.length > 0 && h('div', { class: 'task-details' }, x.sources.map(s => [link(s.url, s.text), ' ']))));

@@ -32,6 +32,7 @@ export class Composer {
     this.button.setAttribute('aria-label', t('send'));
     this.popup.setAttribute('aria-label', t('send'));
     if (!this.status.textContent) this.tell(t('keys'), 'quiet');
+    this.#size(); // what was written while the box was hidden could not be measured
   }
 
   set(text) {
@@ -66,12 +67,14 @@ export class Composer {
   }
 
   #size() {
+    if (!this.input.isConnected || !this.input.offsetParent) return;
     this.input.style.height = 'auto';
     this.input.style.height = Math.min(this.input.scrollHeight, 160) + 'px';
     this.button.classList.toggle('ready', this.input.value.trim() !== '');
   }
 
   #typed() {
+    if (this.status.classList.contains('ready')) this.tell(t('keys'), 'quiet');
     this.#size();
     const text = this.input.value;
     this.#shown = text && this.input.selectionStart === text.length ? this.#options.hints(text) : [];

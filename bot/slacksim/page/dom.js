@@ -65,7 +65,7 @@ export function hash(value) {
   return x.toString(36) + '.' + s.length;
 }
 
-const colours = ['#2b6cb0', '#b7791f', '#2f855a', '#9b2c2c', '#6b46c1', '#2c7a7b', '#b83280', '#4a5568'];
+const colours = ['#2b6cb0', '#975a16', '#2f855a', '#9b2c2c', '#6b46c1', '#2c7a7b', '#b83280', '#4a5568'];
 
 // avatar is a picture of a person: initials on a colour of their own.
 export function avatar(user, size) {
@@ -76,9 +76,9 @@ export function avatar(user, size) {
         svg('rect', { x: 13.5, y: 12, width: 5, height: 14, rx: 1.5, fill: '#2eb67d' }),
         svg('rect', { x: 21, y: 6, width: 5, height: 20, rx: 1.5, fill: '#36c5f0' })));
   }
-  const name = display(user);
+  const name = display(user).replace(/\(.*/, '') || '?'; // "Mei (finance)" is Mei
   const parts = name.split(/[\s._-]+/).filter(Boolean);
-  const letters = parts.length > 1 ? [...parts[0]][0] + [...parts[1]][0] : [...name].slice(0, /^[\x20-\x7e]/.test(name) ? 2 : 1).join('');
+  const letters = size === 'tiny' ? [...parts[0] ?? '?'][0] : parts.length > 1 ? [...parts[0]][0] + [...parts[1]][0] : [...parts[0] ?? '?'].slice(0, /^[\x20-\x7e]/.test(name) ? 2 : 1).join('');
   let sum = 0;
   for (const c of user?.id ?? '') sum = (sum * 31 + c.charCodeAt(0)) % 997;
   const el = h('span', { class: 'avatar ' + (size ?? ''), 'aria-hidden': 'true' }, letters.toUpperCase());
@@ -99,7 +99,12 @@ export function icon(name) {
     eye: [svg('path', { d: 'M2 10s3-5 8-5 8 5 8 5-3 5-8 5-8-5-8-5z', class: 'stroke' }), svg('circle', { cx: 10, cy: 10, r: 2.3, class: 'stroke' })],
     reply: [svg('path', { d: 'M3 4h14v9H9l-4 4v-4H3z', class: 'stroke' })],
     send: [svg('path', { d: 'M3 3l15 7-15 7 2.5-7z', class: 'fill' })],
+    globe: [svg('circle', { cx: 10, cy: 10, r: 7.5, class: 'stroke' }), svg('path', { d: 'M2.5 10h15M10 2.5c5 5 5 10 0 15M10 2.5c-5 5-5 10 0 15', class: 'stroke' })],
+    close: [svg('path', { d: 'M5 5l10 10M15 5L5 15', class: 'stroke' })],
     home: [svg('path', { d: 'M3 9.5L10 3l7 6.5V17h-4.5v-4h-5v4H3z', class: 'stroke' })],
   }[name];
-  return svg('svg', { viewBox: '0 0 20 20', class: 'icon ' + name, 'aria-hidden': 'true' }, draw);
+  const el = svg('svg', { viewBox: '0 0 20 20', class: 'icon i-' + name, 'aria-hidden': 'true' }, draw);
+  // All of them turn together, and one that is drawn anew goes on where it was.
+  if (name === 'in_progress') el.style.animationDelay = -(performance.now() % 1000) + 'ms';
+  return el;
 }

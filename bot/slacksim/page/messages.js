@@ -7,8 +7,18 @@ import { blocks, invites } from './blocks.js';
 
 const quick = ['white_check_mark', 'x', 'eyes'];
 
+// framed messages are told apart at a glance: all that the app builds of blocks,
+// but in a thread, where it writes its log, only cards.
+const framed = (m, where) => m.blocks?.length > 0 && (!where.thread || carded(m));
+const carded = m => (m.blocks ?? []).some(b => b.type === 'header' || b.type === 'plan');
+
+// headline is what a card is about and where it stands: a change of it flashes,
+// and the many small ones of its progress don't.
+const headline = m => hash(carded(m) ? m.blocks.find(b => b.type === 'header')?.text ?? '' : [m.text, m.blocks]);
+
 // drawMessages shows messages in order of time. where.thread: in the thread's
-// panel; where.fresh: the place was shown before, so what changes may flash.
+// panel; where.fresh: the place was shown before, so what changes may flash;
+// where.empty: {sig, el} to show instead of nothing.
 export function drawMessages(root, list, world, deeds, where) {
   const items = [];
   let day = '';
@@ -22,22 +32,33 @@ export function drawMessages(root, list, world, deeds, where) {
       last = null;
     }
     const user = m.from ? world.app.bot_user_id : m.user;
-    const follows = last && !m.from && !last.from && !m.bot_id && last.user === user && !m.deleted && at - new Date(last.at) < 300000;
+    const follows = last && !m.from && !last.from && !(m.bot_id && framed(m, where)) && last.user === user && !m.deleted && at - new Date(last.at) < 300000;
     const names = [...new Set(m.text.match(/[UWSC][A-Z0-9]{2,}/g) ?? [])].map(id => [world.user(id)?.name, world.group(id)?.users, world.channel(id)?.name]);
     items.push({
-      key: (m.from ? 'e' : 'm') + m.ts, body: hash([m.text, m.blocks]), sig: hash([m, follows, world.me, language(), names]),
-      el: changed => message(m, user, follows, world, deeds, where, changed),
+      key: (m.from ? 'e' : 'm') + m.ts, body: headline(m), sig: hash([m, follows, world.me, language(), names]),
+      el: () => message(m, user, follows, world, deeds, where),
     });
     last = m;
+    if (where.thread && m === sorted[0] && sorted.length > 1) {
+      items.push({ key: 'replies', sig: hash([sorted.length, language()]), el: () => h('div', { class: 'day left' }, h('span', null, t('replies', sorted.length - 1))) });
+      last = null;
+    }
   }
-  if (!sorted.length) items.push({ key: 'none', sig: language(), el: () => h('p', { class: 'nothing quiet' }, t(where.thread ? 'noThread' : 'empty')) });
-  const bodies = new Map([...root.children].map(n => [n.dataset.key, n.dataset.body]));
+  if (!sorted.length) items.push(where.empty ? { key: 'none', ...where.empty } : { key: 'none', sig: language(), el: () => h('p', { class: 'nothing quiet' }, t(where.thread ? 'noThread' : 'empty')) });
+  const before = new Map([...root.children].map(n => [n.dataset.key, { ...n.dataset }]));
   reconcile(root, items, i => {
-    const old = bodies.get(i.key);
-    const el = i.el(false);
+    const old = before.get(i.key);
+    const el = i.el();
     el.dataset.body = i.body ?? '';
-    if (where.fresh && old === undefined && i.body) el.classList.add('arrives');
-    if (where.fresh && old !== undefined && old !== i.body) el.classList.add('flash');
+    if (where.fresh && !old && i.body) el.classList.add('arrives');
+    // A flash goes on where it was if the card is drawn anew meanwhile.
+    const now = performance.now();
+    const since = old && where.fresh && old.body !== i.body ? now : Number(old?.flash ?? -Infinity);
+    if (now - since < 1300) {
+      el.dataset.flash = since;
+      el.classList.add('flash');
+      el.style.setProperty('--since', Math.round(since - now) + 'ms');
+    }
     return el;
   });
 }
@@ -50,7 +71,7 @@ function message(m, user, follows, world, deeds, where) {
   const content = list.length
     ? blocks(list, world, (e, b, values, button) => deeds.click(m, e, b, values, button))
     : h('div', { class: 'text' }, m.deleted ? h('em', { class: 'quiet' }, t('deleted')) : mrkdwn(m.text, world));
-  return h('article', { class: 'message' + (m.from ? ' private' : '') + (follows ? ' follows' : '') + (list.length && !m.from ? ' card' : ''), data: { ts: m.ts } },
+  return h('article', { class: 'message' + (m.from ? ' private' : '') + (follows ? ' follows' : '') + (!m.from && framed(m, where) ? ' card' : ''), data: { ts: m.ts } },
     m.from && h('div', { class: 'only' }, icon('eye'), t('onlyYou'), h('button', { class: 'plain', type: 'button', onclick: () => world.hide(m.ts) }, t('dismiss'))),
     h('div', { class: 'gutter' }, follows ? h('time', { class: 'quiet' }, clock(at)) : avatar(who, 'big')),
     h('div', { class: 'main' },

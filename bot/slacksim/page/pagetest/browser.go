@@ -270,6 +270,11 @@ func (b *Browser) Shot(name string) {
 	if dir == "" {
 		return
 	}
+	// Things at rest are what people look at.
+	patient(func() bool {
+		rest, err := run(b, chromedp.Evaluate[bool](`document.getAnimations().every(x => x.playState !== 'running' || x.effect.getTiming().iterations === Infinity)`))
+		return err != nil || rest
+	})
 	png, err := run(b, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), png, 0o600)
