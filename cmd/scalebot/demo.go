@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -79,7 +80,11 @@ redis: {url: "${DEMO_REDIS}"}
 http: {listen: ""}
 engine: {poll: {min: 500ms, max: 2s}, doubt: 40s}
 accounts:
-  data-gz: {provider: tencent-emr, region: ap-guangzhou, endpoint: "${DEMO_TENCENT}", secret_id: "${DEMO_ID}", secret_key: "${DEMO_KEY}"}
+  data-gz: {provider: tencent-emr, region: ap-guangzhou, endpoint: "${DEMO_CLOUDS}", secret_id: "${DEMO_ID}", secret_key: "${DEMO_KEY}"}
+  ack-bj:
+    {provider: alibaba-ack, region: cn-beijing, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", access_key_id: "${DEMO_ACK_ID}", access_key_secret: "${DEMO_ACK_KEY}"}
+  mrs-n4:
+    {provider: huawei-mrs, region: cn-north-4, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", project_id: "${DEMO_PROJECT}", domain_id: "${DEMO_DOMAIN}", access_key: "${DEMO_AK}", secret_key: "${DEMO_SK}"}
 clusters:
   emr-m620:
     account: data-gz
@@ -89,6 +94,54 @@ clusters:
     groups:
       task: {max: 20, max_step: 10, params: {soft_deploy_info: [1, 2], service_node_info: [7], yarn_node_label: CLOUD, enable_start_service_flag: true}}
       core: {min: 3, max: 12}
+  web:
+    account: ack-bj
+    id: c82e6987e2961451182edacd74faf0000
+    labels: {env: prod, team: web}
+    channels: [C0DATA]
+    groups:
+      workers: {node_pool: np0123456789, min: 2, max: 20, max_step: 10}
+      legacy:
+        api: scale-out-cluster
+        node_pool: np9876543210
+        max: 10
+        params:
+          key_pair: ops
+          vswitch_ids: [vsw-1]
+          worker_instance_types: [ecs.c5.xlarge]
+          worker_system_disk_category: cloud_efficiency
+          worker_system_disk_size: 120
+          worker_auto_renew_period: 1
+  web-edge:
+    account: ack-bj
+    id: Cccfd68c474454665ace07efce9240000
+    labels: {env: prod, team: web}
+    groups:
+      edge:
+        api: edge
+        charge: prepaid
+        term: 1m
+        max: 6
+        params:
+          ens_region_id: cn-beijing-cmcc-2
+          worker_instance_type: ens.sn1.tiny
+          worker_image_id: m-2QVLO2T8NYgm8CNQVg0000
+          ens_internet_charge_type: BandwidthByDay
+          login_password: "${DEMO_EDGE_PASSWORD}"
+          worker_system_disk_size: 20
+          worker_data_disk_size: 0
+          is_edge_worker: true
+          timeout_mins: 60
+  analytics:
+    account: mrs-n4
+    id: "${DEMO_MRS}"
+    labels: {env: prod, team: data}
+    channels: [C0DATA]
+    groups:
+      core: {node_group: core_node_default_group, min: 3, max: 10}
+      task: {node_group: task_node_default_group, max: 20}
+prices:
+  c6.4xlarge.4.linux.bigdata: {currency: CNY, hourly: 5.10, monthly: 2450}
 approvals:
   groups:
     leads: {usergroups: [S0LEADS]}
@@ -126,14 +179,24 @@ func newStage(ctx context.Context, speed float64) (*stage, error) {
 	}
 	env := map[string]string{
 		"DEMO_APP_TOKEN": s.slack.AppToken(), "DEMO_BOT_TOKEN": s.slack.BotToken(), "DEMO_SLACK": s.slack.APIURL(),
-		"DEMO_REDIS": "redis://" + s.redis.Addr() + "/0", "DEMO_TENCENT": s.clouds.URL(),
-		"DEMO_ID": cloudsim.DemoSecretID, "DEMO_KEY": cloudsim.DemoSecretKey,
+		"DEMO_REDIS": "redis://" + s.redis.Addr() + "/0", "DEMO_CLOUDS": s.clouds.URL(),
 	}
+	maps.Copy(env, demoKeys())
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	if s.cfg, err = config.Parse("demo.yaml", []byte(demoConfig), lookup, kinds()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// demoKeys are the credentials of the local clouds; they open nothing else.
+func demoKeys() map[string]string {
+	return map[string]string{
+		"DEMO_ID": cloudsim.DemoSecretID, "DEMO_KEY": cloudsim.DemoSecretKey,
+		"DEMO_ACK_ID": cloudsim.DemoAccessKeyID, "DEMO_ACK_KEY": cloudsim.DemoAccessKeySecret, "DEMO_EDGE_PASSWORD": "Demo-Edge-1234",
+		"DEMO_AK": cloudsim.DemoAK, "DEMO_SK": cloudsim.DemoSK, "DEMO_PROJECT": cloudsim.DemoProjectID,
+		"DEMO_DOMAIN": cloudsim.DemoDomainID, "DEMO_MRS": cloudsim.DemoMRSCluster,
+	}
 }
 
 func (s *stage) close() error {
@@ -199,6 +262,14 @@ func demoScenarios() []slacksim.Scenario {
 			Text: "Guests, bots and people of other companies are refused."},
 		{Title: "Lost answer", User: mei, Channel: opsRoom, Command: "/scale emr-m620 task +1",
 			Text: "First press “Lost answer” in the Clouds panel: the cloud accepts, the answer never comes, and nothing is sent twice."},
+		{Title: "A node pool on ACK", User: mei, Channel: opsRoom, Command: "/scale web workers +3",
+			Text: "Another cloud, the same road. While it runs the card offers Pause and Stop, where the cloud does."},
+		{Title: "Short of nodes", User: mei, Channel: opsRoom, Command: "/scale web workers +4",
+			Text: "First press “Partial” in the Clouds panel: fewer nodes come, and the card asks what to do about the rest."},
+		{Title: "An edge node", User: mei, Channel: opsRoom, Command: "/scale web-edge edge +1",
+			Text: "Prepaid by nature, so it needs finance and a lead; the card says that the call is phased out."},
+		{Title: "A task node out of MRS", User: mei, Channel: opsRoom, Command: "/scale analytics task -1",
+			Text: "Huawei's cloud gives no operation to follow: the bot compares nodes with what was there before."},
 		{Title: "中文", User: wang, Channel: opsRoom, Command: "/scale emr-m620 task ＋1 -- 月底补数",
 			Text: "Private answers follow each person's language; full-width signs are read as meant."},
 	}
@@ -210,6 +281,8 @@ func demoHints() []slacksim.Hint {
 		{Insert: "/scale emr-m620 task +2", Note: "add two nodes", NoteZH: "增加两个节点"},
 		{Insert: "/scale emr-m620 task +2 dry-run", Note: "price it, and say who would have to approve", NoteZH: "试算价格和审批人"},
 		{Insert: "/scale emr-m620 task -1", Note: "remove one node", NoteZH: "移除一个节点"},
+		{Insert: "/scale web workers =5", Note: "make it five", NoteZH: "调整为五个节点"},
+		{Insert: "/scale analytics task +2", Note: "add two task nodes", NoteZH: "增加两个任务节点"},
 		{Insert: "/scale status emr-m620", Note: "look at the cluster", NoteZH: "查看集群"},
 		{Insert: "/scale list", Note: "open requests", NoteZH: "未结束的请求"},
 		{Insert: "/scale clusters", Note: "what can be resized", NoteZH: "可以伸缩的集群"},

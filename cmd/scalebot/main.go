@@ -15,6 +15,8 @@ import (
 
 	"scalebot/bot/config"
 	"scalebot/providers"
+	"scalebot/providers/alibabaack"
+	"scalebot/providers/huaweimrs"
 	"scalebot/providers/tencentemr"
 )
 
@@ -63,7 +65,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // kinds is the table of clouds that this binary has.
-func kinds() providers.Registry { return providers.NewRegistry(tencentemr.Kind()) }
+func kinds() providers.Registry {
+	return providers.NewRegistry(tencentemr.Kind(), alibabaack.Kind(), huaweimrs.Kind())
+}
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{

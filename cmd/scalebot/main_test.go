@@ -159,8 +159,10 @@ func newSite(t *testing.T, edit func(string) string) *site {
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
 	s.env = append(os.Environ(),
 		"DEMO_APP_TOKEN="+s.slack.AppToken(), "DEMO_BOT_TOKEN="+s.slack.BotToken(), "DEMO_SLACK="+s.slack.APIURL(),
-		"DEMO_REDIS=redis://"+redistest.Start(t).Addr+"/0", "DEMO_TENCENT="+s.clouds.URL(),
-		"DEMO_ID="+cloudsim.DemoSecretID, "DEMO_KEY="+cloudsim.DemoSecretKey)
+		"DEMO_REDIS=redis://"+redistest.Start(t).Addr+"/0", "DEMO_CLOUDS="+s.clouds.URL())
+	for name, value := range demoKeys() {
+		s.env = append(s.env, name+"="+value)
+	}
 	return s
 }
 

@@ -48,11 +48,11 @@ type play struct {
 }
 
 func (p *play) all() error {
-	p.title("scalebot demo: the real bot on a local Slack, a local Tencent Cloud EMR and an embedded Redis")
+	p.title("scalebot demo: the real bot on a local Slack, three local clouds and an embedded Redis")
 	if err := p.until("the bot's two sockets", func() bool { return p.slack.Connections() >= 2 }); err != nil {
 		return err
 	}
-	for _, scene := range []func() error{p.cheap, p.prepaid, p.denied, p.mistyped} {
+	for _, scene := range []func() error{p.cheap, p.prepaid, p.denied, p.mistyped, p.otherClouds} {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -138,6 +138,42 @@ func (p *play) mistyped() error {
 		return d.Err
 	}
 	return p.private(mei)
+}
+
+// otherClouds are the same road on Alibaba Cloud and Huawei Cloud, all at once:
+// clusters don't wait for each other.
+func (p *play) otherClouds() error {
+	p.title("5. The same on Alibaba Cloud ACK and Huawei Cloud MRS, side by side")
+	var cards []string
+	for _, line := range []string{"web workers +3", "web-edge edge +1", "analytics task -1"} {
+		ts, err := p.command(mei, line)
+		if err != nil {
+			return err
+		}
+		cards = append(cards, ts)
+	}
+	for _, ts := range cards[1:] {
+		if err := p.until("a ballot", func() bool { return strings.Contains(strings.Join(p.card(ts), "\n"), "awaiting approval") }); err != nil {
+			return err
+		}
+		p.show(ts)
+	}
+	p.say("lin of finance and chen, a data lead, react ✅ to both")
+	for _, ts := range cards[1:] {
+		if err := p.react(ts, "white_check_mark", lin, chen); err != nil {
+			return err
+		}
+	}
+	for _, ts := range cards {
+		if err := p.until("the end", func() bool {
+			m, ok := p.slack.Message(opsRoom, ts)
+			return ok && m.Metadata != nil && m.Metadata.EventPayload["state"] == "succeeded"
+		}); err != nil {
+			return err
+		}
+		p.show(ts)
+	}
+	return nil
 }
 
 // command types a slash command and returns the ts of the card that comes.
