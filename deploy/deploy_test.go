@@ -15,6 +15,8 @@ import (
 	"scalebot/bot/slackapp"
 	"scalebot/deploy"
 	"scalebot/providers"
+	"scalebot/providers/alibabaack"
+	"scalebot/providers/huaweimrs"
 	"scalebot/providers/tencentemr"
 )
 
@@ -135,6 +137,36 @@ func TestSampleLoads(t *testing.T) {
 	for name := range dotenv(t) {
 		require.Contains(t, string(deploy.SampleConfig), "${"+name+"}")
 	}
+}
+
+// What the sample holds in comments, for the clouds that not everybody uses,
+// loads as well once it is uncommented.
+func TestSampleLoadsWithEveryCloud(t *testing.T) {
+	var b strings.Builder
+	inside := false
+	block := regexp.MustCompile(`^  # [a-z0-9.-]+:( \{.*)?$`)
+	for line := range strings.Lines(string(deploy.SampleConfig)) {
+		text := strings.TrimRight(line, "\n")
+		inside = strings.HasPrefix(text, "  # ") && (inside || block.MatchString(text))
+		if inside {
+			line = "  " + strings.TrimPrefix(line, "  # ")
+		}
+		b.WriteString(line)
+	}
+	c, err := config.Parse("scalebot.yaml", []byte(b.String()), func(name string) (string, bool) {
+		v, given := map[string]string{
+			"SLACK_APP_TOKEN": "xapp-1-A0-x", "SLACK_BOT_TOKEN": "xoxb-1-x", "REDIS_URL": "redis://r:6379/0", "EDGE_PASSWORD": "Edge-1234",
+			"HUAWEICLOUD_SDK_PROJECT_ID": "0a1b2c3d4e5f40718293a4b5c6d7e8f9", "HUAWEICLOUD_SDK_DOMAIN_ID": "9f8e7d6c5b4a49382716f5e4d3c2b1a0",
+		}[name]
+		if !given {
+			v = "key-of-" + name
+		}
+		return v, true
+	}, providers.NewRegistry(tencentemr.Kind(), alibabaack.Kind(), huaweimrs.Kind()))
+	require.NoError(t, err)
+	require.Len(t, c.Accounts, 3)
+	require.Equal(t, []string{"analytics", "emr-m620", "web", "web-edge"}, c.Catalog.Names())
+	require.Len(t, c.Prices, 2)
 }
 
 func dotenv(t *testing.T) map[string]string {

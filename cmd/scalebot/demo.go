@@ -265,7 +265,7 @@ func demoScenarios() []slacksim.Scenario {
 		{Title: "A node pool on ACK", User: mei, Channel: opsRoom, Command: "/scale web workers +3",
 			Text: "Another cloud, the same road. While it runs the card offers Pause and Stop, where the cloud does."},
 		{Title: "Short of nodes", User: mei, Channel: opsRoom, Command: "/scale web workers +4",
-			Text: "First press “Partial” in the Clouds panel: fewer nodes come, and the card asks what to do about the rest."},
+			Text: "First press “Comes short” in the Clouds panel: fewer nodes come, and the card asks what to do about the rest."},
 		{Title: "An edge node", User: mei, Channel: opsRoom, Command: "/scale web-edge edge +1",
 			Text: "Prepaid by nature, so it needs finance and a lead; the card says that the call is phased out."},
 		{Title: "A task node out of MRS", User: mei, Channel: opsRoom, Command: "/scale analytics task -1",
