@@ -197,6 +197,8 @@ func (h *huawei) call(ex *exchange, c *hwCall, rt *hwRoute, project string, f hi
 		return nil, err
 	}
 	c.account = account
+	// MRS's own limits are not documented and those of BSS only as "about ten a
+	// second"; the Sim's common limit stands for both.
 	if f.Kind == Throttled || !h.sim.allow(Huawei+"/"+account.Name+"/"+c.target.action, c.at) {
 		code := "APIGW.0308"
 		if f.Kind == Throttled && f.Code != "" {

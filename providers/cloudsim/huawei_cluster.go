@@ -141,7 +141,7 @@ func uuid(digest string) string {
 func letters(digest string) string {
 	out := make([]byte, 5)
 	for i := range out {
-		out[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[int(digest[2*i])*int(digest[2*i+1])%52]
+		out[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[(16*int(digest[2*i])+int(digest[2*i+1]))%52]
 	}
 	return string(out)
 }

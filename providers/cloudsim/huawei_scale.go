@@ -49,6 +49,12 @@ func (h *huawei) scale(c *hwCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case cl.Kind == HuaweiCustom:
+		return nil, hwRefuse("12000054", "a custom cluster is resized through version 2")
+	case cl.Prepaid:
+		return nil, hwRefuse("12000065", "")
+	}
 	g, err := scaleGroup(cl, p.Parameters.NodeGroup)
 	if err != nil {
 		return nil, err
@@ -56,12 +62,6 @@ func (h *huawei) scale(c *hwCall) (any, error) {
 	c.entry.Group = g.Name
 	if err := h.checkScaling(cl, g, &p); err != nil {
 		return nil, err
-	}
-	switch {
-	case cl.Kind == HuaweiCustom:
-		return nil, hwRefuse("12000054", "a custom cluster is resized through version 2")
-	case cl.Prepaid:
-		return nil, hwRefuse("12000065", "")
 	}
 	if err := h.ready(cl, c.at, false); err != nil {
 		return nil, err
@@ -109,8 +109,7 @@ func scaleGroup(cl *hwCluster, name string) (*hwGroup, error) {
 	case len(same) == 1:
 		return same[0], nil
 	case len(same) == 0 && r == roleTask:
-		g := &hwGroup{HuaweiGroup: HuaweiGroup{Name: name}}
-		return g, nil
+		return &hwGroup{HuaweiGroup: HuaweiGroup{Name: name}}, nil
 	default:
 		return nil, hwRefuse(hwInvalid, "node_group %q fits %d groups", name, len(same))
 	}

@@ -69,6 +69,7 @@ func TestHuaweiScalingRefusals(t *testing.T) {
 		{"core and task above 500", change(taskGroup, 496), "12000028", nil},
 		{"task nodes under auto scaling", change(taskGroup, 1), "12000124", world(func(c *cloudsim.HuaweiCluster) { c.Groups[2].AutoScaled = true })},
 		{"custom cluster", change("node_group_1", 1), "12000054", huaweiWorld(custom)},
+		{"custom cluster by a default name", change(taskGroup, 1), "12000054", huaweiWorld(custom)},
 		{"two core groups", change(coreGroup, 1), "12000002", world(func(c *cloudsim.HuaweiCluster) {
 			c.Kind, c.Groups[1].Name, c.Groups[2].Name = cloudsim.HuaweiHybrid, "core_node_analysis_group", "core_node_streaming_group"
 		})},

@@ -1,6 +1,7 @@
 package cloudsim_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -244,18 +245,20 @@ func TestHuaweiSDKPrices(t *testing.T) {
 	require.Equal(t, "3.978", abroad.Amount.String())
 }
 
-// With a region and nothing else the SDK asks IAM who the caller is.
+// With a region and nothing else the SDK asks IAM who the caller is. It keeps the
+// answer by access key for the life of the process, so each run has its own key.
 func TestHuaweiSDKAsksIAM(t *testing.T) {
-	sim := run(t, onRealClock(nil))
+	ak := fmt.Sprint("HWAK", time.Now().UnixNano())
+	sim := run(t, onRealClock(func(w *cloudsim.HuaweiWorld) { w.Accounts[0].AK = ak }))
 	here := func(b *core.HcHttpClientBuilder) { b.WithRegion(region.NewRegion("cn-north-4", sim.URL())) }
-	key, err := basic.NewCredentialsBuilder().WithAk(cloudsim.DemoAK).WithSk(cloudsim.DemoSK).WithIamEndpointOverride(sim.URL()).SafeBuild()
+	key, err := basic.NewCredentialsBuilder().WithAk(ak).WithSk(cloudsim.DemoSK).WithIamEndpointOverride(sim.URL()).SafeBuild()
 	require.NoError(t, err)
 	c := mrs1.NewMrsClient(hwSDK(t, mrs1.MrsClientBuilder(), key, here))
 	res, err := c.ShowClusterDetails(&m1.ShowClusterDetailsRequest{ClusterId: cloudsim.DemoMRSCluster})
 	require.NoError(t, err)
 	require.Equal(t, "analytics", *res.Cluster.ClusterName)
 
-	account, err := global.NewCredentialsBuilder().WithAk(cloudsim.DemoAK).WithSk(cloudsim.DemoSK).WithIamEndpointOverride(sim.URL()).SafeBuild()
+	account, err := global.NewCredentialsBuilder().WithAk(ak).WithSk(cloudsim.DemoSK).WithIamEndpointOverride(sim.URL()).SafeBuild()
 	require.NoError(t, err)
 	b := bss.NewBssClient(hwSDK(t, bss.BssClientBuilder(), account, here))
 	_, err = b.ListOnDemandResourceRatings(&bssmodel.ListOnDemandResourceRatingsRequest{Body: &bssmodel.RateOnDemandReq{ProjectId: cloudsim.DemoProjectID}})
