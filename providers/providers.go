@@ -178,6 +178,7 @@ func (s Snapshot) Group(id string) (Group, bool) {
 // Group is one node group of a snapshot.
 type Group struct {
 	ID           string `json:"id"`
+	Name         string `json:"name,omitempty"` // the cloud's display name, where people know the group by another than the id
 	Count        int    `json:"count"`
 	InstanceType string `json:"instance_type,omitempty"`
 	Nodes        []Node `json:"nodes,omitempty"`

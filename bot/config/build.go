@@ -253,6 +253,13 @@ func ofKind(f reflect.StructField, kind string) bool {
 	return of == "" || !slices.Contains(knownKinds, kind) || slices.Contains(strings.Fields(of), kind)
 }
 
+// GroupKey is the key of a group in which a kind of provider has the cloud's own
+// name of it, e.g. node_pool; "" for a kind that this package doesn't know.
+func GroupKey(kind string) string { return roleKeyIn(reflect.TypeFor[groupKeys](), "group id", kind) }
+
+// Typable reports whether people can type a name in a command.
+func Typable(name string) bool { return typed(name) }
+
 func roleKey(role, kind string) string {
 	return roleKeyIn(reflect.TypeFor[accountKeys](), role, kind)
 }

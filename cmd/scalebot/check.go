@@ -190,11 +190,11 @@ func (d *doctor) clouds(ctx context.Context) {
 	}
 	for _, a := range d.cfg.Accounts {
 		d.head("account " + a.Name + " (" + a.Kind + " " + a.Region + ")")
-		d.account(ctx, a.Name, open[a.Name])
+		d.account(ctx, a.Name, a.Kind, open[a.Name])
 	}
 }
 
-func (d *doctor) account(ctx context.Context, account string, p providers.Provider) {
+func (d *doctor) account(ctx context.Context, account, kind string, p providers.Provider) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	seen, err := p.Clusters(ctx)
@@ -224,7 +224,7 @@ func (d *doctor) account(ctx context.Context, account string, p providers.Provid
 	}
 	for _, c := range seen {
 		if !named[c.ID] {
-			d.ok("not in the config: %s", pasteable(account, c))
+			d.ok("cluster %s (%s, %s) is not in the config; to add it, paste this below clusters:\n%s", c.Name, c.ID, c.Status, pasteable(account, kinds()[kind], c))
 		}
 	}
 }
@@ -246,15 +246,30 @@ func sizes(groups []providers.Group) string {
 	return strings.Join(parts, ", ")
 }
 
-// pasteable is a cluster as a line of config.
-func pasteable(account string, c providers.ClusterInfo) string {
-	var groups []string
+// pasteable is a cluster as config, with the groups that this kind can scale.
+func pasteable(account string, kind providers.KindSpec, c providers.ClusterInfo) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "          %s:\n            account: %s\n            id: %q\n            groups:\n", typable(c.Name, c.ID), account, c.ID)
 	for _, g := range c.Groups {
-		groups = append(groups, strings.ToLower(g.ID)+": {}")
+		name := typable(g.Name, strings.TrimSuffix(strings.ToLower(g.ID), "_node_default_group"))
+		wish := providers.GroupConfig{Cluster: c.Name, Group: name, GroupID: g.ID}
+		if len(kind.CheckGroup(wish)) > 0 {
+			continue // masters and other groups that no command may change
+		}
+		body := "{}"
+		if kind.GroupID(providers.GroupConfig{Group: name}) != g.ID {
+			body = fmt.Sprintf("{%s: %s}", config.GroupKey(kind.Name), g.ID)
+		}
+		fmt.Fprintf(&b, "              %s: %s   # %d nodes now\n", name, body, g.Count)
 	}
-	name := c.Name
-	if name == "" {
-		name = c.ID
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// typable is a name that people can type in a command: the cloud's own, or what
+// stands in for it.
+func typable(name, instead string) string {
+	if config.Typable(name) {
+		return name
 	}
-	return fmt.Sprintf("%q: {account: %s, id: %q, groups: {%s}}   # %s, %s", name, account, c.ID, strings.Join(groups, ", "), c.Status, sizes(c.Groups))
+	return instead
 }

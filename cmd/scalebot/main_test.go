@@ -303,6 +303,7 @@ func TestRunAgainstARealDeployment(t *testing.T) {
 	for _, want := range []string{"all 8 scopes are granted", "app token may open sockets", "appendonly is off", "cluster emr-m620", "task 5"} {
 		require.Contains(t, out, want)
 	}
+	require.NotContains(t, out, "is not in the config", "all four clusters are")
 	code, out = s.tool("policy", "--as", mei, "emr-m620 task +2 prepaid 1m")
 	require.Equal(t, exitDone, code, out)
 	require.Contains(t, out, "1 of finops")
@@ -319,6 +320,43 @@ func TestRunAgainstARealDeployment(t *testing.T) {
 		require.NotContains(t, p.log.String(), secret)
 	}
 	require.Contains(t, p.log.String(), `"flow":"`+f.ID+`"`)
+}
+
+// A cluster that the credentials see and the config doesn't name is shown as
+// config, and that config loads.
+func TestCheckListsWhatTheConfigDoesNotName(t *testing.T) {
+	s := newSite(t, func(text string) string {
+		for _, name := range []string{"web", "web-edge", "analytics"} {
+			i := strings.Index(text, "\n  "+name+":")
+			end := i + 1 + strings.Index(text[i+1:], "\n  ")
+			for strings.HasPrefix(text[end:], "\n   ") {
+				next := strings.Index(text[end+1:], "\n")
+				end += 1 + next
+			}
+			text = text[:i] + text[end:]
+		}
+		return text
+	})
+	code, out := s.tool("check")
+	require.Equal(t, exitDone, code, out)
+	require.Equal(t, 3, strings.Count(out, "is not in the config"), out)
+	var blocks []string
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "          ") {
+			blocks = append(blocks, strings.TrimPrefix(line, "        "))
+		}
+	}
+	pasted := strings.Join(blocks, "")
+	for _, want := range []string{"node_pool: np0123456789", "core: {}", "task: {}", cloudsim.DemoMRSCluster} {
+		require.Contains(t, pasted, want)
+	}
+	require.NotContains(t, pasted, "master", "no command can change those")
+	text, err := os.ReadFile(s.config)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.config, []byte(strings.Replace(string(text), "\nclusters:\n", "\nclusters:\n"+pasted, 1)), 0o600))
+	code, out = s.tool("check")
+	require.Equal(t, exitDone, code, out)
+	require.NotContains(t, out, "is not in the config")
 }
 
 // kill -9 at many moments of one flow's road: exactly one change, one notice a

@@ -65,7 +65,7 @@ func concerns(id string, p pool) bool {
 // poolGroup is a pool with its nodes. The count is the pool's own, less the
 // nodes on their way out.
 func poolGroup(p pool, nodes []node) providers.Group {
-	g := providers.Group{ID: p.id, Count: p.count}
+	g := providers.Group{ID: p.id, Name: p.name, Count: p.count}
 	for _, n := range nodes {
 		if n.pool == p.id && !n.leaving && n.ID != "" {
 			g.Nodes = append(g.Nodes, n.Node)

@@ -333,7 +333,7 @@ func (p *provider) Clusters(ctx context.Context) ([]providers.ClusterInfo, error
 			return nil, err
 		}
 		for _, pool := range pools {
-			info.Groups = append(info.Groups, providers.Group{ID: pool.id, Count: pool.count})
+			info.Groups = append(info.Groups, providers.Group{ID: pool.id, Name: pool.name, Count: pool.count})
 		}
 		out = append(out, info)
 	}

@@ -223,7 +223,7 @@ func TestClusters(t *testing.T) {
 	list, err := b.p.Clusters(context.Background())
 	require.NoError(t, err)
 	require.Len(t, list, 60)
-	require.Equal(t, providers.ClusterInfo{ID: "c59", Name: "n", Status: "running", Groups: []providers.Group{{ID: "np1", Count: 5}}}, list[59])
+	require.Equal(t, providers.ClusterInfo{ID: "c59", Name: "n", Status: "running", Groups: []providers.Group{{ID: "np1", Name: "n", Count: 5}}}, list[59])
 	require.Equal(t, "running (its node pools can't be read: StatusForbidden)", list[0].Status)
 	q := b.of("DescribeClustersV1")
 	require.Equal(t, "page_number=1&page_size=50&region_id=cn-beijing", q[0].query.Encode())
