@@ -130,7 +130,7 @@ func TestFollowTable(t *testing.T) {
 			b.clock.set(noon.Add(tc.age))
 			pr, err := b.p.Follow(context.Background(), sub, providers.Operation{AcceptedAt: noon})
 			if tc.want == "" {
-				require.Equal(t, providers.NotFound, providers.KindOf(err), "%+v", pr)
+				requireKind(t, providers.NotFound, err, "%+v", pr)
 				require.Contains(t, providers.AdviceOf(err).EN, tc.says)
 				require.NotEmpty(t, providers.AdviceOf(err).ZH)
 				return
@@ -156,7 +156,7 @@ func TestFollowThatCantLook(t *testing.T) {
 		sub := b.submission(t, change("task", 2))
 		b.always("ShowClusterDetails", say)
 		_, err := b.p.Follow(context.Background(), sub, providers.Operation{AcceptedAt: noon})
-		require.Equal(t, kind, providers.KindOf(err))
+		requireKind(t, kind, err)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestControlIsRefused(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []providers.Control{providers.Pause, providers.Resume, providers.Cancel} {
 		err := b.p.Control(context.Background(), providers.Submission{}, providers.Operation{}, c)
-		require.Equal(t, providers.Refused, providers.KindOf(err))
+		requireKind(t, providers.Refused, err)
 		require.NotEmpty(t, providers.AdviceOf(err).ZH)
 	}
 }

@@ -176,7 +176,7 @@ func TestObserveFails(t *testing.T) {
 		"another cluster":       {"ShowClusterDetails", ok(`{"cluster":{"clusterId":"other","clusterState":"running"}}`), providers.Retry},
 		"cut off":               {"ShowClusterDetails", ok(`{"cluster":{"clusterId":"cid"`), providers.Retry},
 		"empty":                 {"ShowClusterDetails", ok(``), providers.Retry},
-		"a redirect":            {"ShowClusterDetails", answer{status: http.StatusFound}, providers.Retry},
+		"a redirect":            {"ShowClusterDetails", answer{status: http.StatusFound, body: `{"cluster":{"clusterId":"cid","clusterState":"running"}}`}, providers.Retry},
 		"hosts refused":         {"ListHosts", fault(http.StatusForbidden, "12000052"), providers.Auth},
 		"hosts short of total":  {"ListHosts", ok(`{"total":3,"hosts":[` + hostJSON("core0", "Core", "ACTIVE") + `]}`), providers.Retry},
 		"a list that is no one": {"ListHosts", ok(`{"total":1,"hosts":{}}`), providers.Retry},
@@ -185,8 +185,26 @@ func TestObserveFails(t *testing.T) {
 			b := newBench(t, nil)
 			b.always(tc.action, tc.say)
 			_, err := b.p.Observe(context.Background(), here)
-			require.Equal(t, tc.kind, providers.KindOf(err), "%v", err)
+			requireKind(t, tc.kind, err, "%v", err)
 		})
+	}
+}
+
+// A server that gives smaller pages than were asked for is read to its end.
+func TestHostsArePaged(t *testing.T) {
+	b := newBench(t, nil)
+	page := func(ids ...string) answer {
+		var hosts []string
+		for _, id := range ids {
+			hosts = append(hosts, hostJSON(id, "Task", "ACTIVE"))
+		}
+		return ok(fmt.Sprintf(`{"total":"5","hosts":[%s]}`, strings.Join(hosts, ",")))
+	}
+	b.next("ListHosts", page("a", "b"), page("c", "d"), page("e"))
+	g, _ := b.observe(t).Group(taskGroup)
+	require.Equal(t, []string{"a", "b", "c", "d", "e"}, idsOf(g.Nodes))
+	for i, c := range b.of("ListHosts") {
+		require.Equal(t, fmt.Sprint(i+1), c.query.Get("currentPage"))
 	}
 }
 
@@ -213,7 +231,7 @@ func TestPages(t *testing.T) {
 		require.Len(t, got, total, "%d without a total", total)
 	}
 	_, err := pages("X", 10, same, func(int) ([]string, number, error) { return []string{"a"}, number{3, true}, nil })
-	require.Equal(t, providers.Retry, providers.KindOf(err), "a listing short of its total is not taken for a small cluster")
+	requireKind(t, providers.Retry, err, "a listing short of its total is not taken for a small cluster")
 }
 
 func TestClusters(t *testing.T) {
@@ -237,5 +255,5 @@ func TestClusters(t *testing.T) {
 
 	b.always("ListClusters", fault(http.StatusUnauthorized, "APIGW.0301"))
 	_, err = b.p.Clusters(context.Background())
-	require.Equal(t, providers.Auth, providers.KindOf(err))
+	requireKind(t, providers.Auth, err)
 }
