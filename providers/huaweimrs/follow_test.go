@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,8 @@ func TestFollowTable(t *testing.T) {
 		"one joined":                                    {change("task", 2), world{}, world{cores: 3, tasks: 6}, time.Hour, providers.Partial, 1, "1 of 2"},
 		"one joined, just now":                          {change("task", 2), world{}, world{cores: 3, tasks: 6}, time.Second, providers.Running, 1, ""},
 		"one joined, one in error":                      {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("ERROR")}, time.Hour, providers.Partial, 1, "1 of 2"},
+		"one joined, one off":                           {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("SHUTOFF")}, time.Hour, providers.Partial, 1, "1 of 2"},
+		"one off, still at work":                        {change("task", 2), world{}, world{cores: 3, tasks: 6, state: "scaling-out", extra: task2("SHUTOFF")}, time.Hour, providers.Running, 1, ""},
 		"all in error":                                  {change("task", 2), world{}, world{cores: 3, tasks: 5, extra: task2("ERROR", "ERROR")}, time.Hour, providers.Partial, 0, "0 of 2"},
 		"one joined, one still being made":              {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("BUILD")}, time.Hour, providers.Running, 1, ""},
 		"first task nodes joined":                       {change("task", 2), world{cores: 3}, world{cores: 3, tasks: 2}, time.Hour, providers.Succeeded, 2, ""},
@@ -142,6 +145,11 @@ func TestFollowTable(t *testing.T) {
 			require.Contains(t, pr.Message, tc.says)
 			require.Equal(t, tc.now.state == "abnormal" && pr.State == providers.Running, !pr.Attention.IsZero())
 			require.Empty(t, pr.Controls)
+			if strings.HasSuffix(name, "in error") || name == "one joined, one off" {
+				require.NotEmpty(t, pr.Failed, "a person may remove them")
+			} else {
+				require.Empty(t, pr.Failed)
+			}
 		})
 	}
 }

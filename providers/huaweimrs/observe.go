@@ -286,6 +286,7 @@ func nodeOf(h host, charge providers.Charge) providers.Node {
 const (
 	active = "ACTIVE"
 	broken = "ERROR"
+	off    = "SHUTOFF"
 )
 
 func (p *provider) describe(ctx context.Context, id string) (cluster, error) {
