@@ -54,6 +54,15 @@ func TestNotSent(t *testing.T) {
 		require.Empty(t, b.of(resize))
 		providertest.Presentable(t, err, accessKey, secretKey)
 	})
+	t.Run("the rate held it up", func(t *testing.T) {
+		var b *bench
+		slow := limitFunc(func() { b.clock.set(noon.Add(sendWithin + time.Second)) })
+		b = newBench(t, nil, func(_ *providers.Account, e *providers.Env) { e.Limiter = slow })
+		_, err := b.p.Submit(context.Background(), sub)
+		requireKind(t, providers.Retry, err)
+		require.Contains(t, providers.AdviceOf(err).EN, "held up")
+		require.Empty(t, b.of(resize))
+	})
 	t.Run("the project can't be looked up", func(t *testing.T) {
 		b := newBench(t, nil)
 		b.p.(*provider).project.given = ""
@@ -142,6 +151,11 @@ func (l *limiter) Wait(_ context.Context, name string, perSecond int) error {
 	l.names = append(l.names, name)
 	return l.err
 }
+
+// limitFunc lets everybody go, after something happened.
+type limitFunc func()
+
+func (f limitFunc) Wait(context.Context, string, int) error { f(); return nil }
 
 func TestRateIsPerKeyAndAction(t *testing.T) {
 	lim := &limiter{}

@@ -83,6 +83,10 @@ func TestEditions(t *testing.T) {
 			`"clusterType":"x","createAt":7,"tags":[{"a":1}],"errorInfo":{},"componentList":"none","nodeGroups":[{"groupName":"core_node_default_group","nodeNum":{}},{"nodeNum":3}]`,
 			nil, []string{"core_node_default_group 0/0", "task_node_default_group 0/0"},
 		},
+		"nothing, written out": {
+			`"scale":"null","errorInfo":"null","nodeGroups":[{"groupName":"core_node_default_group","nodeNum":"null"}]`,
+			nil, []string{"core_node_default_group 0/0", "task_node_default_group 0/0"},
+		},
 		"a host that is gone, and one without an id": {
 			`"nodeGroups":[{"groupName":"core_node_default_group"}]`,
 			[]string{hostJSON("dead", "Core", "DELETED"), `{"type":"Core"}`, hostJSON("core0", "Core", "ACTIVE")},
@@ -93,7 +97,11 @@ func TestEditions(t *testing.T) {
 			b := newBench(t, nil)
 			b.always("ShowClusterDetails", ok(`{"cluster":{"clusterId":"cid","clusterState":"running",`+tc.fields+`}}`))
 			b.hosts(tc.hosts...)
-			require.Equal(t, tc.want, sizes(b.observe(t).Groups))
+			s := b.observe(t)
+			require.Equal(t, tc.want, sizes(s.Groups))
+			require.Equal(t, "running", s.Status)
+			require.Equal(t, providers.Ready, s.Phase)
+			require.NotContains(t, s.Facts, factTrouble)
 		})
 	}
 }
@@ -102,7 +110,7 @@ func TestEditions(t *testing.T) {
 // and shown.
 func TestStates(t *testing.T) {
 	for phase, words := range map[providers.Phase][]string{
-		providers.Ready:   {"running/", "running/null", "Running/", "running/scaling-error", "running/scaled-up-success", "running/scaled_up_success"},
+		providers.Ready:   {"running/", "Running/", "running/scaling-error", "running/scaled-up-success", "running/scaled_up_success"},
 		providers.Busy:    {"running/scaling-out", "running/scaling_in", "running/scaling-up", "running/scaling_up_first", "running/scaled_up_first", "running/something-new", "scaling-out/", "scaling-in/scaling-in", "starting/", "resting/", "/"},
 		providers.Blocked: {"abnormal/", "frozen/", "failed/scaling-error"},
 		providers.Gone:    {"terminating/", "terminated/"},
