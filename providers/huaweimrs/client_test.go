@@ -32,7 +32,7 @@ func TestNotSent(t *testing.T) {
 		addr := l.Addr().String()
 		require.NoError(t, l.Close())
 		_, err = at("http://"+addr).p.Submit(context.Background(), sub)
-		require.Equal(t, providers.Retry, providers.KindOf(err))
+		requireKind(t, providers.Retry, err)
 		require.Contains(t, providers.AdviceOf(err).EN, "can't be reached")
 		providertest.Presentable(t, err, accessKey, secretKey)
 	})
@@ -42,24 +42,33 @@ func TestNotSent(t *testing.T) {
 		s.StartTLS()
 		defer s.Close()
 		_, err := at(s.URL).p.Submit(context.Background(), sub)
-		require.Equal(t, providers.Retry, providers.KindOf(err))
+		requireKind(t, providers.Retry, err)
 		require.Contains(t, providers.AdviceOf(err).EN, "certificate")
 	})
 	t.Run("no rate left", func(t *testing.T) {
 		lim := &limiter{err: errors.New("redis is down")}
 		b := newBench(t, nil, func(_ *providers.Account, e *providers.Env) { e.Limiter = lim })
 		_, err := b.p.Submit(context.Background(), sub)
-		require.Equal(t, providers.Retry, providers.KindOf(err))
+		requireKind(t, providers.Retry, err)
 		require.ErrorIs(t, err, lim.err)
 		require.Empty(t, b.of(resize))
 		providertest.Presentable(t, err, accessKey, secretKey)
+	})
+	t.Run("the rate held it up", func(t *testing.T) {
+		var b *bench
+		slow := limitFunc(func() { b.clock.set(noon.Add(sendWithin + time.Second)) })
+		b = newBench(t, nil, func(_ *providers.Account, e *providers.Env) { e.Limiter = slow })
+		_, err := b.p.Submit(context.Background(), sub)
+		requireKind(t, providers.Retry, err)
+		require.Contains(t, providers.AdviceOf(err).EN, "held up")
+		require.Empty(t, b.of(resize))
 	})
 	t.Run("the project can't be looked up", func(t *testing.T) {
 		b := newBench(t, nil)
 		b.p.(*provider).project.given = ""
 		b.always(listProjects, answer{drop: true})
 		_, err := b.p.Submit(context.Background(), sub)
-		require.Equal(t, providers.Retry, providers.KindOf(err), "a lost answer of IAM is no lost answer of the change")
+		requireKind(t, providers.Retry, err, "a lost answer of IAM is no lost answer of the change")
 		require.Empty(t, b.of(resize))
 	})
 }
@@ -90,7 +99,7 @@ func TestOverTLS(t *testing.T) {
 	defer tr.CloseIdleConnections()
 	b.next(resize, answer{drop: true})
 	_, err := over.p.Submit(context.Background(), sub)
-	require.Equal(t, providers.Unknown, providers.KindOf(err))
+	requireKind(t, providers.Unknown, err)
 	_, err = over.p.Submit(context.Background(), sub)
 	require.NoError(t, err)
 	require.Len(t, b.of(resize), 2)
@@ -119,12 +128,12 @@ func TestContextIsBound(t *testing.T) {
 			ctx, cancel := bound()
 			defer cancel()
 			_, err := b.p.Submit(ctx, sub)
-			require.Equal(t, providers.Unknown, providers.KindOf(err))
+			requireKind(t, providers.Unknown, err)
 			require.True(t, errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled))
 			ctx, cancel2 := bound()
 			defer cancel2()
 			_, err = b.p.Observe(ctx, here)
-			require.Equal(t, providers.Retry, providers.KindOf(err))
+			requireKind(t, providers.Retry, err)
 		})
 	}
 	require.Len(t, b.of(resize), 2)
@@ -142,6 +151,11 @@ func (l *limiter) Wait(_ context.Context, name string, perSecond int) error {
 	l.names = append(l.names, name)
 	return l.err
 }
+
+// limitFunc lets everybody go, after something happened.
+type limitFunc func()
+
+func (f limitFunc) Wait(context.Context, string, int) error { f(); return nil }
 
 func TestRateIsPerKeyAndAction(t *testing.T) {
 	lim := &limiter{}
@@ -198,7 +212,7 @@ func TestDefaultCredentials(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			_, err := b.p.Observe(ctx, here)
 			cancel()
-			require.Equal(t, providers.Retry, providers.KindOf(err))
+			requireKind(t, providers.Retry, err)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		}
 		require.Len(t, s.calls, 1)
@@ -214,7 +228,7 @@ func TestDefaultCredentials(t *testing.T) {
 		s := &source{calls: make(chan struct{}, 10), free: make(chan struct{}), err: errors.New("unable to get credential in providers")}
 		close(s.free)
 		_, err := open(t, s).p.Observe(context.Background(), here)
-		require.Equal(t, providers.Auth, providers.KindOf(err))
+		requireKind(t, providers.Auth, err)
 		require.Contains(t, providers.AdviceOf(err).EN, "access_key")
 		providertest.Presentable(t, err)
 	})
@@ -224,7 +238,7 @@ func TestDefaultCredentials(t *testing.T) {
 		b := open(t, s)
 		b.always("ShowClusterDetails", answer{status: 401, body: `{"error_code":"APIGW.0301","error_msg":"AKofagency and agencytoken"}`})
 		_, err := b.p.Observe(context.Background(), here)
-		require.Equal(t, providers.Auth, providers.KindOf(err))
+		requireKind(t, providers.Auth, err)
 		require.ErrorContains(t, err, "[secret]")
 		providertest.Presentable(t, err, "AKofagency", "agencykey", "agencytoken")
 	})
@@ -290,7 +304,7 @@ func TestProjectIsLookedUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := lookedUp(t, tc.say)
 			_, err := b.p.Observe(context.Background(), here)
-			require.Equal(t, tc.kind, providers.KindOf(err), "%v", err)
+			requireKind(t, tc.kind, err, "%v", err)
 			require.Empty(t, b.of("ShowClusterDetails"), "a literal {project_id} would be sent")
 			providertest.Presentable(t, err, accessKey, secretKey)
 		})

@@ -133,7 +133,7 @@ func (p *provider) classify(x *exchange, k keys, err error) *providers.Error {
 }
 
 // unsent fills an error of a call of which no byte left: no connection came
-// about, or its certificate was not trusted.
+// about, its certificate was not trusted, or it came too late.
 func unsent(e *providers.Error, err error) {
 	var (
 		cert *tls.CertificateVerificationError
@@ -141,6 +141,11 @@ func unsent(e *providers.Error, err error) {
 	)
 	e.Kind, e.Advice = providers.Retry, adviceSlow
 	switch {
+	case errors.Is(err, errHeldUp):
+		e.Advice = providers.Text{
+			EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
+			ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
+		}
 	case errors.As(err, &cert):
 		e.Advice = providers.Text{
 			EN: "Nothing was sent: the certificate of Huawei Cloud's address is not trusted here. Check the account's endpoint and the CA certificates of the host.",

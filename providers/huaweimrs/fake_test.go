@@ -306,3 +306,11 @@ func named(nodes ...string) providers.Change {
 }
 
 func asIs(*providers.Change) {}
+
+// requireKind asserts that there is an error and its kind: no error at all would
+// read as Unknown.
+func requireKind(t *testing.T, kind providers.Kind, err error, msg ...any) {
+	t.Helper()
+	require.Error(t, err, msg...)
+	require.Equal(t, kind, providers.KindOf(err), msg...)
+}

@@ -118,33 +118,31 @@ func explain(what, words string) string {
 // stagesOf shows where the operation is while one runs, and how much of it is
 // done. Of an idle cluster stageDesc tells old news.
 func stagesOf(c providers.Change, v view, d difference) ([]providers.Stage, int) {
-	done := 0
-	if n := abs(c.Delta); n > 0 {
-		done = 100 * len(d.changed) / n
-	}
+	done := 100 * len(d.changed) / max(abs(c.Delta), 1)
 	if v.Phase != providers.Busy || v.stage == "" {
 		return nil, min(99, done)
 	}
-	for _, list := range [][]string{stagesOut, stagesIn} {
-		at := slices.IndexFunc(list, func(name string) bool { return strings.EqualFold(name, v.stage) })
-		if at < 0 || slices.Equal(list, stagesOut) != c.Adds() {
-			continue
-		}
-		stages := make([]providers.Stage, len(list))
-		for i, name := range list {
-			stages[i] = providers.Stage{Name: name, State: providers.StagePending}
-			switch {
-			case i < at:
-				stages[i].State, stages[i].Percent = providers.StageDone, 100
-			case i == at:
-				stages[i].State = providers.StageRunning
-			}
-		}
-		return stages, min(99, max(done, 100*at/len(list)))
+	list := stagesIn
+	if c.Adds() {
+		list = stagesOut
 	}
-	// Another language, another edition or somebody else's operation: shown as it
-	// stands.
-	return []providers.Stage{{Name: v.stage, State: providers.StageRunning}}, min(99, done)
+	at := slices.IndexFunc(list, func(name string) bool { return strings.EqualFold(name, v.stage) })
+	if at < 0 {
+		// Another language, another edition or somebody else's operation: shown as it
+		// stands.
+		return []providers.Stage{{Name: v.stage, State: providers.StageRunning}}, min(99, done)
+	}
+	stages := make([]providers.Stage, len(list))
+	for i, name := range list {
+		stages[i] = providers.Stage{Name: name, State: providers.StagePending}
+		switch {
+		case i < at:
+			stages[i].State, stages[i].Percent = providers.StageDone, 100
+		case i == at:
+			stages[i].State = providers.StageRunning
+		}
+	}
+	return stages, min(99, max(done, 100*at/len(list)))
 }
 
 func abs(n int) int { return max(n, -n) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,8 @@ func TestFollowTable(t *testing.T) {
 		"one joined":                                    {change("task", 2), world{}, world{cores: 3, tasks: 6}, time.Hour, providers.Partial, 1, "1 of 2"},
 		"one joined, just now":                          {change("task", 2), world{}, world{cores: 3, tasks: 6}, time.Second, providers.Running, 1, ""},
 		"one joined, one in error":                      {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("ERROR")}, time.Hour, providers.Partial, 1, "1 of 2"},
+		"one joined, one off":                           {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("SHUTOFF")}, time.Hour, providers.Partial, 1, "1 of 2"},
+		"one off, still at work":                        {change("task", 2), world{}, world{cores: 3, tasks: 6, state: "scaling-out", extra: task2("SHUTOFF")}, time.Hour, providers.Running, 1, ""},
 		"all in error":                                  {change("task", 2), world{}, world{cores: 3, tasks: 5, extra: task2("ERROR", "ERROR")}, time.Hour, providers.Partial, 0, "0 of 2"},
 		"one joined, one still being made":              {change("task", 2), world{}, world{cores: 3, tasks: 6, extra: task2("BUILD")}, time.Hour, providers.Running, 1, ""},
 		"first task nodes joined":                       {change("task", 2), world{cores: 3}, world{cores: 3, tasks: 2}, time.Hour, providers.Succeeded, 2, ""},
@@ -130,7 +133,7 @@ func TestFollowTable(t *testing.T) {
 			b.clock.set(noon.Add(tc.age))
 			pr, err := b.p.Follow(context.Background(), sub, providers.Operation{AcceptedAt: noon})
 			if tc.want == "" {
-				require.Equal(t, providers.NotFound, providers.KindOf(err), "%+v", pr)
+				requireKind(t, providers.NotFound, err, "%+v", pr)
 				require.Contains(t, providers.AdviceOf(err).EN, tc.says)
 				require.NotEmpty(t, providers.AdviceOf(err).ZH)
 				return
@@ -142,6 +145,11 @@ func TestFollowTable(t *testing.T) {
 			require.Contains(t, pr.Message, tc.says)
 			require.Equal(t, tc.now.state == "abnormal" && pr.State == providers.Running, !pr.Attention.IsZero())
 			require.Empty(t, pr.Controls)
+			if strings.HasSuffix(name, "in error") || name == "one joined, one off" {
+				require.NotEmpty(t, pr.Failed, "a person may remove them")
+			} else {
+				require.Empty(t, pr.Failed)
+			}
 		})
 	}
 }
@@ -156,7 +164,7 @@ func TestFollowThatCantLook(t *testing.T) {
 		sub := b.submission(t, change("task", 2))
 		b.always("ShowClusterDetails", say)
 		_, err := b.p.Follow(context.Background(), sub, providers.Operation{AcceptedAt: noon})
-		require.Equal(t, kind, providers.KindOf(err))
+		requireKind(t, kind, err)
 	}
 }
 
@@ -164,7 +172,7 @@ func TestControlIsRefused(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []providers.Control{providers.Pause, providers.Resume, providers.Cancel} {
 		err := b.p.Control(context.Background(), providers.Submission{}, providers.Operation{}, c)
-		require.Equal(t, providers.Refused, providers.KindOf(err))
+		requireKind(t, providers.Refused, err)
 		require.NotEmpty(t, providers.AdviceOf(err).ZH)
 	}
 }

@@ -24,7 +24,7 @@ const (
 
 // The keys of Snapshot.Facts.
 const (
-	factScale   = "scale"   // the scale field, as the cloud spells it
+	factScale   = "scale"   // the scale field, in one spelling
 	factUpdated = "updated" // updateAt
 	factTrouble = "trouble" // digest of what the cloud says about a failure; absent when it says nothing
 	factDisks   = "disks/"  // + group: the disks of each of its nodes, as JSON
@@ -120,7 +120,7 @@ func phaseOf(state, scale string) providers.Phase {
 		return phase
 	}
 	switch scale {
-	case "", "null", "none", scalingError, "scaled-up-success":
+	case "", scalingError, "scaled-up-success":
 		return providers.Ready
 	}
 	return providers.Busy
@@ -140,7 +140,7 @@ func statusOf(c cluster) string {
 // troubleOf is what the cloud says about a failure: errorInfo, else a stage that
 // names one ("Cluster expansion failed", with its reason in some editions).
 func troubleOf(c cluster) string {
-	if c.Error != "" && c.Error != "null" {
+	if c.Error != "" {
 		return cut(string(c.Error), maxWords)
 	}
 	if s := string(c.Stage); strings.Contains(strings.ToLower(s), "failed") || strings.Contains(s, "失败") {
@@ -286,6 +286,7 @@ func nodeOf(h host, charge providers.Charge) providers.Node {
 const (
 	active = "ACTIVE"
 	broken = "ERROR"
+	off    = "SHUTOFF"
 )
 
 func (p *provider) describe(ctx context.Context, id string) (cluster, error) {

@@ -83,6 +83,10 @@ func TestEditions(t *testing.T) {
 			`"clusterType":"x","createAt":7,"tags":[{"a":1}],"errorInfo":{},"componentList":"none","nodeGroups":[{"groupName":"core_node_default_group","nodeNum":{}},{"nodeNum":3}]`,
 			nil, []string{"core_node_default_group 0/0", "task_node_default_group 0/0"},
 		},
+		"nothing, written out": {
+			`"scale":"null","errorInfo":"null","nodeGroups":[{"groupName":"core_node_default_group","nodeNum":"null"}]`,
+			nil, []string{"core_node_default_group 0/0", "task_node_default_group 0/0"},
+		},
 		"a host that is gone, and one without an id": {
 			`"nodeGroups":[{"groupName":"core_node_default_group"}]`,
 			[]string{hostJSON("dead", "Core", "DELETED"), `{"type":"Core"}`, hostJSON("core0", "Core", "ACTIVE")},
@@ -93,7 +97,11 @@ func TestEditions(t *testing.T) {
 			b := newBench(t, nil)
 			b.always("ShowClusterDetails", ok(`{"cluster":{"clusterId":"cid","clusterState":"running",`+tc.fields+`}}`))
 			b.hosts(tc.hosts...)
-			require.Equal(t, tc.want, sizes(b.observe(t).Groups))
+			s := b.observe(t)
+			require.Equal(t, tc.want, sizes(s.Groups))
+			require.Equal(t, "running", s.Status)
+			require.Equal(t, providers.Ready, s.Phase)
+			require.NotContains(t, s.Facts, factTrouble)
 		})
 	}
 }
@@ -102,7 +110,7 @@ func TestEditions(t *testing.T) {
 // and shown.
 func TestStates(t *testing.T) {
 	for phase, words := range map[providers.Phase][]string{
-		providers.Ready:   {"running/", "running/null", "Running/", "running/scaling-error", "running/scaled-up-success", "running/scaled_up_success"},
+		providers.Ready:   {"running/", "Running/", "running/scaling-error", "running/scaled-up-success", "running/scaled_up_success"},
 		providers.Busy:    {"running/scaling-out", "running/scaling_in", "running/scaling-up", "running/scaling_up_first", "running/scaled_up_first", "running/something-new", "scaling-out/", "scaling-in/scaling-in", "starting/", "resting/", "/"},
 		providers.Blocked: {"abnormal/", "frozen/", "failed/scaling-error"},
 		providers.Gone:    {"terminating/", "terminated/"},
@@ -176,7 +184,7 @@ func TestObserveFails(t *testing.T) {
 		"another cluster":       {"ShowClusterDetails", ok(`{"cluster":{"clusterId":"other","clusterState":"running"}}`), providers.Retry},
 		"cut off":               {"ShowClusterDetails", ok(`{"cluster":{"clusterId":"cid"`), providers.Retry},
 		"empty":                 {"ShowClusterDetails", ok(``), providers.Retry},
-		"a redirect":            {"ShowClusterDetails", answer{status: http.StatusFound}, providers.Retry},
+		"a redirect":            {"ShowClusterDetails", answer{status: http.StatusFound, body: `{"cluster":{"clusterId":"cid","clusterState":"running"}}`}, providers.Retry},
 		"hosts refused":         {"ListHosts", fault(http.StatusForbidden, "12000052"), providers.Auth},
 		"hosts short of total":  {"ListHosts", ok(`{"total":3,"hosts":[` + hostJSON("core0", "Core", "ACTIVE") + `]}`), providers.Retry},
 		"a list that is no one": {"ListHosts", ok(`{"total":1,"hosts":{}}`), providers.Retry},
@@ -185,8 +193,26 @@ func TestObserveFails(t *testing.T) {
 			b := newBench(t, nil)
 			b.always(tc.action, tc.say)
 			_, err := b.p.Observe(context.Background(), here)
-			require.Equal(t, tc.kind, providers.KindOf(err), "%v", err)
+			requireKind(t, tc.kind, err, "%v", err)
 		})
+	}
+}
+
+// A server that gives smaller pages than were asked for is read to its end.
+func TestHostsArePaged(t *testing.T) {
+	b := newBench(t, nil)
+	page := func(ids ...string) answer {
+		var hosts []string
+		for _, id := range ids {
+			hosts = append(hosts, hostJSON(id, "Task", "ACTIVE"))
+		}
+		return ok(fmt.Sprintf(`{"total":"5","hosts":[%s]}`, strings.Join(hosts, ",")))
+	}
+	b.next("ListHosts", page("a", "b"), page("c", "d"), page("e"))
+	g, _ := b.observe(t).Group(taskGroup)
+	require.Equal(t, []string{"a", "b", "c", "d", "e"}, idsOf(g.Nodes))
+	for i, c := range b.of("ListHosts") {
+		require.Equal(t, fmt.Sprint(i+1), c.query.Get("currentPage"))
 	}
 }
 
@@ -213,7 +239,7 @@ func TestPages(t *testing.T) {
 		require.Len(t, got, total, "%d without a total", total)
 	}
 	_, err := pages("X", 10, same, func(int) ([]string, number, error) { return []string{"a"}, number{3, true}, nil })
-	require.Equal(t, providers.Retry, providers.KindOf(err), "a listing short of its total is not taken for a small cluster")
+	requireKind(t, providers.Retry, err, "a listing short of its total is not taken for a small cluster")
 }
 
 func TestClusters(t *testing.T) {
@@ -237,5 +263,5 @@ func TestClusters(t *testing.T) {
 
 	b.always("ListClusters", fault(http.StatusUnauthorized, "APIGW.0301"))
 	_, err = b.p.Clusters(context.Background())
-	require.Equal(t, providers.Auth, providers.KindOf(err))
+	requireKind(t, providers.Auth, err)
 }

@@ -203,7 +203,7 @@ func TestPriceServiceThatHangs(t *testing.T) {
 
 	cancel()
 	_, err = b.p.Quote(ctx, change("task", 2), s)
-	require.Equal(t, providers.Retry, providers.KindOf(err))
+	requireKind(t, providers.Retry, err)
 }
 
 // Where config names no domain, IAM is asked once.

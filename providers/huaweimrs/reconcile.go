@@ -109,7 +109,7 @@ func joinedOrLeft(c providers.Change) string {
 type difference struct {
 	before, now int
 	changed     []providers.Node // new and running, or of the nodes to remove those that are gone
-	broken      []providers.Node // new and in ERROR
+	broken      []providers.Node // new and in ERROR, or off in a cluster that does nothing any more
 	making      []providers.Node // new and neither yet
 }
 
@@ -132,7 +132,7 @@ func differ(sub providers.Submission, v view) difference {
 		case has(was, n.ID):
 		case status == active:
 			d.changed = append(d.changed, n)
-		case status == broken:
+		case status == broken, status == off && v.Phase == providers.Ready:
 			d.broken = append(d.broken, n)
 		default:
 			d.making = append(d.making, n)

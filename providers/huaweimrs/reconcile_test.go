@@ -84,5 +84,5 @@ func TestReconcileThatCantLookSaysSo(t *testing.T) {
 	sub := b.submission(t, change("task", -1))
 	b.always("ShowClusterDetails", answer{status: http.StatusBadGateway, body: "<html>"})
 	_, err := b.p.Reconcile(context.Background(), sub)
-	require.Equal(t, providers.Retry, providers.KindOf(err))
+	requireKind(t, providers.Retry, err)
 }

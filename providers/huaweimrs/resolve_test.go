@@ -56,7 +56,7 @@ func TestCheckRefuses(t *testing.T) {
 			c := change(tc.group, tc.delta)
 			tc.edit(&c)
 			err := b.p.Check(c)
-			require.Equal(t, providers.Refused, providers.KindOf(err))
+			requireKind(t, providers.Refused, err)
 			require.Contains(t, providers.AdviceOf(err).EN, tc.says)
 			providertest.Presentable(t, err)
 		})
@@ -108,7 +108,7 @@ func TestResolveRefuses(t *testing.T) {
 			b := newBench(t, tc.params)
 			tc.edit(&tc.c)
 			_, err := b.p.Resolve(tc.c, tc.s)
-			require.Equal(t, tc.kind, providers.KindOf(err))
+			requireKind(t, tc.kind, err)
 			require.Contains(t, providers.AdviceOf(err).EN, tc.says)
 			providertest.Presentable(t, err)
 		})
@@ -124,7 +124,7 @@ func TestPrepaidClusterIsRefused(t *testing.T) {
 	s := b.observe(t)
 	for _, c := range []providers.Change{change("task", 1), change("core", 1), change("task", -1), change("core", -1)} {
 		_, err := b.p.Resolve(c, s)
-		require.Equal(t, providers.Refused, providers.KindOf(err))
+		requireKind(t, providers.Refused, err)
 		require.Contains(t, providers.AdviceOf(err).EN, "12000065")
 	}
 	require.Empty(t, b.of(resize))
@@ -153,7 +153,7 @@ func TestResolveSettlesTheFirstNodes(t *testing.T) {
 		require.NoError(t, err, "the document's own example: 500 − 3 = 497")
 	}
 	_, err = b.p.Resolve(change("task", 498), pool(3))
-	require.Equal(t, providers.Refused, providers.KindOf(err))
+	requireKind(t, providers.Refused, err)
 }
 
 func TestCoreNodesAreTheCloudsToPick(t *testing.T) {

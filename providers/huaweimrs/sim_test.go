@@ -82,7 +82,7 @@ func TestWhatTheLocalCloudRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tc.c.run(t, 2, tc.fault...)
-			require.Equal(t, tc.kind, providers.KindOf(err), "%v", err)
+			requireKind(t, tc.kind, err, "%v", err)
 			require.Equal(t, tc.code, codeIn(err))
 		})
 	}
@@ -108,7 +108,7 @@ func TestBusyClusterIsOccupied(t *testing.T) {
 	require.Equal(t, providers.Busy, s.Phase)
 	sub.SentAt = st.now()
 	_, err = p.Submit(context.Background(), sub)
-	require.Equal(t, providers.Occupied, providers.KindOf(err))
+	requireKind(t, providers.Occupied, err)
 }
 
 // Without a row in prices the local price service names the least that it costs.

@@ -33,6 +33,9 @@ const nodeIDMark = "node_orderadd"
 // says neither that the change was taken nor that it was not.
 var errNotSucceeded = errors.New("the answer does not say succeeded")
 
+// errHeldUp is a change that is not sent, because it comes too late.
+var errHeldUp = errors.New("held up before it could be sent")
+
 // Submit sends the change once.
 func (p *provider) Submit(ctx context.Context, sub providers.Submission) (providers.Operation, error) {
 	g, err := p.today(sub)
@@ -43,16 +46,11 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	if err != nil {
 		return providers.Operation{}, err
 	}
-	if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
-		return providers.Operation{}, &providers.Error{
-			Kind: providers.Retry, Op: resize, Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-			Advice: providers.Text{
-				EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-				ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-			},
-		}
-	}
 	requestID, err := p.ask(ctx, resize, true, func(c *hccore.HcHttpClient) error {
+		// As late as can be: rate, credentials and project may have taken their time.
+		if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
+			return fmt.Errorf("%w: the intent is %s old", errHeldUp, late.Round(time.Second))
+		}
 		answer, err := mrs.NewMrsClient(c).UpdateClusterScaling(&model.UpdateClusterScalingRequest{ClusterId: sub.Change.ClusterID, Body: body})
 		switch {
 		case err != nil:

@@ -158,7 +158,7 @@ func TestOnlySucceededIsAcceptance(t *testing.T) {
 		if accepted {
 			require.NoError(t, err, body)
 		} else {
-			require.Equal(t, providers.Unknown, providers.KindOf(err), body)
+			requireKind(t, providers.Unknown, err, body)
 			require.NotEmpty(t, providers.AdviceOf(err).ZH)
 		}
 		require.Len(t, b.of(resize), 1)
@@ -167,7 +167,7 @@ func TestOnlySucceededIsAcceptance(t *testing.T) {
 		b := newBench(t, nil)
 		b.always(resize, answer{status: status})
 		_, err := b.submit(t, change("task", 1))
-		require.Equal(t, providers.Unknown, providers.KindOf(err), status)
+		requireKind(t, providers.Unknown, err, status)
 		require.Len(t, b.of(resize), 1)
 	}
 }
@@ -202,7 +202,7 @@ func TestSubmitSendsNothingWhen(t *testing.T) {
 			sub.Baseline.Groups = slices.Clone(sub.Baseline.Groups)
 			tc.edit(b, &sub)
 			_, err := b.p.Submit(context.Background(), sub)
-			require.Equal(t, tc.kind, providers.KindOf(err))
+			requireKind(t, tc.kind, err)
 			require.NotEmpty(t, providers.AdviceOf(err).ZH)
 			require.Empty(t, b.of(resize))
 		})

@@ -40,8 +40,9 @@ func read(c *hccore.HcHttpClient, d *def.HttpRequestDef, request, into any) erro
 	return nil
 }
 
-// text is a field that may come as text, number, Boolean or null. Anything else
-// is empty: one odd field must not hide the rest.
+// text is a field that may come as text, number, Boolean or null, which samples
+// also write as the text "null". Anything else is empty: one odd field must not
+// hide the rest.
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
@@ -51,7 +52,9 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	case len(b) > 0 && b[0] != '{' && b[0] != '[':
 		s = string(b)
 	}
-	*t = text(strings.TrimSpace(s))
+	if *t = text(strings.TrimSpace(s)); *t == "null" {
+		*t = ""
+	}
 	return nil
 }
 
