@@ -61,10 +61,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // Refusef is the usual way for an adapter's pure methods to say no.
 func Refusef(advice Text) *Error { return &Error{Kind: Refused, Advice: advice} }
 
-// KindOf reads the kind of an error. An error that no adapter classified, a
-// cancelled context among them, is Unknown: for a change that is the only safe
-// reading, and reads never get here.
+// KindOf reads the kind of an error, "" of none. An error that no adapter
+// classified, a cancelled context among them, is Unknown: for a change that is
+// the only safe reading, and reads never get here.
 func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind

@@ -37,6 +37,9 @@ var known = []error{context.Canceled, context.DeadlineExceeded, errNotText}
 
 // classify turns what a call gave into the port's error.
 func (p *provider) classify(x exchange, k keys, err error) *providers.Error {
+	if own, ok := errors.AsType[*providers.Error](err); ok {
+		return own // ours, from before anything was sent
+	}
 	e := &providers.Error{Op: x.action, Err: p.cause(k, err)}
 	var se *tcerr.TencentCloudSDKError
 	answered := errors.As(err, &se) && !strings.HasPrefix(se.Code, "ClientError")

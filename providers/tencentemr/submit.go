@@ -41,23 +41,30 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	if err != nil {
 		return providers.Operation{}, err
 	}
-	if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
-		return providers.Operation{}, &providers.Error{
-			Kind: providers.Retry, Op: p.action(sub.Change, g),
-			Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-			Advice: providers.Text{
-				EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-				ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-			},
-		}
-	}
 	switch {
 	case sub.Change.Adds():
-		return p.scaleOut(ctx, sub, g)
+		return p.scaleOut(ctx, sub, g, p.inTime)
 	case g.params.usesTerminateTasks():
 		return p.terminateTasks(ctx, sub)
 	default:
 		return p.terminateNodes(ctx, sub, g)
+	}
+}
+
+// inTime refuses to send a change whose intent is too old. It is asked at the very
+// last, after every wait for a shared rate or for credentials.
+func (p *provider) inTime(action string, sub providers.Submission) error {
+	late := p.env.Now().Sub(sub.SentAt)
+	if late <= sendWithin {
+		return nil
+	}
+	return &providers.Error{
+		Kind: providers.Retry, Op: action,
+		Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
+		Advice: providers.Text{
+			EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
+			ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
+		},
 	}
 }
 
@@ -95,9 +102,13 @@ func (p *provider) today(sub providers.Submission) (group, error) {
 	return g, nil
 }
 
-func (p *provider) scaleOut(ctx context.Context, sub providers.Submission, g group) (providers.Operation, error) {
+// scaleOut sends the request if gate, asked right before, lets it.
+func (p *provider) scaleOut(ctx context.Context, sub providers.Submission, g group, gate func(string, providers.Submission) error) (providers.Operation, error) {
 	var op providers.Operation
 	err := p.send(ctx, "ScaleOutCluster", true, func(ctx context.Context, c *emr.Client) error {
+		if err := gate("ScaleOutCluster", sub); err != nil {
+			return err
+		}
 		r := scaleOutOf(sub, g.params)
 		r.SetContext(ctx)
 		resp := emr.NewScaleOutClusterResponse()
@@ -244,6 +255,9 @@ func specOf(c providers.Change, configured *emr.NodeResourceSpec) *emr.NodeResou
 func (p *provider) terminateNodes(ctx context.Context, sub providers.Submission, g group) (providers.Operation, error) {
 	var op providers.Operation
 	err := p.send(ctx, "TerminateClusterNodes", true, func(ctx context.Context, c *emr.Client) error {
+		if err := p.inTime("TerminateClusterNodes", sub); err != nil {
+			return err
+		}
 		r := emr.NewTerminateClusterNodesRequest()
 		r.InstanceId = new(sub.Change.ClusterID)
 		r.CvmInstanceIds = ptrs(sub.Change.Nodes)
@@ -289,6 +303,9 @@ func (p *provider) terminateTasks(ctx context.Context, sub providers.Submission)
 	}
 	var op providers.Operation
 	err := p.send(ctx, "TerminateTasks", true, func(ctx context.Context, c *emr.Client) error {
+		if err := p.inTime("TerminateTasks", sub); err != nil {
+			return err
+		}
 		r := emr.NewTerminateTasksRequest()
 		r.InstanceId = new(sub.Change.ClusterID)
 		r.ResourceIds = ptrs(ids)
