@@ -330,6 +330,24 @@ func TestAckSteering(t *testing.T) {
 	require.Equal(t, []string{"ScaleClusterNodePool", "PauseTask", "ResumeTask", "PauseTask", "CancelTask", "RemoveNodePoolNodes", "CancelTask"}, got)
 }
 
+// Paused at the very moment between two stages: the first is over, the second
+// has begun, and neither moves by the standstill.
+func TestAckPausedBetweenStages(t *testing.T) {
+	sim := run(t, nil)
+	c := newAckClient(t, sim)
+	id := c.grow(1)
+	sim.Advance(80 * time.Second)
+	require.Empty(t, c.steer("Pause", id))
+	sim.Advance(time.Hour)
+	require.Empty(t, c.steer("Resume", id))
+	sim.Advance(60 * time.Second)
+	st := c.task(id).list("stages")
+	require.Equal(t, "2026-11-24 09:01:20", st[0]["end_time"])
+	require.Equal(t, "2026-11-24 09:01:20", st[1]["start_time"])
+	require.Equal(t, "2026-11-24 10:02:20", st[1]["end_time"])
+	require.Equal(t, "2026-11-24 10:02:20", st[2]["start_time"])
+}
+
 func TestAckTasksAndEvents(t *testing.T) {
 	sim := run(t, nil)
 	c := newAckClient(t, sim)
