@@ -267,6 +267,28 @@ func TestAckDeletedNodesComeBack(t *testing.T) {
 	require.Len(t, c.machines(web, "nodepool_id="+workers), 4)
 }
 
+// Two pools are made up for one after the other, and neither is forgotten.
+func TestAckDeletedNodesOfTwoPoolsComeBack(t *testing.T) {
+	sim := run(t, ackWorld)
+	c := newAckClient(t, sim)
+	w, y := c.machines(web, "nodepool_id="+workers), c.machines(web, "nodepool_id=npyear")
+	c.must("POST DeleteClusterNodes /clusters/"+web+"/nodes", fmt.Sprintf(`{"nodes":[%q,%q]}`, w[0]["node_name"], y[0]["node_name"]))
+	desired := func(pool string, want int) {
+		t.Helper()
+		require.EqualValues(t, want, c.pool(web, pool).sub("scaling_group")["desired_size"], pool)
+	}
+	for _, d := range []time.Duration{0, 100 * time.Second, 239 * time.Second, 2 * time.Second} {
+		sim.Advance(d)
+		desired(workers, 4)
+		desired("npyear", 2)
+	}
+	require.Equal(t, "scaling", c.pool(web, "npyear").sub("status")["state"], "the second pool's turn")
+	sim.Advance(time.Hour)
+	require.Len(t, c.machines(web, "nodepool_id="+workers), 4)
+	require.Len(t, c.machines(web, "nodepool_id=npyear"), 2)
+	require.Equal(t, "running", c.cluster(web)["state"])
+}
+
 func TestAckSteering(t *testing.T) {
 	sim := run(t, nil)
 	c := newAckClient(t, sim)
