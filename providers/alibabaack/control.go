@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	cs "github.com/alibabacloud-go/cs-20151215/v5/client"
 	util "github.com/alibabacloud-go/tea-utils/v2/service"
@@ -16,14 +17,14 @@ import (
 // doesn't answers with a refusal.
 var steering = map[providers.Control]struct {
 	action string
-	state  string // the stem of a task's state that the control leads to
+	state  string // how a task's state begins that the control leads to
 	call   func(*cs.Client, string, map[string]*string, *util.RuntimeOptions) error
 }{
 	providers.Pause: {"PauseTask", stemPause, func(c *cs.Client, id string, h map[string]*string, o *util.RuntimeOptions) error {
 		_, err := c.PauseTaskWithOptions(&id, h, o)
 		return err
 	}},
-	providers.Resume: {"ResumeTask", "running", func(c *cs.Client, id string, h map[string]*string, o *util.RuntimeOptions) error {
+	providers.Resume: {"ResumeTask", wordRunning, func(c *cs.Client, id string, h map[string]*string, o *util.RuntimeOptions) error {
 		_, err := c.ResumeTaskWithOptions(&id, h, o)
 		return err
 	}},
@@ -68,14 +69,14 @@ func (p *provider) Control(ctx context.Context, _ providers.Submission, op provi
 	return err
 }
 
-// already reports whether the task is in the state that is wanted. A task that
-// has ended otherwise takes no control any more.
+// already reports whether the task is in the state that is wanted, or on its way
+// there (pausing). A task that has ended otherwise takes no control any more.
 func (p *provider) already(ctx context.Context, id, state string) (bool, error) {
 	t, err := p.task(ctx, id)
 	switch {
 	case err != nil:
 		return false, err
-	case is(t.State, state):
+	case strings.HasPrefix(word(t.State), strings.TrimSuffix(state, "e")):
 		return true, nil
 	case is(t.State, stemSuccess), is(t.State, stemFail), is(t.State, stemCancel):
 		return false, refuse(

@@ -59,9 +59,9 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	pr := d.progress(c)
 	pr.Stages = stagesOf(t)
 	pr.Percent = max(pr.Percent, share(pr.Stages))
-	words := wordsOf(t)
-	if words.advice.EN != "" {
-		pr.Attention = words.advice
+	why := reasonOf(t)
+	if why.advice.EN != "" {
+		pr.Attention = why.advice
 	}
 	switch {
 	case is(t.State, stemSuccess):
@@ -72,7 +72,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 			pr.Percent = 99
 		default:
 			pr.State = providers.Partial
-			pr.Message = cmp.Or(words.said, "the task ended, but "+d.short(c))
+			pr.Message = cmp.Or(why.words, "the task ended, but "+d.short(c))
 			pr.Failed = d.useless()
 		}
 	case is(t.State, stemFail), is(t.State, stemCancel):
@@ -80,7 +80,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 		if len(d.changed) > 0 {
 			pr.State = providers.Partial
 		}
-		pr.Message = words.said
+		pr.Message = why.words
 		if pr.Message == "" {
 			pr.Message = "the task is " + value(t.State) + "; Alibaba Cloud gives no reason"
 		}
@@ -93,7 +93,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 		}
 	default:
 		pr.Controls = []providers.Control{providers.Pause, providers.Cancel}
-		if !is(t.State, "running") {
+		if word(t.State) != wordRunning {
 			pr.Message = "task state " + cut(value(t.State), 100)
 		}
 	}
@@ -108,22 +108,22 @@ func endOf(t *sdkTask, op providers.Operation) time.Time {
 	return op.AcceptedAt
 }
 
-// said are the cloud's own words on why a task went wrong, with advice where
+// reason is why a task went wrong, in the cloud's own words, with advice where
 // their code is known: stock, quota and address errors come inside the task,
 // long after the call was accepted (reference section 9).
-type said struct {
-	said   string
+type reason struct {
+	words  string
 	advice providers.Text
 }
 
-func wordsOf(t *sdkTask) said {
-	var out said
+func reasonOf(t *sdkTask) reason {
+	var out reason
 	take := func(code, message string) {
 		text := cut(strings.TrimSpace(message), maxWords)
 		if code != "" && !strings.Contains(text, code) {
 			text = strings.TrimSuffix(code+": "+text, ": ")
 		}
-		out.said = cmp.Or(out.said, text)
+		out.words = cmp.Or(out.words, text)
 		if out.advice.IsZero() {
 			out.advice = adviceIn(code + " " + message)
 		}
@@ -170,7 +170,7 @@ func stagesOf(t *sdkTask) []providers.Stage {
 			st.State, st.Percent = providers.StageDone, 100
 		case is(s.State, stemFail), is(s.State, stemCancel):
 			st.State = providers.StageFailed
-		case value(s.State) == "", is(s.State, "pend"), is(s.State, "init"), is(s.State, "wait"):
+		case slices.Contains([]string{"", "pending", "initial", "init", "waiting"}, word(s.State)):
 			st.State = providers.StagePending
 		default:
 			st.State = providers.StageRunning

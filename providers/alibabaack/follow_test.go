@@ -78,10 +78,14 @@ func TestFollowRunning(t *testing.T) {
 	require.NotEmpty(t, pr.Attention.ZH)
 	require.Equal(t, []providers.Stage{{Name: "InstallNodes", State: providers.StageRunning}}, pr.Stages)
 
-	b.task("T-1", `"state":"reconciling"`)
-	pr = b.follow(t, sub, running)
-	require.Equal(t, providers.Running, pr.State, "an unknown word is never an end")
-	require.Contains(t, pr.Message, "reconciling")
+	for _, word := range []string{"reconciling", "cancelling", "failing", "PAUSING"} {
+		b.task("T-1", fmt.Sprintf(`"state":%q`, word))
+		pr = b.follow(t, sub, running)
+		require.Equal(t, providers.Running, pr.State, "an unknown word is never an end")
+		require.Contains(t, pr.Message, word)
+	}
+	b.task("T-1", `"state":"Running"`)
+	require.Empty(t, b.follow(t, sub, running).Message)
 }
 
 func TestFollowToTheEnd(t *testing.T) {
@@ -253,6 +257,7 @@ func TestControl(t *testing.T) {
 		"cancel":                           {providers.Cancel, []string{"running"}, ok(`{"any":"body"}`), "", 1},
 		"cancel what is paused":            {providers.Cancel, []string{"paused"}, answer{}, "", 1},
 		"paused already":                   {providers.Pause, []string{"paused"}, answer{}, "", 0},
+		"on its way to be paused":          {providers.Pause, []string{"pausing"}, answer{}, "", 0},
 		"running already":                  {providers.Resume, []string{"running"}, answer{}, "", 0},
 		"cancelled already":                {providers.Cancel, []string{"cancelled"}, answer{}, "", 0},
 		"ended":                            {providers.Cancel, []string{"success"}, answer{}, providers.Refused, 0},

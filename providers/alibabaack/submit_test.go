@@ -269,6 +269,7 @@ func TestNotSentAtAll(t *testing.T) {
 		"the pool turned prepaid": {func(_ *bench, s *providers.Submission) {
 			s.Baseline.Facts[factPool+"np1"] = `{"charge":"prepaid","months":1}`
 		}, providers.Refused, "pays"},
+		"the pool turned to spot": {func(_ *bench, s *providers.Submission) { s.Baseline.Facts[factPool+"np1"] = `{"charge":"spot"}` }, providers.Refused, "pays"},
 		"the pool renews now": {func(_ *bench, s *providers.Submission) {
 			s.Change.Charge, s.Change.Months = providers.Prepaid, 1
 			s.Baseline.Facts[factPool+"np1"] = `{"charge":"prepaid","months":1,"renew":true}`

@@ -29,11 +29,16 @@ const (
 	stemFail    = "fail"
 	stemCancel  = "cancel"
 	stemPause   = "pause"
+	wordRunning = "running"
 )
 
-// is reports whether a state's word has a stem.
+// word is a state as it is compared.
+func word(state *string) string { return strings.ToLower(strings.TrimSpace(value(state))) }
+
+// is reports whether a state has come to a stem. cancelling and pausing have not:
+// they are still running.
 func is(state *string, stem string) bool {
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(value(state))), stem)
+	return strings.HasPrefix(word(state), stem) && !strings.HasSuffix(word(state), "ing")
 }
 
 func kindFits(taskType string, adds bool) bool {

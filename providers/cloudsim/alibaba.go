@@ -86,7 +86,7 @@ type alibaba struct {
 	machines    map[string]AlibabaMachine
 	disks       map[string]AlibabaDisk
 	clusters    []*acCluster
-	tasks       []*acTask // in the order in which they were accepted
+	tasks       []*acTask // in the order in which they were accepted, at most the last 10,000
 	routes      []acRoute
 	stages      map[string]time.Duration
 	nonces      map[string]time.Time // when each was used

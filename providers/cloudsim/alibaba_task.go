@@ -84,7 +84,7 @@ func (a *alibaba) launch(t *acTask, at time.Time, tg target, entry *Entry) {
 		entry.Fault = h.Kind
 	}
 	t.cluster.task = t
-	a.tasks = append(a.tasks, t)
+	a.tasks = trim(append(a.tasks, t))
 	t.note(at, lvNormal, "Started", "start to run task %s", t.kind)
 	entry.Operation, entry.Delta = t.id, len(t.add)-len(t.remove)
 	if t.pool != nil {
@@ -95,7 +95,7 @@ func (a *alibaba) launch(t *acTask, at time.Time, tg target, entry *Entry) {
 func (t *acTask) note(at time.Time, level, reason, format string, args ...any) {
 	e := acEvent{at: at, level: level, reason: reason, message: fmt.Sprintf(format, args...), task: t}
 	t.events = append(t.events, e)
-	t.cluster.log = append(t.cluster.log, e)
+	t.cluster.log = trim(append(t.cluster.log, e))
 }
 
 // begins is when a stage begins, in the task's own time.
@@ -308,11 +308,13 @@ func (t *acTask) finish(c *acCluster, at time.Time, result string) {
 	}
 	for _, p := range c.pools {
 		aim := p.count(acRunning)
-		if t.refill && result == tkSuccess && !p.NoDesired && p.AutoMax == 0 {
+		switch {
+		case p.owed > 0: // its turn comes
+		case t.refill && result == tkSuccess && !p.NoDesired && p.AutoMax == 0:
 			p.owed = max(p.desired-aim, 0)
-			continue
+		default:
+			p.desired = aim
 		}
-		p.desired = aim
 	}
 	level, text := lvNormal, "task ended: "+result
 	if result == tkFail {

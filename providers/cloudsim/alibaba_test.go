@@ -267,6 +267,28 @@ func TestAckDeletedNodesComeBack(t *testing.T) {
 	require.Len(t, c.machines(web, "nodepool_id="+workers), 4)
 }
 
+// Two pools are made up for one after the other, and neither is forgotten.
+func TestAckDeletedNodesOfTwoPoolsComeBack(t *testing.T) {
+	sim := run(t, ackWorld)
+	c := newAckClient(t, sim)
+	w, y := c.machines(web, "nodepool_id="+workers), c.machines(web, "nodepool_id=npyear")
+	c.must("POST DeleteClusterNodes /clusters/"+web+"/nodes", fmt.Sprintf(`{"nodes":[%q,%q]}`, w[0]["node_name"], y[0]["node_name"]))
+	desired := func(pool string, want int) {
+		t.Helper()
+		require.EqualValues(t, want, c.pool(web, pool).sub("scaling_group")["desired_size"], pool)
+	}
+	for _, d := range []time.Duration{0, 100 * time.Second, 239 * time.Second, 2 * time.Second} {
+		sim.Advance(d)
+		desired(workers, 4)
+		desired("npyear", 2)
+	}
+	require.Equal(t, "scaling", c.pool(web, "npyear").sub("status")["state"], "the second pool's turn")
+	sim.Advance(time.Hour)
+	require.Len(t, c.machines(web, "nodepool_id="+workers), 4)
+	require.Len(t, c.machines(web, "nodepool_id=npyear"), 2)
+	require.Equal(t, "running", c.cluster(web)["state"])
+}
+
 func TestAckSteering(t *testing.T) {
 	sim := run(t, nil)
 	c := newAckClient(t, sim)
@@ -328,6 +350,24 @@ func TestAckSteering(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"ScaleClusterNodePool", "PauseTask", "ResumeTask", "PauseTask", "CancelTask", "RemoveNodePoolNodes", "CancelTask"}, got)
+}
+
+// Paused at the very moment between two stages: the first is over, the second
+// has begun, and neither moves by the standstill.
+func TestAckPausedBetweenStages(t *testing.T) {
+	sim := run(t, nil)
+	c := newAckClient(t, sim)
+	id := c.grow(1)
+	sim.Advance(80 * time.Second)
+	require.Empty(t, c.steer("Pause", id))
+	sim.Advance(time.Hour)
+	require.Empty(t, c.steer("Resume", id))
+	sim.Advance(60 * time.Second)
+	st := c.task(id).list("stages")
+	require.Equal(t, "2026-11-24 09:01:20", st[0]["end_time"])
+	require.Equal(t, "2026-11-24 09:01:20", st[1]["start_time"])
+	require.Equal(t, "2026-11-24 10:02:20", st[1]["end_time"])
+	require.Equal(t, "2026-11-24 10:02:20", st[2]["start_time"])
 }
 
 func TestAckTasksAndEvents(t *testing.T) {

@@ -46,7 +46,7 @@ type Options struct {
 	Stages map[string]time.Duration
 
 	// Rate is the number of calls a second that each account may make of each
-	// action. 0 means the documented 20, a negative number no limit.
+	// action. 0 means 20, as Tencent documents; a negative number lifts all limits.
 	Rate int
 }
 
@@ -154,9 +154,8 @@ func New(o Options) (*Sim, error) {
 	return s, nil
 }
 
-// Handler serves all clouds at once; a request is told apart by the headers its
-// cloud's SDK always sends, or by the path. Requests of no known cloud get a
-// plain 404.
+// Handler serves all clouds at once; a request is told apart by what its cloud's
+// SDK always sends. Requests of no known cloud get a plain 404.
 func (s *Sim) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Start serves Handler on a free port of 127.0.0.1 until ctx ends or Close is
