@@ -28,6 +28,8 @@ const (
 type conditions struct {
 	env    *cel.Env
 	groups []string // approver groups, for "leads" in requester.groups
+
+	readsGroups bool // a condition compiled so far may read requester.groups
 }
 
 func newConditions(groups []string) (*conditions, error) {
@@ -75,6 +77,9 @@ func (c *conditions) compile(when string) (cel.Program, []finding) {
 	}
 	if !checked.OutputType().IsExactType(cel.BoolType) {
 		return nil, []finding{{text: fmt.Sprintf("the condition must be true or false, this one is a %s", typeName(checked.OutputType()))}}
+	}
+	if readsGroups(checked) {
+		c.readsGroups = true
 	}
 	if bad := c.words(checked); len(bad) > 0 {
 		return nil, bad
@@ -214,6 +219,21 @@ func (c *conditions) words(checked *cel.Ast) []finding {
 		}
 	}))
 	return out
+}
+
+// readsGroups reports whether a condition may read requester.groups: it takes the
+// requester for more than the id.
+func readsGroups(checked *cel.Ast) bool {
+	uses, ids := 0, 0
+	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch what, _ := fieldAt(e); {
+		case e.Kind() == ast.IdentKind && e.AsIdent() == "requester":
+			uses++
+		case what == "requester.id":
+			ids++
+		}
+	}))
+	return uses > ids
 }
 
 func literal(e ast.Expr) (string, bool) {

@@ -22,6 +22,7 @@ type Policy struct {
 	approveBy []string // as written, for the card to seed and name
 	denyBy    []string
 	self      bool
+	reads     bool // a condition may read requester.groups
 	rules     []rule
 	freezes   []freeze
 }
@@ -75,8 +76,13 @@ func Compile(c Config) (*Policy, []Problem) {
 	if len(k.problems) > 0 {
 		return nil, k.problems
 	}
+	k.p.reads = conds.readsGroups
 	return k.p, nil
 }
+
+// ReadsGroups reports whether the outcome of Judge may turn on Requester.Groups,
+// so that a caller need not look up groups that no condition asks about.
+func (p *Policy) ReadsGroups() bool { return p != nil && p.reads }
 
 type compiler struct {
 	c        Config

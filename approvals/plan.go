@@ -20,7 +20,7 @@ type Plan struct {
 	Quote  providers.Quote  `json:"quote"`
 	// Warnings are the cloud's about this group; they are shown and not voted on.
 	Warnings []providers.Text `json:"warnings,omitempty"`
-	Hash   string           `json:"hash"` // see NewPlan
+	Hash     string           `json:"hash"` // see NewPlan
 }
 
 // NewPlan ties a resolved change, the snapshot it was resolved against and its

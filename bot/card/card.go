@@ -71,7 +71,9 @@ func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	lang := r.o.Language
 	p := &page{lang: lang}
 	var text line
-	if n >= 1 && n <= len(f.Plans) && (n < len(f.Plans) || f.Plans[n-1].Void) {
+	if n == 0 && len(f.Plans) > 0 {
+		text = r.overtaken(p, f)
+	} else if n >= 1 && n <= len(f.Plans) && (n < len(f.Plans) || f.Plans[n-1].Void) {
 		text = r.replaced(p, f, f.Plans[n-1])
 	} else {
 		text = r.current(p, f, rich, true)
@@ -82,6 +84,15 @@ func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	m.EventType = EventFlow
 	m.Payload = map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version, "key": m.Key}
 	return m
+}
+
+// overtaken is the closed card of a flow from before it had a plan.
+func (r *Renderer) overtaken(p *page, f flow.Flow) line {
+	lang := p.lang
+	name := theirs(f.Request.Wish.Change.Cluster+" "+f.Request.Wish.Change.Group+" "+string(f.Request.Wish.Op)+strconv.Itoa(f.Request.Wish.N), maxHead)
+	p.context(asked(lang, f))
+	p.lines(say(word(lang, wOvertaken)))
+	return join(": ", name, say(word(lang, wOvertaken)))
 }
 
 // replaced is the closed card of a void plan.

@@ -75,6 +75,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteUnknown:     {"It can't be told whether the change happened.[ {text}]", "无法确认变更是否已生效。[{text}]"},
 	flow.NoteResolved:    {"{by} settled it: {how}.", "{by} 已作裁定：{how}。"},
 	flow.NoteRefused:     {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
+	flow.NoteImpossible:  {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
 	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},

@@ -87,6 +87,7 @@ var (
 
 	wWhatMoved   = sentence{"What changed", "变化内容"}
 	wReplacedWhy = sentence{"This plan no longer holds and its votes are void. If the request goes on, the new plan has a card of its own.", "此方案已失效，原有投票作废。若申请继续，新方案将有单独的卡片。"}
+	wOvertaken   = sentence{"Planned by now: the plan has a card of its own below.", "方案已生成，见下方单独的卡片。"}
 	wPlanning    = sentence{"Looking at the cluster and pricing the change.", "正在查看集群并计算价格。"}
 
 	wKeep       = sentence{"Keep it", "保留"}

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"scalebot/providers"
@@ -102,6 +103,9 @@ func (d *Desk) Keep(ctx context.Context, c Caller, id string) (Flow, error) {
 		return f, nil
 	}
 	kept, err := d.Store.Amend(ctx, f.ID, Note{At: d.Clock.Now(), Code: NoteKept, By: c.User}, Audit{Actor: c.User, Action: "after_kept"})
+	if errors.Is(err, ErrInDoubt) {
+		return f, err
+	}
 	if err != nil {
 		return f, &Rejection{Code: RejectStore, Err: err}
 	}

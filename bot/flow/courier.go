@@ -43,13 +43,19 @@ const (
 	leastPause   = time.Second
 	mostPause    = 2 * time.Minute
 	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
+	refusals     = 8                // of one message in a row, some minutes in all, before it is given up
+	earlyCard    = 5 * time.Second  // a flow that has no plan by then gets a card all the same
 )
 
 // The values of Post.Hash that are no content.
 const (
 	postGone    = "gone"    // deleted by somebody: not posted again
 	postBlocked = "blocked" // the bot can't write there
+	postStuck   = "stuck"   // Slack takes no edit of it any more
 )
+
+// final reports whether a message is not written any more.
+func (p Post) final() bool { return p.Hash == postGone || p.Hash == postStuck }
 
 // plainCards is the flag that says that this workspace refuses plan blocks.
 const plainCards = "plain_cards"
@@ -93,11 +99,13 @@ type delivery struct {
 // job is one Slack call to make. did is told the message's place once Slack has
 // it.
 type job struct {
-	message Message
+	message Message    // Key names it, also among those that Slack refused
+	hash    string     // of its content
 	edit    MessageRef // zero = a new message
 	private bool
 	upto    int
 	did     func(ref MessageRef, hash string)
+	giveUp  func() // forget it after too many refusals; nil = never
 }
 
 // run works until Slack shows the flow as it is. It returns when to look again;
@@ -128,9 +136,13 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if err := d.do(ctx, j); err != nil {
-			return d.pause(ctx, err)
+			if !d.hold(j, err) {
+				return d.pause(ctx, err)
+			}
+		} else {
+			d.posts.Tries = 0
+			delete(d.posts.Held, j.message.Key)
 		}
-		d.posts.Tries = 0
 		if err := d.save(ctx); err != nil {
 			return time.Time{}, err
 		}
@@ -162,8 +174,6 @@ func (d *delivery) pause(ctx context.Context, err error) (time.Time, error) {
 	case errors.As(err, &limited):
 		d.Metrics.chatLimited()
 		wait = max(limited.After, 100*time.Millisecond)
-	case errors.Is(err, ErrNoChannel):
-		wait = noChannel
 	default:
 		d.posts.Tries++
 		wait = min(leastPause<<min(d.posts.Tries-1, 10), mostPause)
@@ -173,10 +183,51 @@ func (d *delivery) pause(ctx context.Context, err error) (time.Time, error) {
 	return d.posts.NotBefore, d.save(ctx)
 }
 
+// hold keeps a message that Slack refused for itself, so that the others go on.
+// It reports false for a failure that says nothing about this message.
+func (d *delivery) hold(j job, err error) bool {
+	var wait time.Duration
+	h := d.posts.Held[j.message.Key]
+	switch {
+	case errors.Is(err, ErrNoChannel):
+		wait = noChannel
+		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
+			h.Tries++
+		}
+	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused):
+		h.Tries++
+		wait = min(leastPause<<min(h.Tries-1, 10), mostPause)
+	default:
+		return false
+	}
+	d.log.Error("Slack refuses a message", "message", j.message.Key, "channel", j.message.Channel, "tries", h.Tries, "error", err)
+	if h.Tries >= refusals && j.giveUp != nil {
+		delete(d.posts.Held, j.message.Key)
+		j.giveUp()
+		return true
+	}
+	if d.posts.Held == nil {
+		d.posts.Held = map[string]Hold{}
+	}
+	h.Until = d.Clock.Now().Add(wait)
+	d.posts.Held[j.message.Key] = h
+	return true
+}
+
+// free reports whether a message may be tried now.
+func (d *delivery) free(key string) bool {
+	h, held := d.posts.Held[key]
+	if held && d.Clock.Now().Before(h.Until) {
+		d.wait(h.Until)
+		return false
+	}
+	return true
+}
+
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,
 // private messages, then the thread.
 func (d *delivery) next() (job, bool) {
-	for n := len(d.f.Plans); n > 0; n-- {
+	for n := len(d.f.Plans); n >= 0; n-- {
 		if j, ok := d.card(n); ok {
 			return j, true
 		}
@@ -188,27 +239,67 @@ func (d *delivery) next() (job, bool) {
 			}
 		}
 	}
-	if n := d.posts.Whispered; n < len(d.f.Whispers) {
-		m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
-		m.Channel, m.Thread = d.f.Request.Channel, d.f.Request.Thread
-		return job{message: m, private: true, did: func(MessageRef, string) { d.posts.Whispered = n + 1 }}, true
+	if j, ok := d.whisper(); ok {
+		return j, true
 	}
 	return d.logJob()
 }
 
-func (d *delivery) card(n int) (job, bool) {
-	was, up := d.posts.Cards[n]
-	last := n == len(d.f.Plans)
-	if !up && !last || was.Hash == postGone {
+func (d *delivery) whisper() (job, bool) {
+	n := d.posts.Whispered
+	if n >= len(d.f.Whispers) {
 		return job{}, false
 	}
+	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
+	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
+	if !d.free(m.Key) {
+		return job{}, false
+	}
+	told := func() { d.posts.Whispered = n + 1 }
+	return job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}, true
+}
+
+// due reports whether card n is wanted at all. Plan cards are: the last one, and
+// earlier ones that are up, to close them. Card 0 stands for a flow without a
+// plan, when that is how it ended or when planning takes long.
+func (d *delivery) due(n int) bool {
+	was, up := d.posts.Cards[n]
+	switch {
+	case was.final():
+		return false
+	case up:
+		return true
+	case n > 0:
+		return n == len(d.f.Plans)
+	case len(d.f.Plans) > 0:
+		return false
+	case d.f.State.Ended():
+		return d.f.End == nil || !d.f.End.Code.Private()
+	case d.f.Wait == nil:
+		return false
+	}
+	if at := d.f.CreatedAt.Add(earlyCard); d.Clock.Now().Before(at) {
+		d.wait(at)
+		return false
+	}
+	return true
+}
+
+func (d *delivery) card(n int) (job, bool) {
+	if !d.due(n) {
+		return job{}, false
+	}
+	was, up := d.posts.Cards[n]
 	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() {
 		return job{}, false
 	}
 	m := d.Renderer.Card(d.f, n, d.rich)
 	m.Key, m.Channel = "card/"+strconv.Itoa(n), d.f.Request.Channel
 	hash := digest(m)
-	if up && was.Hash == hash {
+	if n < len(d.f.Plans) {
+		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
+	}
+	if (up && was.Hash == hash) || !d.free(m.Key) {
 		return job{}, false
 	}
 	now := d.Clock.Now()
@@ -216,12 +307,23 @@ func (d *delivery) card(n int) (job, bool) {
 		d.wait(may)
 		return job{}, false
 	}
-	return job{message: m, edit: was.MessageRef, did: func(ref MessageRef, hash string) {
+	did := func(ref MessageRef, sent string) {
+		p := Post{MessageRef: ref, Hash: sent, At: d.Clock.Now()}
+		if n > 0 {
+			p.Plan = d.f.Plans[n-1].Plan.Hash
+		}
 		if d.posts.Cards == nil {
 			d.posts.Cards = map[int]Post{}
 		}
-		d.posts.Cards[n] = Post{MessageRef: ref, Plan: d.f.Plans[n-1].Plan.Hash, Hash: hash, At: d.Clock.Now()}
-	}}, true
+		d.posts.Cards[n] = p
+	}
+	j := job{message: m, hash: hash, edit: was.MessageRef, did: did}
+	if up {
+		j.giveUp = func() { did(was.MessageRef, postStuck) }
+	} else if d.f.State.Ended() {
+		j.giveUp = func() { did(MessageRef{Channel: m.Channel}, postStuck) }
+	}
+	return j, true
 }
 
 // told are the channels of notices: where it was asked, and the cluster's own.
@@ -242,12 +344,16 @@ func (d *delivery) notice(s State, channel string) (job, bool) {
 	}
 	m := d.Renderer.Notice(d.f, s)
 	m.Key, m.Channel = key, channel
-	return job{message: m, did: func(ref MessageRef, hash string) {
+	if !d.free(key) {
+		return job{}, false
+	}
+	did := func(ref MessageRef, hash string) {
 		if d.posts.Notices == nil {
 			d.posts.Notices = map[string]Post{}
 		}
 		d.posts.Notices[key] = Post{MessageRef: ref, Hash: hash, At: d.Clock.Now()}
-	}}, true
+	}
+	return job{message: m, hash: digest(m), did: did, giveUp: func() { did(MessageRef{Channel: channel}, postBlocked) }}, true
 }
 
 // logJob tells the notes that the thread lacks: all of one plan in one reply.
@@ -257,6 +363,9 @@ func (d *delivery) logJob() (job, bool) {
 		upto := from + 1
 		for upto < len(d.f.Log) && max(d.f.Log[upto].Plan, 1) == plan {
 			upto++
+		}
+		if len(d.f.Plans) == 0 {
+			plan = 0 // it never got further
 		}
 		card, up := d.posts.Cards[plan]
 		if !up || card.TS == "" || card.Hash == postGone {
@@ -268,7 +377,11 @@ func (d *delivery) logJob() (job, bool) {
 		}
 		m := d.Renderer.Log(d.f, d.f.Log[from:upto])
 		m.Key, m.Channel, m.Thread = "log/"+strconv.Itoa(from), card.Channel, card.TS
-		return job{message: m, upto: upto, did: func(MessageRef, string) { d.posts.Logged = upto }}, true
+		if !d.free(m.Key) {
+			return job{}, false
+		}
+		told := func() { d.posts.Logged = upto }
+		return job{message: m, hash: digest(m), upto: upto, did: func(MessageRef, string) { told() }, giveUp: told}, true
 	}
 	return job{}, false
 }
@@ -283,18 +396,19 @@ func (d *delivery) wait(until time.Time) {
 func (d *delivery) do(ctx context.Context, j job) error {
 	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
 	defer cancel()
-	m, hash := j.message, digest(j.message)
+	m, hash := j.message, j.hash
 	switch {
 	case j.private:
-		if err := d.Chat.Whisper(ctx, d.f.Request.User, m); err != nil {
-			if errors.Is(err, ErrNoChannel) {
-				d.log.Error("the requester can't be told privately", "error", err)
-			} else {
-				return err
-			}
+		m.Key = "" // nobody looks for a private message
+		err := d.Chat.Whisper(ctx, d.f.Request.User, m)
+		if errors.Is(err, ErrNoChannel) {
+			d.log.Error("the requester can't be told privately", "error", err)
+			err = nil
 		}
-		j.did(MessageRef{}, hash)
-		return nil
+		if err == nil {
+			j.did(MessageRef{}, hash)
+		}
+		return err
 	case j.edit.TS != "":
 		err := d.Chat.Update(ctx, j.edit, m)
 		switch {
@@ -387,8 +501,11 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 		ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
 		defer cancel()
 		ref, found, err := d.Chat.Find(ctx, j.message, s.At.Add(-clockSkew))
-		if err != nil && !errors.Is(err, ErrNoChannel) {
+		if err != nil && !errors.Is(err, ErrNoChannel) && !errors.Is(err, ErrChatRefused) {
 			return err
+		}
+		if err != nil {
+			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
 		}
 		if found {
 			if s.Upto > 0 {
@@ -407,8 +524,8 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 
 // byKey finds the job of a message that is still to be posted.
 func (d *delivery) byKey(key string) (job, bool) {
-	for n := range d.f.Plans {
-		if j, ok := d.card(n + 1); ok && j.message.Key == key {
+	for n := range len(d.f.Plans) + 1 {
+		if j, ok := d.card(n); ok && j.message.Key == key {
 			return j, true
 		}
 	}

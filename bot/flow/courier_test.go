@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/bot/flow"
+	"scalebot/providers"
 )
 
 func zset(at time.Time, id string) redis.Z {
@@ -147,4 +148,77 @@ func TestNobodysCardIsPostedTwiceWhenCouriersRace(t *testing.T) {
 		w.settle()
 	}
 	require.Len(t, w.slack.Keyed("card/"), 20)
+}
+
+// What Slack refuses for good holds up nothing else.
+func TestACardThatCanNotBeEditedHoldsUpNoNotice(t *testing.T) {
+	for name, err := range map[string]error{"refused": flow.ErrChatRefused, "archived": flow.ErrNoChannel} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.request(ask(flow.Add, 1))
+			w.settle()
+			for range 200 {
+				w.slack.Fail("update", err)
+			}
+			w.pass(70 * time.Second)
+			w.in(id, flow.Succeeded)
+			require.Len(t, w.slack.Keyed("notice/"), 2)
+			require.NotEmpty(t, w.slack.Keyed("log/"))
+			w.pass(20 * time.Minute)
+			due, err := w.rdb.ZScore(t.Context(), "test:{T1}:due:chat", id).Result()
+			require.ErrorIs(t, err, redis.Nil, "it is given up and not tried for ever (due %v)", due)
+		})
+	}
+}
+
+func TestAPrivateMessageThatIsRefusedIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	for range 50 {
+		w.slack.Fail("whisper", flow.ErrChatRefused)
+	}
+	w.vote(id, 1, "x", lead1)
+	w.pass(20 * time.Minute)
+	w.in(id, flow.Denied)
+	logs := w.slack.Keyed("log/")
+	require.Contains(t, logs[len(logs)-1].Text, string(flow.NoteDenied), "the thread was told all the same")
+	p, err := w.store.Posts(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, 1, p.Whispered)
+	require.Empty(t, p.Held)
+}
+
+// A refusal stands on a card too: a private message is never the only place.
+func TestAFlowThatNeverHadAPlanHasACard(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.Fail("observe", &providers.Error{Kind: providers.Auth})
+	id := w.request(ask(flow.Add, 1))
+	w.pass(time.Second)
+	w.in(id, flow.Refused)
+	cards := w.slack.Keyed("card/")
+	require.Len(t, cards, 1)
+	require.Contains(t, cards[0].Text, "refused")
+	require.NotEmpty(t, w.slack.Keyed("log/"), "its thread tells how it came")
+}
+
+func TestPlanningThatTakesLongIsSeen(t *testing.T) {
+	w := newWorld(t)
+	slow := &providers.Error{Kind: providers.Retry, Advice: providers.Text{EN: "slow"}}
+	for range 8 {
+		w.cloud.Fail("observe", slow)
+	}
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(4 * time.Second)
+	require.Empty(t, w.slack.Keyed("card/"), "a hiccup makes no second card")
+	w.pass(3 * time.Second)
+	require.Contains(t, w.slack.Keyed("card/0")[0].Text, "wait:wait_cloud")
+	w.pass(time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	require.Contains(t, w.slack.Keyed("card/0")[0].Text, "overtaken")
+	require.Len(t, w.slack.Keyed("card/1"), 1)
+	// A reaction on what was no plan is no vote on one.
+	w.slack.React(w.card(id, 0), "white_check_mark", lead1)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.AwaitingApproval)
 }

@@ -115,7 +115,9 @@ type Preview struct {
 }
 
 // FrontDesk is what the Slack edge calls; *Desk is the real one. Every error
-// that is meant for the person is a *Rejection.
+// that is meant for the person is a *Rejection. After any other error of a
+// method that records something, it may be on record: calling again with the
+// same Caller.Dedupe finds out, and can't do it twice.
 type FrontDesk interface {
 	// Request records a scale request: ack path, at most a cached look-up and one
 	// store script.

@@ -133,6 +133,17 @@ type Note struct {
 // NoteCode names a sentence of the catalogue.
 type NoteCode string
 
+// Private reports whether an end is a matter between the bot and whoever typed
+// the request: what was asked can't be, so there was never anything to decide
+// for anybody else.
+func (c NoteCode) Private() bool {
+	switch c {
+	case NoteBelowMin, NoteAboveMax, NoteAboveStep, NoteTooMany, NoteNoChange, NoteImpossible:
+		return true
+	}
+	return false
+}
+
 // The notes, with their Args. Those that refuse an amount also carry have (nodes
 // there now) and, where there is one, fixed: the corrected line without the slash
 // word.
@@ -164,6 +175,7 @@ const (
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
 	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
 	NoteRefused     NoteCode = "refused"      // Text
+	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
 	NoteFrozen      NoteCode = "frozen"       // refused: name, until
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name

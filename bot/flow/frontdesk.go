@@ -93,6 +93,8 @@ func (d *Desk) request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
 			continue
 		case errors.Is(err, ErrLimited):
 			return Receipt{}, &Rejection{Code: RejectLimited, Err: err}
+		case errors.Is(err, ErrInDoubt):
+			return Receipt{}, err // it may be on record: nobody may be told that nothing was done
 		case err != nil:
 			return Receipt{}, &Rejection{Code: RejectStore, Err: err}
 		case !fresh:
@@ -348,6 +350,9 @@ func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {
 	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: map[string]any{"operation": s.Operation}})
 	if errors.Is(err, ErrIllegal) {
 		return about(RejectEnded, f)
+	}
+	if errors.Is(err, ErrInDoubt) {
+		return err
 	}
 	if err != nil {
 		return &Rejection{Code: RejectStore, Err: err}

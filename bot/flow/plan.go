@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -92,7 +93,7 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	if !ok {
 		// The provider has the better sentence: it knows which groups there are.
 		if _, err := p.Resolve(withDelta(c, 1), out.snapshot); err != nil {
-			return out, cloudSaidNo(err, c.Account)
+			return out, wishSaidNo(err, c.Account)
 		}
 	}
 	c, err := o.size(r.Wish, c, group.Count)
@@ -100,10 +101,10 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 		return out, err
 	}
 	if err := p.Check(c); err != nil {
-		return out, cloudSaidNo(err, c.Account)
+		return out, wishSaidNo(err, c.Account)
 	}
 	if c, err = p.Resolve(c, out.snapshot); err != nil {
-		return out, cloudSaidNo(err, c.Account)
+		return out, wishSaidNo(err, c.Account)
 	}
 	var quote providers.Quote
 	if err := call(ctx, func(ctx context.Context) (err error) {
@@ -112,9 +113,11 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	}); err != nil {
 		return out, cloudSaidNo(err, c.Account)
 	}
-	groups, err := o.groupsOf(ctx, r.User)
-	if err != nil {
-		return out, err
+	var groups []string
+	if o.Policy.ReadsGroups() {
+		if groups, err = o.groupsOf(ctx, r.User); err != nil {
+			return out, err
+		}
 	}
 	now := o.Clock.Now()
 	plan := approvals.NewPlan(c, out.snapshot, quote)
@@ -217,6 +220,16 @@ func cloudSaidNo(err error, account string) error {
 	return &unread{wait: Note{Code: WaitCloud, Text: text}, err: err}
 }
 
+// wishSaidNo is cloudSaidNo for what is wrong with the request itself: that is
+// between the bot and whoever typed it.
+func wishSaidNo(err error, account string) error {
+	no := cloudSaidNo(err, account)
+	if r, refused := errors.AsType[*refusal](no); refused && r.note.Code == NoteRefused {
+		r.note.Code = NoteImpossible
+	}
+	return no
+}
+
 func policyNote(no approvals.Refusal) Note {
 	n := Note{Args: map[string]string{"name": no.Name, "error": no.Error}}
 	switch no.Code {
@@ -231,12 +244,18 @@ func policyNote(no approvals.Refusal) Note {
 	return n
 }
 
-// groupsOf names the approver groups of a person. A group that can't be read
-// stops planning: a rule may turn on it.
+// groupsOf names the approver groups of a person, for rules that ask. A group
+// that can't be read stops planning: a rule may turn on it.
 func (o *Options) groupsOf(ctx context.Context, user string) ([]string, error) {
 	var in []string
 	for _, name := range o.groupNames() {
 		members, err := o.Directory.Members(ctx, o.Approvals.Groups[name])
+		if errors.Is(err, ErrNoGroup) {
+			return nil, &refusal{Note{Code: NoteRefused, Text: providers.Text{
+				EN: "The rules ask who is in approver group " + name + ", which names a usergroup that Slack doesn't have. Please tell whoever runs scalebot.",
+				ZH: "审批规则需要读取审批组 " + name + "，但 Slack 中没有它所指的用户组。请联系 scalebot 的管理员。",
+			}}}
+		}
 		if err != nil {
 			return nil, ballotUnread(err)
 		}

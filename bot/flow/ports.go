@@ -20,6 +20,10 @@ var (
 	ErrIDTaken   = errors.New("the flow id is in use: nothing was written")
 	ErrLimited   = errors.New("too many commands: nothing was written")
 	ErrNewer     = errors.New("the record was written by a newer version: left alone")
+	// ErrInDoubt is any other failure after which the write may have been made: the
+	// request was sent and its answer lost. A failure that is none of these was not
+	// made.
+	ErrInDoubt = errors.New("the store did not answer: it may have been written")
 )
 
 // Lane is one of the two kinds of work on a flow. Each has its own leases and
@@ -203,7 +207,12 @@ var (
 	ErrMessageGone   = errors.New("the message is gone")
 	ErrNoChannel     = errors.New("the bot can't write in the channel")
 	ErrChatInDoubt   = errors.New("no answer: the message may have been posted")
+	ErrChatRefused   = errors.New("Slack refuses the call, and would again")
 )
+
+// ErrNoGroup says that a group of config names a usergroup that Slack doesn't
+// have: a person must change one or the other.
+var ErrNoGroup = errors.New("Slack has no such usergroup")
 
 // RateLimited says when Slack will listen again.
 type RateLimited struct{ After time.Duration }
@@ -211,7 +220,7 @@ type RateLimited struct{ After time.Duration }
 // Error names the wait.
 func (e *RateLimited) Error() string { return "Slack asks to wait " + e.After.String() }
 
-// Chat writes to Slack, one call per method, no repeats. Errors: the four
+// Chat writes to Slack, one call per method, no repeats. Errors: the five
 // above, *RateLimited, and anything else for "not done, try later".
 type Chat interface {
 	Post(ctx context.Context, m Message) (MessageRef, error)
@@ -237,7 +246,8 @@ type Message struct {
 
 // Renderer turns records into messages: bot/card.
 type Renderer interface {
-	// Card is the card of plan number n (1 = first). rich chooses Slack's plan
+	// Card is the card of plan number n (1 = first; 0 = of a flow that has no plan
+	// yet or never got one, closed once there is a plan). rich chooses Slack's plan
 	// and task_card blocks over section and context blocks.
 	Card(f Flow, n int, rich bool) Message
 	// Log is one thread reply that tells some notes.
@@ -251,13 +261,14 @@ type Renderer interface {
 // Posts is what Slack shows of a flow, as far as the Courier knows.
 type Posts struct {
 	Version   int64             `json:"version"`
-	Cards     map[int]Post      `json:"cards,omitempty"`     // by plan number
+	Cards     map[int]Post      `json:"cards,omitempty"`     // by plan number; 0 = from before there was one
 	Notices   map[string]Post   `json:"notices,omitempty"`   // by state/channel
 	Logged    int               `json:"logged,omitempty"`    // notes of Flow.Log told
 	Whispered int               `json:"whispered,omitempty"` // notes of Flow.Whispers told
 	Sending   *Sending          `json:"sending,omitempty"`   // saved before a post, cleared after: else in doubt
-	Tries     int               `json:"tries,omitempty"`     // failures in a row; paces the next try
+	Tries     int               `json:"tries,omitempty"`     // failures of Slack itself in a row; paces the next try
 	NotBefore time.Time         `json:"not_before,omitzero"` // news does not bring the next try forward past this
+	Held      map[string]Hold   `json:"held,omitempty"`      // by key: messages that Slack refused, so that they hold up no other
 	Blocked   map[string]string `json:"blocked,omitempty"`   // channel → why the bot can't write there
 }
 
@@ -267,6 +278,12 @@ type Post struct {
 	Plan string    `json:"plan,omitempty"` // hash of the plan a card shows
 	Hash string    `json:"hash"`           // of the content last sent
 	At   time.Time `json:"at"`             // of the last send
+}
+
+// Hold is one message that Slack refused: when to try it again.
+type Hold struct {
+	Until time.Time `json:"until"`
+	Tries int       `json:"tries"` // refusals in a row
 }
 
 // Sending is a post that may or may not have happened.

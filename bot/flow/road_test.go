@@ -262,18 +262,25 @@ func TestAnUnknownPriceAsksForApproval(t *testing.T) {
 
 func TestRefusalsWhilePlanning(t *testing.T) {
 	for name, c := range map[string]struct {
-		ask  flow.Ask
-		prep func(*world)
-		code flow.NoteCode
+		ask   flow.Ask
+		prep  func(*world)
+		code  flow.NoteCode
+		cards int
 	}{
 		"more than there are":   {ask: ask(flow.Remove, 5), code: flow.NoteTooMany},
 		"below min":             {ask: ask(flow.Remove, 3), code: flow.NoteBelowMin},
 		"above max":             {ask: ask(flow.Add, 10), prep: func(w *world) { w.cloud.Resize(15) }, code: flow.NoteAboveMax},
 		"a step too far for =":  {ask: ask(flow.Set, 20), code: flow.NoteAboveStep},
 		"that size already":     {ask: ask(flow.Set, 3), code: flow.NoteNoChange},
-		"credentials are wrong": {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.Fail("observe", &providers.Error{Kind: providers.Auth}) }, code: flow.NoteAuth},
-		"cluster not found":     {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.Fail("observe", &providers.Error{Kind: providers.NotFound}) }, code: flow.NoteRefused},
-		"a person must look":    {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.SetPhase(providers.Blocked) }, code: flow.NoteRefused},
+		"credentials are wrong": {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.Fail("observe", &providers.Error{Kind: providers.Auth}) }, code: flow.NoteAuth, cards: 1},
+		"cluster not found":     {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.Fail("observe", &providers.Error{Kind: providers.NotFound}) }, code: flow.NoteRefused, cards: 1},
+		"no such group": {ask: ask(flow.Add, 1), prep: func(w *world) {
+			emr := w.options.Catalog["emr"]
+			task := emr.Groups["task"]
+			task.ID = "CORE"
+			emr.Groups["task"] = task
+		}, code: flow.NoteImpossible},
+		"a person must look": {ask: ask(flow.Add, 1), prep: func(w *world) { w.cloud.SetPhase(providers.Blocked) }, code: flow.NoteRefused, cards: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -286,7 +293,7 @@ func TestRefusalsWhilePlanning(t *testing.T) {
 			f := w.flow(id)
 			require.Equal(t, c.code, f.End.Code)
 			require.Empty(t, f.Plans, "nothing is recorded as a plan")
-			require.Empty(t, w.slack.Keyed("card/"), "and nothing is posted")
+			require.Len(t, w.slack.Keyed("card/"), c.cards, "what was mistyped is nobody else's matter; what is broken is")
 			require.Contains(t, w.whispers(asker), string(c.code))
 			require.Empty(t, w.cloud.Ledger())
 			w.consistent()

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func ms(t time.Time) int64 {
 // answer turns a script's code into the error that callers switch on.
 func answer(code string, err error) error {
 	if err != nil {
-		return fmt.Errorf("redis: %w", err)
+		return failed(err)
 	}
 	switch code {
 	case codeOK:
@@ -83,6 +84,21 @@ func answer(code string, err error) error {
 		return fmt.Errorf("%w: no next look was given", flow.ErrIllegal)
 	}
 	return fmt.Errorf("redis: a script answered %q", code)
+}
+
+// failed tells a call that certainly did nothing from one that may have run: a
+// server that was never reached, and one that answered with a refusal (full,
+// read only, still loading), wrote nothing. All else is in doubt, because a
+// frozen server still runs what it had received.
+func failed(err error) error {
+	var refused redis.Error
+	var op *net.OpError
+	switch {
+	case errors.As(err, &refused), errors.As(err, &op) && op.Op == "dial", errors.Is(err, redis.ErrPoolTimeout),
+		errors.Is(err, redis.ErrClosed):
+		return fmt.Errorf("redis: %w", err)
+	}
+	return fmt.Errorf("%w: redis: %w", flow.ErrInDoubt, err)
 }
 
 // auditFields is one entry of the stream: who moved what from where to where,

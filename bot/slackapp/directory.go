@@ -222,6 +222,9 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 	return people, nil
 }
 
+// noGroup are the answers of usergroups.users.list that waiting won't change.
+var noGroup = []string{"no_such_subteam", "plan_upgrade_required"}
+
 // Members are the users of a group of config: those it names and those of its
 // usergroups (usergroups.users.list, at most 1 min old). A usergroup that can't
 // be read, or is disabled, is an error: a part of the members is not the group.
@@ -235,6 +238,9 @@ func (a *App) Members(ctx context.Context, g approvals.Group) ([]string, error) 
 			})
 			return users, err
 		})
+		if refusedWith(err, noGroup...) {
+			return nil, fmt.Errorf("usergroup %s: %w: %w", group, flow.ErrNoGroup, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("usergroup %s can't be read: %w", group, err)
 		}

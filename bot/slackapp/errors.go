@@ -124,6 +124,9 @@ func (r *refusal) Error() string {
 	return s
 }
 
+// Is lets callers who don't know the codes see a definite refusal.
+func (r *refusal) Is(target error) bool { return target == flow.ErrChatRefused }
+
 // refusedWith reports whether Slack answered one of the codes.
 func refusedWith(err error, codes ...string) bool {
 	var r *refusal

@@ -59,8 +59,8 @@ var (
 		"暂时无法查询，请一分钟后重试。",
 	}
 	saidUncertain = said{
-		"It could not be confirmed whether this was recorded. Look at `{command} list` before you send it again.",
-		"无法确认是否已记录。请先用 `{command} list` 查看，再决定是否重新发送。",
+		"Nothing was done so far, but it could not be confirmed whether this was recorded. Look at `{command} list` before you send it again.",
+		"目前未执行任何操作，但无法确认该请求是否已登记。重新发送前请先查看 `{command} list`。",
 	}
 	saidCancelled = said{"Cancelling {id} was asked for; its card shows how it ends.", "已请求取消 {id}，结果见其卡片。"}
 	saidSteered   = said{"The cloud is asked to do that with {id}; its card shows what comes of it.", "已向云平台发出对 {id} 的操作请求，结果见其卡片。"}

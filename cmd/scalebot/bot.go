@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
@@ -52,13 +48,30 @@ type bot struct {
 	courier  *flow.Courier
 }
 
-// identifyPause is the wait between tries to learn from Slack who we are.
-const identifyPause = 3 * time.Second
+// startPause is the wait between tries to reach what a start needs.
+const startPause = 3 * time.Second
+
+// patiently tries until it works: a bot that starts before its Slack or its Redis
+// waits for them, alive and not ready. Only a refusal of the tokens ends it.
+func patiently(ctx context.Context, log *slog.Logger, trouble string, try func() error) error {
+	for {
+		err := try()
+		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || ctx.Err() != nil {
+			return err
+		}
+		log.Warn(trouble+"; trying again", "error", err)
+		pause := time.NewTimer(startPause)
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+	}
+}
 
 // newBot wires a replica and learns from Slack who it is. The caller closes rdb.
-func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, log *slog.Logger) (*bot, error) {
-	b := &bot{cfg: cfg, log: log, rdb: rdb, metrics: prometheus.NewRegistry()}
-	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, log *slog.Logger, metrics *prometheus.Registry) (*bot, error) {
+	b := &bot{cfg: cfg, log: log, rdb: rdb, metrics: metrics}
 	var err error
 	if b.app, err = slackapp.New(slackapp.Options{
 		AppToken: cfg.Slack.AppToken.Reveal(), BotToken: cfg.Slack.BotToken.Reveal(), APIURL: cfg.Slack.APIURL,
@@ -67,18 +80,10 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	}); err != nil {
 		return nil, err
 	}
-	for {
+	if err := patiently(ctx, log, "Slack does not say who this bot is", func() (err error) {
 		b.identity, err = b.app.Identify(ctx)
-		if err == nil || errors.Is(err, slackapp.ErrTokens) || ctx.Err() != nil {
-			break
-		}
-		log.Warn("Slack does not say who this bot is; trying again", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(identifyPause):
-		}
-	}
-	if err != nil {
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	for _, s := range slackapp.MissingScopes(b.identity.Scopes) {
@@ -130,58 +135,23 @@ func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Regi
 // run works until ctx ends, then stops in order: no new work, steps in hand
 // finished, leases released.
 func (b *bot) run(ctx context.Context) error {
-	if err := redisstore.Register(ctx, b.rdb, b.cfg.Redis.KeyPrefix, b.identity.Team); err != nil {
-		return fmt.Errorf("redis can't be written: %w", err)
-	}
-	var listener net.Listener
-	if addr := b.cfg.HTTP.Listen; addr != "" {
-		var err error
-		if listener, err = net.Listen("tcp", addr); err != nil {
-			return fmt.Errorf("http.listen: %w", err)
-		}
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.engine.Run(ctx) })
 	group.Go(func() error { return b.courier.Run(ctx) })
 	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
-	if listener != nil {
-		server := &http.Server{Handler: b.handler(), ReadHeaderTimeout: 5 * time.Second}
-		group.Go(func() error {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("http: %w", err)
-			}
-			return nil
-		})
-		group.Go(func() error {
-			<-ctx.Done()
-			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			return server.Shutdown(bye)
-		})
-	}
 	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))
 	err := group.Wait()
 	b.log.Info("stopped", "error", err)
 	return err
 }
 
-// handler serves health and metrics.
-func (b *bot) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if err := b.options.Store.Ping(ctx); err != nil {
-			http.Error(w, "not ready: Redis does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		if !b.app.Ready() {
-			http.Error(w, "not ready: no Slack socket has had its hello", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
-	return mux
+// ready says what is missing for work, or nothing.
+func (b *bot) ready(ctx context.Context) error {
+	if err := b.options.Store.Ping(ctx); err != nil {
+		return errors.New("Redis does not answer")
+	}
+	if !b.app.Ready() {
+		return errors.New("no Slack socket has had its hello")
+	}
+	return nil
 }

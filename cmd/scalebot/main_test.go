@@ -439,6 +439,21 @@ func TestWithoutRedisNothingIsDone(t *testing.T) {
 	require.Zero(t, s.accepted())
 }
 
+// A probe must not kill a replica that only waits for its Redis.
+func TestItWaitsForARedisThatIsNotThereYet(t *testing.T) {
+	s := newSite(t, nil)
+	r := redistest.Start(t)
+	proxy := newProxy(t, r.Addr)
+	proxy.cut()
+	s.env = append(s.env, "DEMO_REDIS=redis://"+proxy.addr()+"/0")
+	s.start()
+	require.Eventually(t, func() bool { return s.get("/healthz") == http.StatusOK }, 15*time.Second, 20*time.Millisecond)
+	require.Equal(t, http.StatusServiceUnavailable, s.get("/readyz"))
+	require.Equal(t, http.StatusOK, s.get("/metrics"))
+	proxy.mend()
+	s.ready()
+}
+
 // proxy stands between the bot and its Redis and can be cut.
 type proxy struct {
 	l  net.Listener

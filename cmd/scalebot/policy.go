@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"scalebot/approvals"
@@ -44,7 +45,7 @@ func policyCommand() *cobra.Command {
 		defer rdb.Close() //nolint:errcheck // the process ends
 		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 		defer cancel()
-		b, err := newBot(ctx, cfg, rdb, newLogger(cmd.ErrOrStderr(), slog.LevelError))
+		b, err := newBot(ctx, cfg, rdb, newLogger(cmd.ErrOrStderr(), slog.LevelError), prometheus.NewRegistry())
 		if err != nil {
 			return err
 		}

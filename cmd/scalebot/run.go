@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
@@ -53,27 +55,22 @@ func openRedis(cfg *config.Config) redis.UniversalClient {
 	})
 }
 
+// errEvicts ends a start: a Redis that evicts would lose flows.
+var errEvicts = errors.New("redis evicts keys when it is full")
+
 // runConfig runs a replica until ctx ends.
 func runConfig(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	rdb := openRedis(cfg)
 	defer rdb.Close() //nolint:errcheck // the process ends
-	if health, err := redisstore.Inspect(ctx, rdb); err == nil && health.Evicts() {
-		return fmt.Errorf("redis evicts keys when it is full (maxmemory-policy %s): flows could vanish; set maxmemory-policy noeviction", health.Eviction)
+	f := &front{metrics: prometheus.NewRegistry()}
+	f.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	shut, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	closed, err := f.serve(shut, cfg.HTTP.Listen)
+	if err != nil {
+		return err
 	}
-	b, err := newBot(ctx, cfg, rdb, log)
-	if err == nil {
-		done := make(chan error, 1)
-		go func() { done <- b.run(ctx) }()
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			select {
-			case err = <-done:
-			case <-time.After(stopLimit):
-				err = fmt.Errorf("the stop took longer than %s; flows in hand are taken over by another replica or the next start", stopLimit)
-			}
-		}
-	}
+	err = runBehind(ctx, f, closed, cfg, rdb, log)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil
 	}
@@ -81,4 +78,49 @@ func runConfig(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 		return fmt.Errorf("%w; run `scalebot check` with the same config", err)
 	}
 	return err
+}
+
+// runBehind wires the bot and runs it behind a front that is served already.
+func runBehind(ctx context.Context, f *front, closed <-chan error, cfg *config.Config, rdb redis.UniversalClient, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-closed:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	b, err := newBot(ctx, cfg, rdb, log, f.metrics)
+	if err != nil {
+		return err
+	}
+	if err := patiently(ctx, log, "Redis can't be used", func() error { return useRedis(ctx, rdb, cfg, b.identity.Team) }); err != nil {
+		return err
+	}
+	f.ready(b.ready)
+	done := make(chan error, 1)
+	go func() { done <- b.run(ctx) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(stopLimit):
+			err = fmt.Errorf("the stop took longer than %s; flows in hand are taken over by another replica or the next start", stopLimit)
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// useRedis makes the workspace known in Redis, which shows that it takes writes,
+// and refuses one that would lose flows.
+func useRedis(ctx context.Context, rdb redis.UniversalClient, cfg *config.Config, team string) error {
+	if health, err := redisstore.Inspect(ctx, rdb); err == nil && health.Evicts() {
+		return fmt.Errorf("%w (maxmemory-policy %s): flows could vanish; set maxmemory-policy noeviction", errEvicts, health.Eviction)
+	}
+	return redisstore.Register(ctx, rdb, cfg.Redis.KeyPrefix, team)
 }

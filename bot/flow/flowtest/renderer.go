@@ -19,8 +19,11 @@ func head(f flow.Flow) map[string]any {
 // Card implements flow.Renderer.
 func (Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	text := fmt.Sprintf("%s %s", f.ID, f.State)
-	if p := f.Plans[n-1]; p.Void {
-		text = fmt.Sprintf("%s replaced %v", f.ID, p.VoidedBy)
+	switch {
+	case n == 0 && len(f.Plans) > 0:
+		text = f.ID + " overtaken"
+	case n > 0 && f.Plans[n-1].Void:
+		text = fmt.Sprintf("%s replaced %v", f.ID, f.Plans[n-1].VoidedBy)
 	}
 	if f.Wait != nil {
 		text += " wait:" + string(f.Wait.Code)

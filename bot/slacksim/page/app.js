@@ -105,9 +105,17 @@ async function act(body) {
   }
 }
 
+// settle keeps hands off what was drawn for somebody else until the new person's
+// view is there.
+function settle() {
+  const waiting = ui.user !== st.me;
+  $('centre').inert = $('thread').inert = waiting;
+}
+
 function switchUser(id) {
   ui.user = id;
   ui.thread = '';
+  settle();
   look();
   if (ui.home) act({ kind: 'open_home', user: id });
 }
@@ -204,6 +212,7 @@ function draw() {
   document.documentElement.lang = language() === 'zh' ? 'zh-CN' : 'en';
   document.title = st.title;
   markRead();
+  settle();
   drawTop();
   drawSide();
   drawHead();
@@ -256,6 +265,7 @@ async function play(i) {
   const s = st.scenarios[i];
   ui.scenario = i;
   Object.assign(ui, { user: s.user || ui.user, channel: s.channel || ui.channel, thread: '', home: false, tab: st.clouds ? 'clouds' : ui.tab });
+  settle();
   await look();
   draw();
   composer.set(s.command);

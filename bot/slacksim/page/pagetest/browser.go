@@ -26,8 +26,8 @@ import (
 // Patience ends a wait for something that never comes.
 const Patience = time.Minute
 
-// pace is the pause between two looks at the page.
-const pace = 25 * time.Millisecond
+// Pace is the pause between two looks at the page.
+const Pace = 25 * time.Millisecond
 
 // Browser is one headless Chromium with one page open. It belongs to the test's
 // goroutine.
@@ -144,7 +144,7 @@ func (b *Browser) Until(expression string) {
 // patient looks until something is seen; false if that takes too long.
 func patient(seen func() bool) bool {
 	end := time.Now().Add(Patience)
-	tick := time.NewTicker(pace)
+	tick := time.NewTicker(Pace)
 	defer tick.Stop()
 	for !seen() {
 		if time.Now().After(end) {
