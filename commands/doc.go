@@ -30,10 +30,11 @@
 //	FLOW      = [ "F-" ] letters and digits
 //
 // A line in backticks is read without them, and an amount without the comma or
-// full stop behind it. An option may have "--" before its name, and its value behind a space, "=" or
-// ":". Verbs, options, clusters and groups are read in any case. disk, nodes and
-// tag may be repeated; any other option may be said twice only if both say the
-// same. A cluster named like a verb is reached by "scale NAME …".
+// full stop behind it. An option may have "--" before its name, and its value
+// behind a space, "=" or ":". Verbs, options, clusters and groups are read in any
+// case. disk, nodes and tag may be repeated; any other option may be said twice
+// only if both say the same. A cluster named like a verb is reached by
+// "scale NAME …".
 //
 // The caller in bot/slackapp strips a mention with TrimMention, calls Parse, and
 // on a *UsageError answers privately with In(language), Fixed and Also, or Usage
