@@ -212,8 +212,7 @@ func (o *Options) instead(r Request, g Group, have, size int) string {
 	if o.Spell == nil || size == have || size <= 0 || len(r.Wish.Change.Nodes) > 0 {
 		return ""
 	}
-	a, _ := (&Flow{Request: r}).missing()
-	a.StartAt = r.StartAt
+	a, _ := (&Flow{Request: r}).Rest()
 	switch r.Wish.Op {
 	case Add:
 		a.N = size - have
@@ -233,6 +232,17 @@ func (o *Options) instead(r Request, g Group, have, size int) string {
 		a.Renew = nil
 	}
 	return o.Spell(a)
+}
+
+// Rest is what is left to ask for after a flow's end, as it would be typed now:
+// all that it asked for and did not reach, at its time if it was never sent. False
+// when nothing is left, or when that time has passed: now is not then.
+func (f *Flow) Rest() (Ask, bool) {
+	a, some := f.missing()
+	if at := f.Request.StartAt; !at.IsZero() && f.Submission == nil {
+		a.StartAt, some = at, some && at.After(f.EndedAt)
+	}
+	return a, some
 }
 
 // cloudSaidNo turns a provider's error while planning into an end or a wait
