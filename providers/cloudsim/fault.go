@@ -12,7 +12,8 @@ type FaultKind string
 // The kinds of fault. Where a kind is about the transport, the text says
 // whether the change it hits happens: that is what callers get wrong.
 const (
-	// SoldOut refuses new nodes: no stock of the machine type. No effect.
+	// SoldOut lets no new nodes come: no stock of the machine type. Tencent says
+	// so at once, with no effect; Alibaba accepts and lets the operation fail.
 	SoldOut FaultKind = "sold-out"
 	// Throttled answers that there were too many requests. No effect.
 	Throttled FaultKind = "throttled"
@@ -29,12 +30,14 @@ const (
 	Slow FaultKind = "slow"
 	// Hang never answers and never does anything.
 	Hang FaultKind = "hang"
-	// ServerError is a gateway's HTML page with status 500. No effect.
+	// ServerError is a gateway's HTML page with status 500, or 502 where the
+	// cloud's own is that. No effect.
 	ServerError FaultKind = "http-500"
 	// Garbage does what was asked and answers 200 with a cut-off body.
 	Garbage FaultKind = "garbage"
 	// FlowFails lets the next operation fail at Fault.Stage with Fault.Reason.
-	// A failed scale-out leaves the cluster unusable until ClearFaults.
+	// In Tencent's cloud a failed scale-out leaves the cluster unusable until
+	// ClearFaults, in Alibaba's it leaves failed nodes until then.
 	FlowFails FaultKind = "flow-fails"
 	// FlowBlocked stops the next operation at Fault.Stage until the fault is cleared.
 	FlowBlocked FaultKind = "flow-blocked"
@@ -69,7 +72,7 @@ type Fault struct {
 	Reason  string        // FlowFails, Refused: the cloud's words; "" = the usual ones
 	Nodes   int           // Partial: how many join
 	Status  string        // ForcedStatus: the cloud's own word or number
-	Code    string        // Refused (required), AuthFailed, Throttled: the cloud's code
+	Code    string        // Refused (required), AuthFailed, Throttled, Alibaba's FlowFails: the cloud's code
 }
 
 // hit is a fault taken for one request or one operation.

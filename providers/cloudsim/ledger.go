@@ -92,6 +92,9 @@ func trim[T any](list []T) []T {
 func (s *Sim) Ledger() []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, c := range s.clouds {
+		c.state() // a scaling group may have ordered by itself meanwhile
+	}
 	return slices.Clone(s.journal.entries)
 }
 

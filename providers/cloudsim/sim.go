@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -22,6 +23,7 @@ const maxBody = 10 << 20
 // accounts is not there at all.
 type World struct {
 	Tencent TencentWorld
+	Alibaba AlibabaWorld
 }
 
 // Options is everything a Sim needs from its caller.
@@ -58,7 +60,7 @@ type Sim struct {
 	clouds   []cloud
 	faults   switchboard
 	journal  journal
-	recent   map[string][]time.Time // call times of the last second, by account and action
+	recent   map[string][]time.Time // call times within the window of their limit, by account and action
 	serial   int
 
 	done     chan struct{} // closed by Close: ends every slow or hanging answer
@@ -98,6 +100,7 @@ type exchange struct {
 type reply struct {
 	status int
 	kind   string // Content-Type
+	header http.Header
 	body   []byte
 	delay  time.Duration
 	drop   bool // close the connection with no answer
@@ -129,6 +132,13 @@ func New(o Options) (*Sim, error) {
 			return nil, fmt.Errorf("cloudsim: tencent: %w", err)
 		}
 		s.clouds = append(s.clouds, t)
+	}
+	if len(o.World.Alibaba.Accounts) > 0 {
+		a, err := newAlibaba(s, o.World.Alibaba, o.Stages)
+		if err != nil {
+			return nil, fmt.Errorf("cloudsim: alibaba: %w", err)
+		}
+		s.clouds = append(s.clouds, a)
 	}
 	if len(s.clouds) == 0 {
 		return nil, errors.New("cloudsim: the world has no account in any cloud")
@@ -222,14 +232,20 @@ func digest(s string) string {
 
 // allow counts one call against the rate limit. The caller holds mu.
 func (s *Sim) allow(key string, at time.Time) bool {
+	return s.within(key, at, s.rate, time.Second)
+}
+
+// within counts one call against a limit of n calls in any span of a window.
+// Where Options.Rate lifts the limits it lifts this one too. The caller holds mu.
+func (s *Sim) within(key string, at time.Time, n int, window time.Duration) bool {
 	if s.rate < 0 {
 		return true
 	}
 	last := s.recent[key]
-	for len(last) > 0 && at.Sub(last[0]) >= time.Second {
+	for len(last) > 0 && at.Sub(last[0]) >= window {
 		last = last[1:]
 	}
-	if len(last) >= s.rate {
+	if len(last) >= n {
 		s.recent[key] = last
 		return false
 	}
@@ -323,6 +339,7 @@ func (s *Sim) deliver(w http.ResponseWriter, r *http.Request, rep reply) {
 			panic(http.ErrAbortHandler)
 		}
 	}
+	maps.Copy(w.Header(), rep.header)
 	w.Header().Set("Content-Type", rep.kind)
 	w.WriteHeader(rep.status)
 	_, _ = w.Write(rep.body) // the client is gone: nobody left to tell

@@ -78,6 +78,10 @@ type Harness struct {
 	// Token says that a repeat with the same token can't act twice, so that
 	// Reconcile proves acceptance at once and not only when the nodes show.
 	Token bool
+	// Rereads says that the cloud is read by GET, which Go's HTTP repeats by
+	// itself on a fresh connection when a kept one turns out to be closed: a read
+	// that is lost before it is looked at may then be answered all the same.
+	Rereads bool
 }
 
 // patience is when a call that ignores its context has failed the suite. It is

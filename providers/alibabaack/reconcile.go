@@ -1,0 +1,130 @@
+package alibabaack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"scalebot/providers"
+)
+
+// Reconcile finds out about a lost answer; the package comment says how far. It
+// never sends anything.
+func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (providers.Finding, error) {
+	byTask, err := p.ownTask(ctx, sub)
+	if err != nil || byTask.State == providers.Accepted {
+		return byTask, err
+	}
+	s, err := p.Observe(ctx, ref(sub.Change))
+	if err != nil {
+		return providers.Finding{}, err
+	}
+	d, err := p.look(ctx, sub)
+	if err != nil {
+		return providers.Finding{}, err
+	}
+	f := p.compare(sub, s, d)
+	if f.State == providers.Unsure && !byTask.Evidence.IsZero() {
+		f.Evidence = providers.Text{EN: byTask.Evidence.EN + " " + f.Evidence.EN, ZH: byTask.Evidence.ZH + f.Evidence.ZH}
+	}
+	return f, nil
+}
+
+func unsure(en, zh string) providers.Finding {
+	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
+}
+
+// ownTask looks for the one task made since the baseline that fits the change
+// in type, and in whatever else it says of itself. Its finding is Accepted, or
+// Unsure with or without a word on what was seen.
+func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (providers.Finding, error) {
+	if sub.Baseline.Facts[factNewest] == "" {
+		return unsure("", ""), nil
+	}
+	tasks, err := p.listTasks(ctx, sub.Change.ClusterID)
+	var e *providers.Error
+	switch {
+	case errors.As(err, &e) && e.Kind == providers.Auth:
+		return unsure("The cluster's tasks can't be listed with this key.", "该密钥无法列出集群的任务。"), nil
+	case err != nil:
+		return providers.Finding{}, err
+	}
+	candidates, _ := since(sub.Baseline, tasks, sub.Change.Adds())
+	var own []made
+	for _, t := range candidates {
+		detail, err := p.task(ctx, t.id)
+		switch {
+		case errors.As(err, &e) && e.Kind == providers.NotFound:
+			continue
+		case err != nil:
+			return providers.Finding{}, err
+		}
+		if !contradicts(detail, sub.Change) {
+			own = append(own, t)
+		}
+	}
+	switch len(own) {
+	case 0:
+		return unsure("", ""), nil
+	case 1:
+		return providers.Finding{
+			State:     providers.Accepted,
+			Operation: providers.Operation{ID: own[0].id, AcceptedAt: p.env.Now()},
+			Evidence: providers.Text{
+				EN: fmt.Sprintf("Since then exactly one task of this kind was made on the cluster: %s (%s).", own[0].id, own[0].kind),
+				ZH: fmt.Sprintf("此后集群上恰好新增一个同类任务：%s（%s）。", own[0].id, own[0].kind),
+			},
+		}, nil
+	}
+	return unsure(
+		fmt.Sprintf("Since then %d tasks of this kind were made on the cluster (%s, %s, …), and nothing says which is this change.", len(own), own[0].id, own[1].id),
+		fmt.Sprintf("此后集群上新增了 %d 个同类任务（%s、%s 等），无法判断哪个是本次变更。", len(own), own[0].id, own[1].id)), nil
+}
+
+// compare reads pool and nodes against the baseline.
+func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *difference) providers.Finding {
+	c := sub.Change
+	was, _ := fact(sub.Baseline, c.GroupID)
+	is, _ := fact(s, c.GroupID)
+	// An autoscaler makes nodes and moves the desired size at any time, so with
+	// one at work neither says anything of ours. Nodes removed by id do.
+	scaler := c.Adds() && (was.Autoscale || is.Autoscale || wide(c) && sub.Baseline.Facts[factScaler]+s.Facts[factScaler] != "")
+	accepted := func(en, zh string) providers.Finding {
+		return providers.Finding{
+			State: providers.Accepted, Operation: providers.Operation{AcceptedAt: p.env.Now()},
+			Evidence: providers.Text{EN: en, ZH: zh},
+		}
+	}
+	switch {
+	case d.exact(c) && !scaler:
+		return accepted(
+			fmt.Sprintf("Since then exactly the nodes of this change have %s (%d before, %d now).", joinedOrLeft(c), d.before, d.now),
+			fmt.Sprintf("此后恰好有本次变更的节点%s（之前 %d 个，现在 %d 个）。", joinedOrLeftZH(c), d.before, d.now))
+	case c.Adds() && !scaler && was.Desired != nil && is.Desired != nil && *is.Desired == *was.Desired+c.Delta:
+		return accepted(
+			fmt.Sprintf("The pool's desired size went from %d to %d, as this change asks.", *was.Desired, *is.Desired),
+			fmt.Sprintf("节点池的期望节点数由 %d 变为 %d，与本次变更一致。", *was.Desired, *is.Desired))
+	case s.Phase == providers.Gone:
+		return unsure("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
+	case s.Phase != providers.Ready:
+		return unsure(
+			fmt.Sprintf("The cluster is %s: this change may be at work or another one; it can be told when that ends.", s.Status),
+			fmt.Sprintf("集群状态为 %s：可能是本次变更，也可能是其他操作，需待其结束后判断。", s.Status))
+	case scaler && len(d.fresh) > 0:
+		return unsure(
+			fmt.Sprintf("%d nodes are new, but autoscaling is on and may have made them.", len(d.fresh)),
+			fmt.Sprintf("新增了 %d 个节点，但自动伸缩已开启，可能由其创建。", len(d.fresh)))
+	case c.Adds() && len(d.fresh) > 0:
+		return unsure(
+			fmt.Sprintf("%d nodes have joined, which is not what was asked for (%+d).", len(d.fresh), c.Delta),
+			fmt.Sprintf("有 %d 个节点加入，与请求（%+d）不符。", len(d.fresh), c.Delta))
+	case !c.Adds() && d.leaving > 0:
+		return unsure(
+			fmt.Sprintf("%d of the %d nodes have left or are leaving.", d.leaving, len(c.Nodes)),
+			fmt.Sprintf("%d 个待移除节点中有 %d 个已移除或正在移除。", len(c.Nodes), d.leaving))
+	default:
+		return unsure(
+			fmt.Sprintf("The cluster is %s and its group has %d nodes (%d before): nothing shows that the change was taken, and nothing that it was not.", s.Status, d.now, d.before),
+			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个）：既不能证明变更已被接受，也不能证明未被接受。", s.Status, d.now, d.before))
+	}
+}

@@ -1,0 +1,188 @@
+package alibabaack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	cs "github.com/alibabacloud-go/cs-20151215/v5/client"
+
+	"scalebot/providers"
+)
+
+const taskPage = 50
+
+// A task's type and state are words that no page lists in full, so they are read
+// by their stems: nodepool_scaleout and cluster_scaleout add, nodepool_scalein,
+// nodepool_node_remove and cluster_node_delete remove; fail and failed, canceled
+// and cancelled are the same (reference section 6).
+var (
+	addingStems   = []string{"scaleout", "scale_out", "scale-out"}
+	removingStems = []string{"scalein", "scale_in", "scale-in", "remove", "delete_node", "node_delete", "nodes_delete"}
+)
+
+const (
+	stemSuccess = "success"
+	stemFail    = "fail"
+	stemCancel  = "cancel"
+	stemPause   = "pause"
+)
+
+// is reports whether a state's word has a stem.
+func is(state *string, stem string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(value(state))), stem)
+}
+
+func kindFits(taskType string, adds bool) bool {
+	stems := removingStems
+	if adds {
+		stems = addingStems
+	}
+	t := strings.ToLower(taskType)
+	return slices.ContainsFunc(stems, func(s string) bool { return strings.Contains(t, s) })
+}
+
+// made is a task of a cluster's list.
+type made struct {
+	id, kind, state string
+	at              time.Time
+}
+
+// listTasks reads all tasks of a cluster: their order is not documented, so no
+// page can be left out.
+func (p *provider) listTasks(ctx context.Context, cluster string) ([]made, error) {
+	type list struct {
+		tasks []made
+		total int
+	}
+	return pages("DescribeClusterTasks", func(t made) string { return t.id }, func(page int) ([]made, int, error) {
+		x := exchange{"DescribeClusterTasks", read, rate}
+		l, err := send(ctx, p, x, func(w *wire) (list, error) {
+			r, err := w.client.DescribeClusterTasksWithOptions(&cluster, &cs.DescribeClusterTasksRequest{
+				PageNumber: new(int32(page)), PageSize: new(int32(taskPage)), //nolint:gosec // a page number
+			}, w.headers, w.options)
+			switch {
+			case err != nil:
+				return list{}, err
+			case r.Body == nil || r.Body.PageInfo == nil || r.Body.PageInfo.TotalCount == nil:
+				return list{}, errNoAnswer
+			}
+			l := list{total: int(*r.Body.PageInfo.TotalCount)}
+			for _, t := range r.Body.Tasks {
+				if t != nil {
+					l.tasks = append(l.tasks, made{value(t.TaskId), value(t.TaskType), value(t.State), timeOf(t.Created)})
+				}
+			}
+			return l, nil
+		})
+		return l.tasks, l.total, err
+	})
+}
+
+// noteTasks keeps which tasks there are: one found later that is not among them
+// was made since. All are told by the newest one's time, by the cloud's clock,
+// and the ids made in that very second. A key without the right to list tasks
+// can still scale: without the note Reconcile just has less to go by.
+func (p *provider) noteTasks(ctx context.Context, cluster string, facts map[string]string) error {
+	tasks, err := p.listTasks(ctx, cluster)
+	var e *providers.Error
+	switch {
+	case errors.As(err, &e) && (e.Kind == providers.Auth || e.Kind == providers.NotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	var newest time.Time
+	for _, t := range tasks {
+		if t.at.After(newest) {
+			newest = t.at
+		}
+	}
+	var ids []string
+	for _, t := range tasks {
+		if t.at.Equal(newest) || t.at.IsZero() {
+			ids = append(ids, t.id)
+		}
+	}
+	slices.Sort(ids)
+	facts[factNewest] = newest.UTC().Format(time.RFC3339Nano)
+	facts[factTasks] = strings.Join(ids, ",")
+	return nil
+}
+
+// since are the tasks made after a snapshot that could be a change of this
+// direction; false where the snapshot has no note of them.
+func since(s providers.Snapshot, tasks []made, adds bool) ([]made, bool) {
+	newest, err := time.Parse(time.RFC3339Nano, s.Facts[factNewest])
+	if err != nil {
+		return nil, false
+	}
+	old := strings.Split(s.Facts[factTasks], ",")
+	var out []made
+	for _, t := range tasks {
+		// One without a time proves nothing: it may have been listed late.
+		if !t.at.IsZero() && !t.at.Before(newest) && !slices.Contains(old, t.id) && kindFits(t.kind, adds) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b made) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	return out, true
+}
+
+type sdkTask = cs.DescribeTaskInfoResponseBody
+
+func (p *provider) task(ctx context.Context, id string) (*sdkTask, error) {
+	x := exchange{"DescribeTaskInfo", read, taskRate}
+	t, err := send(ctx, p, x, func(w *wire) (*sdkTask, error) {
+		r, err := w.client.DescribeTaskInfoWithOptions(&id, w.headers, w.options)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.Body == nil || value(r.Body.State) == "":
+			return nil, errNoAnswer
+		}
+		return r.Body, nil
+	})
+	var e *providers.Error
+	if errors.As(err, &e) && e.Kind == providers.NotFound {
+		e.Advice = noTask.advice
+	}
+	return t, err
+}
+
+// contradicts reports whether a task says of itself that it is another change:
+// another pool, another number, other nodes. What it doesn't say, it can't
+// contradict.
+func contradicts(t *sdkTask, c providers.Change) bool {
+	if t.Target != nil {
+		switch id := value(t.Target.Id); id {
+		case "", c.ClusterID, c.GroupID:
+		default:
+			// All workers of a cluster are no object of the cloud: any pool of it
+			// may be the target then.
+			if !wide(c) || !poolShape.MatchString(id) {
+				return true
+			}
+		}
+	}
+	for k, v := range t.Parameters {
+		switch strings.ToLower(k) {
+		case "count":
+			if n, ok := numberOf(v); ok && c.Adds() && n != c.Delta {
+				return true
+			}
+		case "nodepool_id":
+			if id, ok := v.(string); ok && poolShape.MatchString(c.GroupID) && id != c.GroupID {
+				return true
+			}
+		case "instance_ids":
+			if !c.Adds() && !mentions(v, c.Nodes) {
+				return true
+			}
+		}
+	}
+	return false
+}
