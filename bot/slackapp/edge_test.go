@@ -414,9 +414,14 @@ func TestHomeIsPublishedWhenItChanged(t *testing.T) {
 	e.eventually(func() bool { return published() == 5 }, "drawn anew")
 	v, _ = e.sim.Home(ann)
 	require.Contains(t, string(v.Blocks), "F-T777")
+	hers := 0
 	for _, r := range e.sim.Requests("views.publish") {
 		require.Empty(t, r.Error)
+		if r.Args["user_id"] == ann {
+			hers++
+		}
 	}
+	require.Equal(t, 4, hers, "the first, the changed, the other replica's and the one after it: what she saw already was not drawn again")
 }
 
 func TestGapsAreReconciled(t *testing.T) {
