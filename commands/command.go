@@ -78,10 +78,15 @@ const (
 	Spot     = "spot"
 )
 
-// String is the canonical line of the command, without the slash word: Parse
-// reads it back as an equal Command under the same vocabulary. It is in Slack's
-// wire form (an "&amp;" in a reason that said so literally), so escape it like
-// any other text before showing it.
+// Display is the canonical line of the command, without the slash word, as a
+// person types it: what to show, literally, for them to copy. Slack turns it
+// into the form of String on its way back.
+func (c Command) Display() string { return unwrap(c.String()) }
+
+// String is the canonical line of the command, without the slash word, in
+// Slack's wire form (a "<" in a reason stands as "&lt;"): Parse reads it back as
+// an equal Command under the same vocabulary. Shown to people it would ask them
+// to copy the entities too; show Display.
 func (c Command) String() string {
 	b := &line{}
 	if c.Verb != VerbScale {
@@ -139,7 +144,7 @@ func (s *Scale) write(b *line) {
 		if v := s.Tags[k]; isPlain(k) && (v == "" || isPlain(v)) {
 			b.put("tag=" + k + "=" + v)
 		} else {
-			b.put("tag=" + wire(spell(k+"="+v)))
+			b.put("tag=" + Wire(spell(k+"="+v)))
 		}
 	}
 	if s.For != 0 {
@@ -187,6 +192,6 @@ func (b *line) flag(name string, v *bool) {
 // reason is always the last: behind "--" text of any kind needs no quotes.
 func (b *line) reason(text string) {
 	if text != "" {
-		b.put("-- " + wire(text))
+		b.put("-- " + Wire(text))
 	}
 }

@@ -29,14 +29,20 @@
 //	zone      = "Z" | +HH:MM                    left out: the person's own
 //	FLOW      = [ "F-" ] letters and digits
 //
-// An option may have "--" before its name, and its value behind a space, "=" or
-// ":". Verbs, options, clusters and groups are read in any case. disk, nodes and
-// tag may be repeated; any other option may be said twice only if both say the
-// same. A cluster named like a verb is reached by "scale NAME …".
+// A line in backticks is read without them, and an amount without the comma or
+// full stop behind it. An option may have "--" before its name, and its value
+// behind a space, "=" or ":". Verbs, options, clusters and groups are read in any
+// case. disk, nodes and tag may be repeated; any other option may be said twice
+// only if both say the same. A cluster named like a verb is reached by
+// "scale NAME …".
 //
 // The caller in bot/slackapp strips a mention with TrimMention, calls Parse, and
-// on a *UsageError answers privately with In(language), Fixed and Also. It
-// escapes all of them, since they hold what was typed. What needs config or a
-// cloud (limits, a missing prepaid term, nodes= with +) is judged behind the
-// parser.
+// on a *UsageError answers privately with In(language), Fixed and Also, or Usage
+// where there is no correction. It shows all of them literally, since they hold
+// what was typed. What needs config or a cloud (limits, a missing prepaid term,
+// nodes= with +) is judged behind the parser.
+//
+// A correction is ready to copy, so it never buys or removes other than was
+// typed: no number is invented, no sign turned, and no option becomes its
+// opposite.
 package commands

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // optionNames are the options as the help spells them.
@@ -22,7 +23,9 @@ func optionOf(name string) (string, bool) {
 		return name, true
 	case "dryrun":
 		return "dry-run", true
-	case "norenew":
+	case "auto-renew", "autorenew":
+		return "renew", true
+	case "norenew", "no-auto-renew", "no-autorenew", "noautorenew":
 		return "no-renew", true
 	case "nostart":
 		return "no-start", true
@@ -82,7 +85,7 @@ func (p *parser) option(s *Scale) *UsageError {
 	typed, value, has := cutOption(t)
 	name, ok := optionOf(strings.TrimPrefix(typed, "--"))
 	if !ok || t.quoted && t.bare == 0 {
-		return p.strange(t, typed)
+		return p.strange(s, t, typed)
 	}
 	at := p.i
 	if _, wrong := p.named(); wrong != nil {
@@ -399,6 +402,7 @@ func (p *parser) addDisk(s *Scale, a asked) *UsageError {
 		return p.bad(a)
 	}
 	size, number, ok := cutTimes(a.value[i+1:])
+	size = trimGiB(size)
 	if !ok || !isDigits(size) || !isDigits(number) {
 		return p.bad(a)
 	}
@@ -411,6 +415,16 @@ func (p *parser) addDisk(s *Scale, a asked) *UsageError {
 	}
 	s.Disks = append(s.Disks, d)
 	return nil
+}
+
+// trimGiB takes off the unit that sizes of disks always have.
+func trimGiB(size string) string {
+	n, unit := cutNumber(size)
+	switch strings.ToLower(unit) {
+	case "g", "gb", "gib":
+		return n
+	}
+	return size
 }
 
 func cutTimes(s string) (size, number string, ok bool) {
@@ -439,7 +453,7 @@ func (p *parser) addTag(s *Scale, a asked) *UsageError {
 }
 
 // strange is the error for a word that is no option.
-func (p *parser) strange(t token, typed string) *UsageError {
+func (p *parser) strange(s *Scale, t token, typed string) *UsageError {
 	shown := p.text[t.start:t.end]
 	if t.open {
 		_, wrong := p.named()
@@ -458,26 +472,118 @@ func (p *parser) strange(t token, typed string) *UsageError {
 		p.replace(p.i, 1, "at", t.s)
 		return p.fail(CodeOption, shown, "at "+t.s)
 	}
+	if _, ok := readTerm(t.s); ok {
+		if at, ok := p.termless(); ok {
+			p.joinTerm(at, t.s)
+			return p.fail(CodeOption, shown, Prepaid+" "+t.s)
+		}
+	}
 	if _, ok := readDuration(t.s); ok {
-		p.replace(p.i, 1, "for", t.s)
-		p.replace(p.i, 1, "drain="+t.s)
-		return p.fail(CodeOption, shown, "for "+t.s, "drain="+t.s)
+		return p.looseDuration(s.Op, t.s, shown)
 	}
 	if looksLikeAmount(t.s) {
 		return p.fail(CodeExtra, shown)
 	}
 	name := strings.TrimLeft(typed, "-")
-	meant, ok := optionOf(name)
-	if !ok {
-		meant, ok = Nearest(name, optionNames())
+	meant, ok := nearestOption(name)
+	if ok {
+		fixed := t
+		fixed.s, fixed.bare = meant+t.s[len(typed):], t.bare-len(typed)+len(meant)
+		p.edits = append(p.edits, edit{at: p.i, n: 1, with: []token{fixed}})
 	}
-	if !ok {
-		return p.loose(shown)
+	p.gluedReason(t, ok)
+	switch {
+	case ok:
+		return p.fail(CodeOption, shown, meant)
+	case len(p.edits) > 0:
+		return p.fail(CodeOption, shown)
 	}
-	fixed := t
-	fixed.s, fixed.bare = meant+t.s[len(typed):], t.bare-len(typed)+len(meant)
-	p.edits = append(p.edits, edit{at: p.i, n: 1, with: []token{fixed}})
-	return p.fail(CodeOption, shown, meant)
+	return p.loose(shown)
+}
+
+// nearestOption is the option that a word was probably meant to be. A word and
+// its opposite are nearer to each other than most typing errors: what switches
+// off is never proposed for what doesn't, nor the other way round.
+func nearestOption(name string) (string, bool) {
+	if o, ok := optionOf(name); ok {
+		return o, true
+	}
+	near, ok := Nearest(name, optionNames())
+	if !ok || near != "nodes" && strings.HasPrefix(near, "no-") != strings.HasPrefix(strings.ToLower(name), "no") {
+		return "", false
+	}
+	return near, true
+}
+
+// looseDuration is the error for a duration without its option: an addition can
+// end, a removal can wait for the nodes' work, and a new size may be either.
+func (p *parser) looseDuration(op, d, shown string) *UsageError {
+	var meant []string
+	if op != "-" {
+		meant = append(meant, "for "+d)
+		p.replace(p.i, 1, "for", d)
+	}
+	if op != "+" {
+		meant = append(meant, "drain="+d)
+		p.replace(p.i, 1, "drain="+d)
+	}
+	return p.fail(CodeOption, shown, meant...)
+}
+
+// termless finds the "prepaid", or the word that is most likely one, that has no
+// term yet.
+func (p *parser) termless() (at int, ok bool) {
+	for i, t := range p.toks {
+		name, _, has := cutOption(t)
+		if i < 2 || t.quoted || has { // cluster and group may be called anything
+			continue
+		}
+		if meant, ok := nearestOption(strings.TrimLeft(name, "-")); !ok || meant != Prepaid {
+			continue
+		}
+		next := i + 1
+		return i, next == p.i || next == len(p.toks) || !startsWithDigit(p.toks[next].s)
+	}
+	return 0, false
+}
+
+// joinTerm proposes to put the term, which is the word at hand, behind the
+// "prepaid" at another place. As a duration it would mean minutes.
+func (p *parser) joinTerm(at int, term string) {
+	first, last := min(at, p.i), max(at, p.i)
+	e := edit{at: first, n: last - first + 1}
+	for i := first; i <= last; i++ {
+		switch i {
+		case at:
+			e.with = append(e.with, word(Prepaid, p.toks[at]), word(term, p.toks[at]))
+		case p.i:
+		default:
+			e.with = append(e.with, p.toks[i])
+		}
+	}
+	p.edits = append(p.edits, e)
+}
+
+// gluedReason proposes to read a word with dashes in front as the beginning of
+// the reason, unless an option behind it would be swallowed. A word that is near
+// an option is one, unless more words follow.
+func (p *parser) gluedReason(t token, near bool) {
+	rest := p.toks[p.i:]
+	if slices.ContainsFunc(rest[1:], isOption) || near && len(rest) == 1 {
+		return
+	}
+	from := t.start
+	for from < t.end {
+		r, n := utf8.DecodeRuneInString(p.text[from:])
+		if fold(r) != '-' {
+			break
+		}
+		from += n
+	}
+	if from == t.start || from == t.end {
+		return
+	}
+	p.edits = append(p.edits, edit{at: p.i, n: 1, with: []token{{s: "--", bare: 2, stop: true, start: t.start, end: from}}})
 }
 
 func isTime(s string) bool {

@@ -67,10 +67,10 @@ func parse(text string, v Vocabulary) (Command, *UsageError) {
 	if len(text) > MaxLength && utf8.RuneCountInString(text) > MaxLength {
 		return Command{}, &UsageError{Code: CodeTooLong}
 	}
-	plain := unwrap(text)
+	plain := uncode(unwrap(text))
 	if r, ok := hidden(plain); ok {
 		wrong := &UsageError{Code: CodeHidden, Word: codePoint(r)}
-		if cmd, err := parse(wire(unhide(plain)), v); err == nil {
+		if cmd, err := parse(Wire(unhide(plain)), v); err == nil {
 			wrong.Fixed = certain(cmd, v)
 		}
 		return Command{}, wrong
@@ -82,6 +82,16 @@ func parse(text string, v Vocabulary) (Command, *UsageError) {
 		p.propose(wrong)
 	}
 	return cmd, wrong
+}
+
+// uncode takes off the backticks around a line that was copied out of a code
+// span or block.
+func uncode(text string) string {
+	t := strings.TrimSpace(text)
+	if len(t) > 2 && t[0] == '`' && t[len(t)-1] == '`' {
+		return strings.Trim(t, "`")
+	}
+	return text
 }
 
 func codePoint(r rune) string {
@@ -147,7 +157,8 @@ func (p *parser) repair(e edit) string {
 	return ""
 }
 
-// certain is the command's line if it reads back, which a proposal must.
+// certain is the command's line, as people type it, if it reads back, which a
+// proposal must.
 func certain(cmd Command, v Vocabulary) string {
 	line := cmd.String()
 	if utf8.RuneCountInString(line) > MaxLength {
@@ -158,7 +169,7 @@ func certain(cmd Command, v Vocabulary) string {
 	if _, wrong := q.command(); wrong != nil {
 		return ""
 	}
-	return line
+	return q.text
 }
 
 func (p *parser) fail(code Code, word string, meant ...string) *UsageError {

@@ -35,7 +35,7 @@ func checkParse(t require.TestingT, text string, v Vocabulary) {
 		return
 	}
 	for _, line := range append([]string{wrong.Fixed}, wrong.Also...) {
-		_, err := Parse(line, v)
+		_, err := Parse(Wire(line), v) // Slack escapes what people type
 		require.NoError(t, err, "%q was corrected to %q", text, line)
 	}
 }
@@ -232,9 +232,11 @@ func TestTrimMention(t *testing.T) {
 		"<@U0BOT>":                       "",
 		"<@U0BOTX> status":               "<@U0BOTX> status",
 		"<@U0BOT|broken status":          "<@U0BOT|broken status",
-		"status <@U0BOT>":                "status <@U0BOT>",
+		"status <@U0BOT>":                "status",
+		"hey <@U0BOT|scalebot>, status":  "status",
+		"<@U0BOTX> and <@U0BOT> status":  "status",
 		"status":                         "status",
-		"<@U0OTHER> <@U0BOT> is useless": "<@U0OTHER> <@U0BOT> is useless",
+		"<@U0OTHER> <@U0BOT> is useless": "is useless",
 	} {
 		require.Equal(t, want, TrimMention(typed, "U0BOT"), typed)
 	}
@@ -257,8 +259,26 @@ func TestUnwrap(t *testing.T) {
 func TestWireIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringOf(rapid.SampledFrom([]rune("<>&;|@#!amplt:/x"))).Draw(t, "text")
-		require.Equal(t, s, unwrap(wire(s)))
+		require.Equal(t, s, unwrap(Wire(s)))
 	})
+}
+
+// Whatever letter is lost from an option, what it is taken for never says the
+// opposite.
+func TestAMistypedOptionIsNeverTurnedRound(t *testing.T) {
+	off := func(name string) bool { return strings.HasPrefix(name, "no-") }
+	for _, name := range append(optionNames(), "auto-renew", "no-auto-renew") {
+		for i := range name {
+			typed := name[:i] + name[i+1:]
+			if near, ok := nearestOption(typed); ok {
+				require.Equal(t, off(name), off(near), "%s of %s became %s", typed, name, near)
+			}
+		}
+	}
+	for _, typed := range []string{"no-dry-run", "nodryrun", "no-spot", "no-prepaid"} {
+		near, ok := nearestOption(typed)
+		require.False(t, ok, "%s became %s", typed, near)
+	}
 }
 
 func TestNearest(t *testing.T) {

@@ -132,6 +132,10 @@ func (p *parser) groupless(s *Scale, groups []string) *UsageError {
 	return p.missing("GROUP", groups...)
 }
 
+// sentenceEnds are the signs that people put behind a number without meaning
+// them; their full-width forms are folded to these.
+const sentenceEnds = ",.;:!。"
+
 // amount takes +2, -2, =10, with or without a space behind the sign.
 func (p *parser) amount(s *Scale) *UsageError {
 	if !p.more() {
@@ -146,6 +150,9 @@ func (p *parser) amount(s *Scale) *UsageError {
 	if len(typed) == 1 && isSign(typed[0]) && p.more() && startsWithDigit(p.toks[p.i].s) && !p.toks[p.i].quoted {
 		typed, words = typed+p.toks[p.i].s, 2
 		p.i++
+	}
+	if !t.quoted {
+		typed = strings.TrimRight(typed, sentenceEnds) // "+2, please"
 	}
 	switch {
 	case t.quoted:

@@ -98,9 +98,10 @@ func decode(s string) string {
 	return strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(s)
 }
 
-// wire writes text so that unwrap gives it back. Only what unwrap would change
-// is escaped, since people see and copy the line.
-func wire(text string) string {
+// Wire writes a line as it was typed in the form in which Slack delivers it: for
+// lines that reach Parse by another way. Only what would be read otherwise is
+// escaped.
+func Wire(text string) string {
 	if !strings.ContainsAny(text, "&<") {
 		return text
 	}
@@ -122,33 +123,51 @@ func wire(text string) string {
 	return b.String()
 }
 
-// TrimMention takes the mention of the bot off the start of a message, in both
-// forms that Slack sends (<@U0BOT> and <@U0BOT|name>), with the comma or colon
-// that people write behind it. Text that begins with anything else comes back
-// trimmed but whole. Call it on the text of an app_mention before Parse.
+// TrimMention takes the command out of a message that mentions the bot: what
+// stands behind its first mention ("hey <@U0BOT> status"), with the comma or
+// colon that people write there taken off, else what stands before it. Both
+// forms that Slack sends are read, <@U0BOT> and <@U0BOT|name>. Text without a
+// mention of the bot comes back trimmed but whole. Call it on the text of an
+// app_mention before Parse.
 func TrimMention(text, botID string) string {
 	text = strings.TrimSpace(text)
-	rest, ok := strings.CutPrefix(text, "<@"+botID)
-	if !ok || botID == "" || rest == "" {
+	start, end := findMention(text, botID)
+	if end == 0 {
 		return text
 	}
-	switch rest[0] {
-	case '>':
-		rest = rest[1:]
-	case '|':
-		end := strings.IndexByte(rest, '>')
-		if end < 0 {
-			return text
-		}
-		rest = rest[end+1:]
-	default:
-		return text
-	}
-	rest = strings.TrimSpace(rest)
+	before, behind := strings.TrimSpace(text[:start]), strings.TrimSpace(text[end:])
 	for _, sign := range []string{",", ":", "，", "："} {
-		if after, ok := strings.CutPrefix(rest, sign); ok {
-			return strings.TrimSpace(after)
+		if after, ok := strings.CutPrefix(behind, sign); ok {
+			behind = strings.TrimSpace(after)
+			break
 		}
 	}
-	return rest
+	if behind == "" {
+		return before
+	}
+	return behind
+}
+
+// findMention is where the first mention of an id stands; end is 0 if nowhere.
+func findMention(text, id string) (start, end int) {
+	if id == "" {
+		return 0, 0
+	}
+	token := "<@" + id
+	for from := 0; ; {
+		i := strings.Index(text[from:], token)
+		if i < 0 {
+			return 0, 0
+		}
+		start = from + i
+		from = start + len(token)
+		switch rest := text[from:]; {
+		case strings.HasPrefix(rest, ">"):
+			return start, from + 1
+		case strings.HasPrefix(rest, "|"):
+			if n := strings.IndexByte(rest, '>'); n > 0 {
+				return start, from + n + 1
+			}
+		}
+	}
 }

@@ -48,12 +48,13 @@ type UsageError struct {
 	Meant  []string // what the word was probably meant to be, most likely first
 	Usage  string   // how the verb is used; see HelpEntry.Usage
 
-	// Fixed is the whole corrected command without the slash word, ready to
-	// copy; "" when there is no honest guess. It parses under the vocabulary
-	// that refused the original. No amount, term or duration in it is invented:
-	// each was typed, if in other units (1h30m becomes 90m).
+	// Fixed is the whole corrected command without the slash word, as a person
+	// types it, ready to copy; "" when there is no honest guess. It parses under
+	// the vocabulary that refused the original. No amount, term or duration in it
+	// is invented: each was typed, if in other units (1h30m becomes 90m).
 	Fixed string
-	// Also are further corrections as likely as Fixed: "=2" beside "+2".
+	// Also are further corrections as likely as Fixed: "=2" beside "+2". Show
+	// them too: whoever sees only one of two takes it.
 	Also []string
 }
 

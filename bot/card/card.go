@@ -39,6 +39,7 @@ type Options struct {
 	Groups   map[string]approvals.Group // approver groups, to mention them
 	Approve  []string                   // reaction names; the first of each is the one people are told
 	Deny     []string
+	Spell    func(flow.Ask) string // a request as the line to type, without the slash word; nil = no such lines
 }
 
 // Renderer makes messages of records. It holds no state and is safe for
@@ -82,7 +83,7 @@ func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	m.Key = "card/" + strconv.Itoa(n)
 	m.Channel = f.Request.Channel
 	m.EventType = EventFlow
-	m.Payload = map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version, "key": m.Key}
+	m.Payload = map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version}
 	return m
 }
 
@@ -273,17 +274,20 @@ func (r *Renderer) members(lang, group string) line {
 
 // next says what to do after an end, or while a person must decide.
 func (r *Renderer) next(p *page, f flow.Flow) {
-	if f.End != nil && f.End.Args["fixed"] != "" {
-		p.lines(say(word(p.lang, wTryThis)))
-		p.copyable(r.o.Command + " " + f.End.Args["fixed"])
+	if fixed := fixedLine(f); fixed != "" {
+		r.propose(p, fixed)
 		return
 	}
 	s, ok := nexts[f.State]
 	if !ok || len(f.After) > 0 { // somebody saw to it already
 		return
 	}
+	again := r.again(f)
+	if f.State.Ended() && again == "" {
+		return
+	}
 	p.lines(say(s.in(p.lang)))
-	if again := r.again(f); f.State.Ended() && again != "" {
+	if f.State.Ended() {
 		p.copyable(again)
 	}
 }
@@ -306,32 +310,16 @@ func side(lang string, what approvals.DifferenceKind, s string) line {
 	return theirs(s, 200)
 }
 
-// again is the command that asks for what is left to do.
+// again is the command that asks for what is left to do; "" = nothing is.
 func (r *Renderer) again(f flow.Flow) string {
-	w := f.Request.Wish
-	op, n := string(w.Op), w.N
-	if f.State == flow.Partial && f.End != nil && w.Op != flow.Set {
-		got, err1 := strconv.Atoi(f.End.Args["got"])
-		want, err2 := strconv.Atoi(f.End.Args["want"])
-		if err1 == nil && err2 == nil && got >= 0 && want > got {
-			n = want - got
-		}
+	rest, some := f.Rest()
+	if !some || r.o.Spell == nil {
+		return ""
 	}
-	s := strings.Join([]string{r.o.Command, w.Change.Cluster, w.Change.Group, op + strconv.Itoa(n)}, " ")
-	if w.Op == flow.Remove {
-		return s
+	if rest.Renew != nil && !*rest.Renew {
+		rest.Renew = nil // what is not said is not renewed
 	}
-	switch w.Change.Charge {
-	case providers.Prepaid:
-		s += " prepaid " + strconv.Itoa(w.Change.Months) + "m"
-	case providers.Spot:
-		s += " spot"
-	case providers.Postpaid:
-	}
-	if t := w.Change.InstanceType; t != "" {
-		s += " spec=" + t
-	}
-	return s
+	return r.o.Command + " " + r.o.Spell(rest)
 }
 
 func buttons(lang string, f flow.Flow) []button {

@@ -100,13 +100,45 @@ func TestMetadata(t *testing.T) {
 	f := situations()["running"]
 	m := renderer(English).Card(f, 1, true)
 	require.Equal(t, "scalebot_flow", m.EventType)
-	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "running", "version": int64(7), "key": "card/1"}, m.Payload)
+	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "running", "version": int64(7)}, m.Payload)
 	require.Equal(t, "card/1", m.Key)
 	require.Equal(t, "C0DATA", m.Channel)
 	m = renderer(English).Notice(succeeded(), flow.Succeeded)
 	require.Equal(t, "scalebot_notice", m.EventType)
-	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "succeeded", "key": "notice/succeeded"}, m.Payload)
-	require.Equal(t, "scalebot_log", renderer(English).Log(f, []flow.Note{{Code: flow.NoteFree}}).EventType)
+	require.Equal(t, map[string]any{"flow": "F-7K3Q", "state": "succeeded"}, m.Payload)
+	require.Equal(t, "notice/succeeded", m.Key)
+	m = renderer(English).Log(f, []flow.Note{{Code: flow.NoteFree}})
+	require.Equal(t, "scalebot_log", m.EventType)
+	require.Equal(t, map[string]any{"flow": "F-7K3Q"}, m.Payload)
+}
+
+// The line to copy asks for all that was asked for; one whose time has passed is
+// not shown, since it would start now.
+func TestTheLineToAskAgainIsTheWholeRequest(t *testing.T) {
+	lines := func(f flow.Flow) string { return readable(t, renderer(English).Card(f, 1, false).Blocks) }
+	f := situations()["expired"]
+	f.Request.Wish.Change.InstanceType, f.Request.Wish.Change.Renew = "S5.4XLARGE64", true
+	f.Request.StartAt = f.EndedAt.Add(time.Hour)
+	require.Contains(t, lines(f), "/scale emr-m620 task +2 prepaid 1m renew=true spec=S5.4XLARGE64 at "+f.Request.StartAt.Format(time.RFC3339)+" -- nightly backfill")
+	f.Request.StartAt = f.EndedAt
+	require.NotContains(t, lines(f), "ask again")
+	require.NotContains(t, lines(f), "/scale")
+	r := New(Options{})
+	require.NotContains(t, readable(t, r.Card(situations()["expired"], 1, false).Blocks), "To ask again:")
+}
+
+// A private message is often read as a notification, which shows the text alone.
+func TestACorrectedLineStandsInTheTextToo(t *testing.T) {
+	f := situations()["refused"]
+	for _, m := range []flow.Message{
+		renderer(English).Whisper(f, *f.End),
+		renderer(English).Preview(flow.Preview{Request: f.Request, Refused: f.End}, English),
+		renderer(English).Usage(Misread{Why: "No.", Lines: []string{"emr-m620 task +1"}}, English),
+		renderer(English).Rejection(&flow.Rejection{Code: flow.RejectZero, Fixed: "emr-m620 task +1"}, English),
+	} {
+		require.Contains(t, m.Text, "/scale emr-m620 task +1")
+		require.Contains(t, readable(t, m.Blocks), "/scale emr-m620 task +1")
+	}
 }
 
 // A verdict on a void plan must not lend its votes to the plan after it.

@@ -1,6 +1,7 @@
 package card
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -20,8 +21,32 @@ func options1() Options {
 			"finops": {Usergroups: []string{"S0FINOPS"}},
 			"leads":  {Users: []string{"U0LEAD1", "U0LEAD2"}},
 		},
-		Approve: []string{"white_check_mark", "+1"}, Deny: []string{"x", "-1"},
+		Approve: []string{"white_check_mark", "+1"}, Deny: []string{"x", "-1"}, Spell: spell,
 	}
+}
+
+// spell stands in for the language.
+func spell(a flow.Ask) string {
+	s := fmt.Sprintf("%s %s %s%d", a.Cluster, a.Group, a.Op, a.N)
+	if a.Charge != "" {
+		s += " " + string(a.Charge)
+	}
+	if a.Months > 0 {
+		s += fmt.Sprintf(" %dm", a.Months)
+	}
+	if a.Renew != nil {
+		s += fmt.Sprintf(" renew=%v", *a.Renew)
+	}
+	if a.InstanceType != "" {
+		s += " spec=" + a.InstanceType
+	}
+	if !a.StartAt.IsZero() {
+		s += " at " + a.StartAt.Format(time.RFC3339)
+	}
+	if a.Reason != "" {
+		s += " -- " + a.Reason
+	}
+	return s
 }
 
 func yuan(s string) decimal.Decimal { return decimal.RequireFromString(s) }

@@ -84,7 +84,7 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 	m := p.message(join(dash, say(text), lead, timing(lang, then)))
 	m.Key = "notice/" + string(s)
 	m.EventType = EventNotice
-	m.Payload = map[string]any{"flow": f.ID, "state": string(s), "key": m.Key}
+	m.Payload = map[string]any{"flow": f.ID, "state": string(s)}
 	return m
 }
 
@@ -136,10 +136,15 @@ func (r *Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
 	p := &page{lang: lang}
 	said := note(lang, n, ballotOf(f, n))
 	p.lines(theirs(f.ID+" · "+head(f), maxHeader).inBold(), said)
-	if n.Code == endCode(f) {
+	text := join(": ", say(f.ID+" · "+head(f)), said)
+	switch fixed := fixedLine(f); {
+	case n.Code != endCode(f):
+	case fixed != "":
+		text = join(word(lang, wGap), text, r.propose(p, fixed))
+	default:
 		r.next(p, f)
 	}
-	m := p.message(join(": ", say(f.ID+" · "+head(f)), said))
+	m := p.message(text)
 	m.Channel = f.Request.Channel
 	return m
 }

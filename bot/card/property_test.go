@@ -125,7 +125,7 @@ func TestNoReplyInterpretsWhatItIsTold(t *testing.T) {
 			a[name] = wild().Draw(t, name)
 		}
 		checkMessage(t, r.Rejection(&flow.Rejection{Code: code, Args: a, Text: providers.Text{EN: s}, Fixed: wild().Draw(t, "fixed")}, lang))
-		checkMessage(t, r.Usage(s, wild().Draw(t, "fixed"), lang))
+		checkMessage(t, r.Usage(Misread{Why: s, Lines: []string{wild().Draw(t, "fixed"), wild().Draw(t, "also")}, Usage: wild().Draw(t, "usage")}, lang))
 		checkMessage(t, r.CloudError(s, lang))
 		checkMessage(t, r.WhoAmI(Who{User: s, Groups: wilds(t, "groups", 30), MayAsk: wilds(t, "clusters", 30), MaySettle: true}, lang))
 		entries := make([]HelpEntry, 0, 40)
@@ -207,6 +207,6 @@ func FuzzEscape(f *testing.F) {
 		for _, r := range v {
 			require.False(t, hidden(r) || r < 0x20, "%U", r)
 		}
-		checkMessage(t, New(Options{}).Usage("x"+s, s, English))
+		checkMessage(t, New(Options{}).Usage(Misread{Why: "x" + s, Lines: []string{s}}, English))
 	})
 }

@@ -34,26 +34,66 @@ func (r *Renderer) Rejection(no *flow.Rejection, lang string) flow.Message {
 	}
 	a := arguments(lang, no.Args)
 	a["text"] = theirs(no.Text.In(lang), longForeign)
-	return r.corrected(s.fill(lang, a), no.Fixed, lang)
-}
-
-// Usage is the answer to a line that can't be read: what is wrong, in words the
-// caller has, and the corrected line without the slash word; "" = none.
-func (r *Renderer) Usage(sentence, fixed, lang string) flow.Message {
-	lang = language(lang)
-	return r.corrected(theirs(sentence, longForeign), fixed, lang)
-}
-
-func (r *Renderer) corrected(why line, fixed, lang string) flow.Message {
 	p := &page{lang: lang}
+	why := s.fill(lang, a)
 	p.lines(why)
-	text := why
-	if fixed != "" {
-		p.lines(say(word(lang, wTryThis)))
-		p.copyable(r.o.Command + " " + fixed)
-		text = join(word(lang, wGap), why, join(" ", say(word(lang, wTryThis)), theirs(r.o.Command+" "+fixed, longForeign)))
+	return p.message(join(word(lang, wGap), why, r.propose(p, no.Fixed)))
+}
+
+// Misread is a line that can't be read. Its lines are as a person types them,
+// without the slash word.
+type Misread struct {
+	Why   string   // one sentence in the reader's language
+	Lines []string // the corrected line, and others that are as likely
+	Usage string   // how it is written; shown where there is no corrected line
+}
+
+// Usage is the answer to a line that can't be read.
+func (r *Renderer) Usage(m Misread, lang string) flow.Message {
+	lang = language(lang)
+	p := &page{lang: lang}
+	why := theirs(m.Why, longForeign)
+	p.lines(why)
+	more := r.propose(p, m.Lines...)
+	if more == nil && m.Usage != "" {
+		p.lines(say(word(lang, wWritten)))
+		p.copyable(r.o.Command + " " + m.Usage)
+		more = join(" ", say(word(lang, wWritten)), theirs(r.o.Command+" "+m.Usage, longForeign))
 	}
-	return p.message(text)
+	return p.message(join(word(lang, wGap), why, more))
+}
+
+// propose shows corrected lines to copy, and gives the same for the message's
+// text, which is all that a notification and a screen reader have; nil without
+// any line.
+func (r *Renderer) propose(p *page, lines ...string) line {
+	title := say(word(p.lang, wTryThis))
+	if len(lines) > 1 {
+		title = say(word(p.lang, wTryOne))
+	}
+	var text line
+	for _, l := range lines {
+		if l == "" {
+			continue
+		}
+		if text == nil {
+			p.lines(title)
+		}
+		p.copyable(r.o.Command + " " + l)
+		text = join(word(p.lang, wOr), text, theirs(r.o.Command+" "+l, longForeign))
+	}
+	if text == nil {
+		return nil
+	}
+	return join(" ", title, text)
+}
+
+// fixedLine is the corrected line of a flow that was refused; "" = none.
+func fixedLine(f flow.Flow) string {
+	if f.End == nil {
+		return ""
+	}
+	return f.End.Args["fixed"]
 }
 
 // CloudError is the answer when a cloud could not be asked; text is the
@@ -111,8 +151,8 @@ func (r *Renderer) unplanned(v flow.Preview, lang string) flow.Message {
 	p.header(theirs(head(f), maxHeader))
 	why := note(lang, *v.Refused, nil)
 	p.lines(say(word(lang, wDryRun)), why)
-	r.next(p, f)
-	return p.message(join(word(lang, wGap), say(head(f)+": "+word(lang, wDryRun)), why))
+	fixed := r.propose(p, fixedLine(f))
+	return p.message(join(word(lang, wGap), say(head(f)+": "+word(lang, wDryRun)), why, fixed))
 }
 
 // judged says what a policy makes of a plan.
@@ -299,16 +339,17 @@ func (r *Renderer) Help(entries []HelpEntry, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
 	p.header(say(word(lang, wHelp)))
-	var lines, examples []line
+	var lines, examples, text []line
 	for _, e := range entries {
 		lines = append(lines, join(dash, literal(r.o.Command+" "+e.Usage, 300), theirs(e.About, longForeign)))
+		text = append(text, theirs(r.o.Command+" "+e.Usage, 300))
 		for _, x := range e.Examples {
 			examples = append(examples, literal(r.o.Command+" "+x, 300))
 		}
 	}
 	p.list(nil, short(lang, lines, 30))
 	p.list(bold(word(lang, wExamples)), short(lang, examples, maxPoints))
-	return p.message(join(word(lang, wColon), say(word(lang, wHelp)), wSeeHelp.fill(lang, args{"command": say(r.o.Command)})))
+	return p.message(join(word(lang, wColon), say(word(lang, wHelp)), join(" · ", text...)))
 }
 
 func required(m map[string]int) []approvals.Requirement {

@@ -142,6 +142,8 @@ var (
 	wNextCard = sentence{"Next: scalebot looks at the cluster, prices the change and posts a card in this channel.", "接下来 scalebot 会查看集群、计算价格，并在本频道发布卡片。"}
 	wAgain    = sentence{"This was already taken as request {id}: {state}. Nothing was done twice.", "此前已登记为申请 {id}：{state}。未重复执行。"}
 	wTryThis  = sentence{"Try this:", "可以试试："}
+	wTryOne   = sentence{"Try one of these:", "可以试试其中之一："}
+	wWritten  = sentence{"It is written like this:", "写法如下："}
 	wSeeHelp  = sentence{"{command} help shows what can be said.", "输入 {command} help 查看用法。"}
 
 	wDryRun   = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}

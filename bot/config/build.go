@@ -122,8 +122,12 @@ func (b *builder) engine() {
 	}
 	// A call that outlives the lease ends after another replica took the flow
 	// over: its answer could not be saved. A zero value has its problem already.
-	if path := []string{"engine", "call_timeout"}; k.Lease > 0 && k.CallTimeout*3 > k.Lease*2 {
-		b.at(path, fmt.Sprintf("is %s, but may be at most two thirds of the lease (%s)", k.CallTimeout, k.Lease), "")
+	switch path := []string{"engine", "call_timeout"}; {
+	case k.Lease <= 0:
+	case k.CallTimeout >= k.Lease:
+		b.at(path, fmt.Sprintf("is %s, but must be below the lease (%s): the answer of a call that takes longer could not be saved", k.CallTimeout, k.Lease), "")
+	case k.CallTimeout*3 > k.Lease*2:
+		b.warn(path, fmt.Sprintf("is %s, more than two thirds of the lease (%s): a slow save after a slow call may come too late, and another replica starts over", k.CallTimeout, k.Lease))
 	}
 	if path := []string{"engine", "poll", "min"}; k.Poll.Max > 0 && k.Poll.Min > k.Poll.Max {
 		b.at(path, fmt.Sprintf("is %s, more than max (%s)", k.Poll.Min, k.Poll.Max), "")

@@ -58,7 +58,7 @@ type HTTP struct {
 // Engine is how flows are driven. All durations are greater than zero.
 type Engine struct {
 	Lease       time.Duration
-	CallTimeout time.Duration // at most two thirds of Lease
+	CallTimeout time.Duration // below Lease
 	PollMin     time.Duration // at most PollMax
 	PollMax     time.Duration
 	Doubt       time.Duration // looking for proof after a lost answer, before a person is asked

@@ -19,20 +19,33 @@ import (
 type form struct {
 	pattern *regexp.Regexp
 	hint    string
+	// portable is the pattern for the schema, where ours says something that not
+	// every validator's regular expressions know; "" = the same. It may let through
+	// what the loader refuses, never the other way round.
+	portable string
 }
 
 // forms by the name that a form tag uses. Slack's ids: reference, "Object ids".
 var forms = map[string]form{
-	"command":    {regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), "a slash and up to 31 lower-case letters, digits, - or _, such as /scale"},
-	"key_prefix": {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$`), "up to 64 letters, digits, colons, dots, - or _, such as scalebot"},
-	"region":     {regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`), "the cloud's own name in lower case, such as ap-guangzhou"},
-	"name":       {regexp.MustCompile(`^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}._-]{0,62}$`), "up to 63 letters, digits, dots, - or _, starting with a letter or digit, so that people can type it"},
-	"id":         {regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`), "an id as the cloud's console shows it, without spaces"},
-	"channel":    {regexp.MustCompile(`^[CG][A-Z0-9]{1,31}$`), "a channel's id, such as C0123ABCD (in Slack: the channel's name, About, at the bottom)"},
-	"user":       {regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`), "a member's id, such as U0123ABCD (in Slack: the profile, ⋮, Copy member ID)"},
-	"usergroup":  {regexp.MustCompile(`^S[A-Z0-9]{1,31}$`), "a usergroup's id, such as S0123ABCD (in Slack: People, User groups, ⋮, Copy group ID)"},
-	"currency":   {regexp.MustCompile(`^[A-Z]{3}$`), "a three-letter code such as CNY"},
-	"reaction":   {regexp.MustCompile(`^[^\s:]{1,100}$`), "a reaction's name without colons and skin tone, such as white_check_mark"},
+	"command":    {pattern: regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`), hint: "a slash and up to 31 lower-case letters, digits, - or _, such as /scale"},
+	"key_prefix": {pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:._-]{0,63}$`), hint: "up to 64 letters, digits, colons, dots, - or _, such as scalebot"},
+	"region":     {pattern: regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`), hint: "the cloud's own name in lower case, such as ap-guangzhou"},
+	"name": {
+		pattern: regexp.MustCompile(`^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}._-]{0,62}$`),
+		hint:    "up to 63 letters, digits, dots, - or _, starting with a letter or digit, so that people can type it",
+		// Of ASCII the same; beyond it everything from the first letter (ª) on.
+		portable: "^[^\\u0000-/:-@\\[-`{-\\u00a9][^\\u0000-,/:-@\\[-^`{-\\u00a9]{0,62}$",
+	},
+	"id":        {pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`), hint: "an id as the cloud's console shows it, without spaces"},
+	"channel":   {pattern: regexp.MustCompile(`^[CG][A-Z0-9]{1,31}$`), hint: "a channel's id, such as C0123ABCD (in Slack: the channel's name, About, at the bottom)"},
+	"user":      {pattern: regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`), hint: "a member's id, such as U0123ABCD (in Slack: the profile, ⋮, Copy member ID)"},
+	"usergroup": {pattern: regexp.MustCompile(`^S[A-Z0-9]{1,31}$`), hint: "a usergroup's id, such as S0123ABCD (in Slack: People, User groups, ⋮, Copy group ID)"},
+	"currency":  {pattern: regexp.MustCompile(`^[A-Z]{3}$`), hint: "a three-letter code such as CNY"},
+	"reaction": {
+		pattern:  regexp.MustCompile(`^[^\s:]{1,100}$`),
+		hint:     "a reaction's name without colons and skin tone, such as white_check_mark",
+		portable: `^[^\t\n\f\r :]{1,100}$`, // \s takes in more elsewhere than in Go
+	},
 }
 
 // typed says whether a name is one that commands can name: they read full-width

@@ -56,8 +56,8 @@ type httpKeys struct {
 }
 
 type engineKeys struct {
-	Lease       time.Duration `yaml:"lease" default:"30s" min:"3s" max:"10m" doc:"A replica silent for longer loses its flows to another."`
-	CallTimeout time.Duration `yaml:"call_timeout" default:"20s" min:"1s" max:"5m" doc:"One cloud call; at most two thirds of the lease."`
+	Lease       time.Duration `yaml:"lease" default:"30s" min:"1s" max:"10m" doc:"A replica silent for longer loses its flows to another."`
+	CallTimeout time.Duration `yaml:"call_timeout" default:"20s" min:"100ms" max:"5m" doc:"One cloud call; always well below the lease."`
 	Poll        pollKeys      `yaml:"poll" doc:"How often a running operation is looked at."`
 	Doubt       time.Duration `yaml:"doubt" default:"3m" min:"10s" max:"24h" doc:"After a lost answer, how long the machine looks for proof before it asks a person."`
 	Follow      time.Duration `yaml:"follow" default:"6h" min:"1m" max:"720h" doc:"How long a running operation is followed before it is handed to a person."`
@@ -65,8 +65,8 @@ type engineKeys struct {
 }
 
 type pollKeys struct {
-	Min time.Duration `yaml:"min" default:"3s" min:"100ms" max:"10m" doc:"Shortest time between two looks."`
-	Max time.Duration `yaml:"max" default:"30s" min:"100ms" max:"1h" doc:"Longest time between two looks."`
+	Min time.Duration `yaml:"min" default:"3s" min:"10ms" max:"10m" doc:"Shortest time between two looks."`
+	Max time.Duration `yaml:"max" default:"30s" min:"10ms" max:"1h" doc:"Longest time between two looks."`
 }
 
 type limitsKeys struct {
@@ -127,7 +127,7 @@ type priceKeys struct {
 type approvalKeys struct {
 	Groups         map[string]peopleKeys `yaml:"groups" keys:"name" doc:"Approver groups by the name that rules use."`
 	Reactions      reactionKeys          `yaml:"reactions" doc:"Which reactions are votes."`
-	ExpireAfter    time.Duration         `yaml:"expire_after" default:"4h" min:"1m" max:"720h" doc:"A ballot still open then ends as expired."`
+	ExpireAfter    time.Duration         `yaml:"expire_after" default:"4h" min:"1s" max:"720h" doc:"A ballot still open then ends as expired."`
 	RemindAfter    time.Duration         `yaml:"remind_after" default:"15m" min:"0s" max:"720h" doc:"First reminder, then doubling; 0s = none."`
 	Grace          time.Duration         `yaml:"grace" default:"0s" min:"0s" max:"24h" doc:"After the last vote, time in which anyone concerned can still press Stop."`
 	PriceTolerance ratio                 `yaml:"price_tolerance" default:"5%" doc:"How far the price may rise between vote and execution."`

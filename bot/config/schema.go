@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -85,7 +86,7 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 			s["additionalProperties"] = typeSchema(t.Elem(), itemTag(tag))
 		}
 		if tag.Get("keys") == "name" {
-			s["propertyNames"] = map[string]any{"pattern": forms["name"].pattern.String()}
+			s["propertyNames"] = map[string]any{"pattern": forms["name"].schema()}
 		}
 	case t.Kind() == reflect.Slice:
 		s = map[string]any{"type": "array", "items": typeSchema(t.Elem(), itemTag(tag))}
@@ -104,7 +105,7 @@ func leafSchema(l leaf, tag reflect.StructTag) map[string]any {
 		s["enum"] = strings.Split(words, "|")
 	}
 	if name := tag.Get("form"); name != "" {
-		s["pattern"] = forms[name].pattern.String()
+		s["pattern"] = forms[name].schema()
 	}
 	if s["type"] == "integer" && tag.Get("min") != "" {
 		s["minimum"], s["maximum"] = json.Number(tag.Get("min")), json.Number(tag.Get("max"))
@@ -114,6 +115,9 @@ func leafSchema(l leaf, tag reflect.StructTag) map[string]any {
 	}
 	return anyOf(s, map[string]any{"$ref": "#/$defs/variable"})
 }
+
+// schema is the pattern in the dialect that all validators share.
+func (f form) schema() string { return cmp.Or(f.portable, f.pattern.String()) }
 
 // itemTag are the checks of a list or map that hold for its items.
 func itemTag(tag reflect.StructTag) reflect.StructTag {

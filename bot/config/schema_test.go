@@ -7,10 +7,12 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"scalebot/bot/config"
 	"scalebot/deploy"
@@ -35,6 +37,66 @@ func TestSchemaKnowsTheFile(t *testing.T) {
 		var bad map[string]any
 		require.NoError(t, yaml.UnmarshalWithOptions(data, &bad, yaml.AllowDuplicateMapKey()))
 		require.Contains(t, v.check(v.root, bad, ""), path, file)
+	}
+}
+
+// Editors and CI read the schema with other regular expressions than Go's.
+func TestSchemaPatternsAreOfEveryDialect(t *testing.T) {
+	seen := 0
+	var walk func(x any)
+	walk = func(x any) {
+		for _, it := range list(x) {
+			walk(it)
+		}
+		m, _ := x.(map[string]any)
+		for k, v := range m {
+			if text, ok := v.(string); ok && k == "pattern" {
+				seen++
+				require.NotNil(t, dialect(t, text))
+			}
+			walk(v)
+		}
+	}
+	walk(newValidator(t).root)
+	require.Greater(t, seen, 10)
+}
+
+// dialect compiles a pattern of the schema after making sure that it holds only
+// what ECMA 262 (which JSON Schema names), Python and Go all know and read alike.
+// They differ in how they write a character by its number.
+func dialect(t testing.TB, pattern string) *regexp.Regexp {
+	t.Helper()
+	for _, own := range []string{`\p`, `\P`, `\A`, `\z`, `\Z`, `\Q`, `\C`, `\x`, `\a`, `\s`, `\S`, `\w`, `\b`, `(?`, `[[:`} {
+		require.NotContains(t, pattern, own, "in %s", pattern)
+	}
+	re, err := regexp.Compile(regexp.MustCompile(`\\u([0-9a-fA-F]{4})`).ReplaceAllString(pattern, `\x{$1}`))
+	require.NoError(t, err)
+	return re
+}
+
+// What the loader takes the schema takes too: an editor must not strike out what
+// runs.
+func TestSchemaTakesEveryNameThatTheLoaderTakes(t *testing.T) {
+	v := newValidator(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		name := rapid.OneOf(rapid.StringMatching(`[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}._-]{0,20}`), rapid.StringN(1, 20, 40)).Draw(rt, "name")
+		text := slackSection + "accounts: {" + strconv.QuoteToASCII(name) + ": {provider: tencent-emr, region: r}}\n"
+		_, err := config.Parse("f", []byte(text), env(tokens...), kinds())
+		doc := map[string]any{
+			"slack":    map[string]any{"app_token": "xapp-1", "bot_token": "xoxb-1"},
+			"accounts": map[string]any{name: map[string]any{"provider": "tencent-emr", "region": "r"}},
+		}
+		bad := v.check(v.root, doc, "")
+		if err == nil && len(bad) > 0 {
+			rt.Fatalf("%q runs, but the schema has %v", name, bad)
+		}
+	})
+	for _, bad := range []string{"a b", "-a", ".a", "a/b", "a:b", "", "a,b", "a`b", "a~b", "©"} {
+		doc := map[string]any{
+			"slack":    map[string]any{"app_token": "xapp-1", "bot_token": "xoxb-1"},
+			"accounts": map[string]any{bad: map[string]any{"provider": "tencent-emr", "region": "r"}},
+		}
+		require.NotEmpty(t, v.check(v.root, doc, ""), bad)
 	}
 }
 
@@ -84,13 +146,14 @@ func TestSchemaIsWhole(t *testing.T) {
 // validator knows as much of JSON Schema as our schema uses, and refuses the
 // rest, so that the schema can't outgrow it unseen.
 type validator struct {
+	t    testing.TB
 	root map[string]any
 	defs map[string]any
 }
 
 func newValidator(t *testing.T) *validator {
 	t.Helper()
-	v := &validator{}
+	v := &validator{t: t}
 	require.NoError(t, json.Unmarshal(config.Schema(), &v.root))
 	require.Equal(t, "https://json-schema.org/draft/2020-12/schema", v.root["$schema"])
 	v.defs = v.root["$defs"].(map[string]any)
@@ -118,7 +181,7 @@ func (v *validator) check(s map[string]any, x any, at string) []string {
 			fault(slices.Contains(list(arg), x))
 		case "pattern":
 			text, ok := x.(string)
-			fault(!ok || regexp.MustCompile(arg.(string)).MatchString(text))
+			fault(!ok || dialect(v.t, arg.(string)).MatchString(text))
 		case "minimum":
 			n, ok := number(x)
 			fault(!ok || n >= arg.(float64))

@@ -132,6 +132,7 @@ func (n *node) plain() any {
 type reader struct {
 	*report
 	env     func(string) (string, bool)
+	veil    veil
 	anchors map[string]ast.Node
 	nodes   int
 }
@@ -144,7 +145,9 @@ func (r *reader) read(data []byte) *node {
 		return nil
 	}
 	// An editor on Windows leaves a mark that YAML allows and the parser doesn't.
-	tokens := lexer.Tokenize(strings.TrimPrefix(string(data), "\ufeff"))
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	r.veil = newVeil(text)
+	tokens := lexer.Tokenize(r.veil.hide(text))
 	if deep := tooDeep(tokens); deep != nil {
 		r.add(deep.Position.Line, deep.Position.Column, nil, fmt.Sprintf("is nested more than %d levels deep", maxDepth), "")
 		return nil
@@ -155,7 +158,7 @@ func (r *reader) read(data []byte) *node {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
 			// Its message only: its full text quotes lines of the file, tokens and all.
-			r.add(at.GetToken().Position.Line, at.GetToken().Position.Column, nil, "YAML: "+at.GetMessage(), "")
+			r.add(at.GetToken().Position.Line, at.GetToken().Position.Column, nil, "YAML: "+r.veil.lift(at.GetMessage()), "")
 		} else {
 			r.add(1, 1, nil, "is not YAML", "")
 		}
@@ -248,9 +251,9 @@ func (r *reader) convert(a ast.Node, path []string, depth int) *node {
 		}
 	case *ast.AnchorNode:
 		n = r.convert(a.Value, path, depth+1)
-		r.anchors[a.Name.GetToken().Value] = a.Value
+		r.anchors[r.veil.lift(a.Name.GetToken().Value)] = a.Value
 	case *ast.AliasNode:
-		name := a.Value.GetToken().Value
+		name := r.veil.lift(a.Value.GetToken().Value)
 		target, ok := r.anchors[name]
 		if !ok {
 			r.add(n.line, n.col, path, fmt.Sprintf("nothing above is marked &%s", name), "")
@@ -258,9 +261,11 @@ func (r *reader) convert(a ast.Node, path []string, depth int) *node {
 		}
 		n = r.convert(target, path, depth+1)
 	case *ast.LiteralNode:
-		r.scalar(n, a.Value.Value, a.Value.Value, path)
+		text := r.veil.lift(a.Value.Value)
+		r.scalar(n, text, text, path)
 	case *ast.StringNode:
-		r.scalar(n, a.Value, a.Value, path)
+		text := r.veil.lift(a.Value)
+		r.scalar(n, text, text, path)
 	case *ast.IntegerNode:
 		r.scalar(n, a.Token.Value, a.Value, path)
 	case *ast.FloatNode:
@@ -299,7 +304,7 @@ func (r *reader) field(n *node, kv *ast.MappingValueNode, path []string, depth i
 		r.merge(n, r.convert(kv.Value, path, depth+1), path)
 		return
 	}
-	key := t.Value
+	key := r.veil.lift(t.Value)
 	if _, plain := kv.Key.(ast.ScalarNode); !plain {
 		r.add(t.Position.Line, t.Position.Column, path, "a key must be a plain word", "")
 		return
@@ -344,51 +349,4 @@ func (r *reader) scalar(n *node, text string, value any, path []string) {
 	if touched {
 		n.text, n.value = expanded, expanded
 	}
-}
-
-// expand replaces ${NAME} by the variable and $${ by a literal ${. Values are
-// not looked into again.
-func (r *reader) expand(text string, n *node, path []string) (string, bool) {
-	if !strings.Contains(text, "${") {
-		return text, false
-	}
-	var b strings.Builder
-	for {
-		i := strings.Index(text, "${")
-		if i < 0 {
-			b.WriteString(text)
-			return b.String(), true
-		}
-		if i > 0 && text[i-1] == '$' {
-			b.WriteString(text[:i-1] + "${")
-			text = text[i+2:]
-			continue
-		}
-		b.WriteString(text[:i])
-		name, rest, closed := strings.Cut(text[i+2:], "}")
-		if !closed || !variableName(name) {
-			r.add(n.line, n.col, path, "${ starts the name of an environment variable, as in ${NAME}; for the two characters themselves write $${", "")
-			b.WriteString(text[i:])
-			return b.String(), true
-		}
-		value, set := r.env(name)
-		if !set {
-			r.add(n.line, n.col, path, fmt.Sprintf("environment variable %s is not set", name), "")
-		}
-		if len(value) >= minHidden {
-			r.hide[value] = "${" + name + "}"
-		}
-		b.WriteString(value)
-		text = rest
-	}
-}
-
-func variableName(s string) bool {
-	for i, c := range s {
-		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return s != ""
 }

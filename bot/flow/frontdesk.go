@@ -179,20 +179,36 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	}, nil
 }
 
-// fits holds an ask to what its own words and the group's limits allow.
+// fits holds an ask to what its own words and the group's limits allow. A
+// correction is proposed only where it buys or removes nothing else than was
+// meant: not another sign, not for good instead of for a time, not now instead of
+// later, and no other number of nodes that are named.
 func (d *Desk) fits(a Ask, g Group) error {
 	better := a
-	no := func(code RejectCode, args ...string) error {
+	no := func(code RejectCode, args ...string) *Rejection {
 		r := &Rejection{Code: code, Args: map[string]string{"cluster": a.Cluster, "group": a.Group}, Better: &better}
 		for i := 0; i+1 < len(args); i += 2 {
 			r.Args[args[i]] = args[i+1]
 		}
 		return r
 	}
+	// only is a rejection that no correction of ours can mend.
+	only := func(r *Rejection) error { r.Better = nil; return r }
 	n := strconv.Itoa(a.N)
 	switch {
 	case a.N < 0, a.N == 0 && a.Op != Set:
 		return &Rejection{Code: RejectZero}
+	case a.For > 0:
+		return only(no(RejectTemporary))
+	case !a.StartAt.IsZero() && a.StartAt.Before(d.Clock.Now()):
+		return only(no(RejectPast, "at", a.StartAt.Format(time.RFC3339)))
+	case len(a.Nodes) > 0 && a.Op != Remove:
+		return only(no(RejectNodes, "n", n, "nodes", strconv.Itoa(len(a.Nodes))))
+	case len(a.Nodes) > 0 && g.MaxStep != nil && max(a.N, len(a.Nodes)) > *g.MaxStep:
+		return only(no(RejectStep, "n", strconv.Itoa(max(a.N, len(a.Nodes))), "max_step", strconv.Itoa(*g.MaxStep)))
+	case len(a.Nodes) > 0 && len(a.Nodes) != a.N:
+		better.N = len(a.Nodes)
+		return no(RejectNodes, "n", n, "nodes", strconv.Itoa(len(a.Nodes)))
 	case a.Op != Set && g.MaxStep != nil && a.N > *g.MaxStep:
 		better.N = *g.MaxStep
 		return no(RejectStep, "n", n, "max_step", strconv.Itoa(*g.MaxStep))
@@ -202,15 +218,6 @@ func (d *Desk) fits(a Ask, g Group) error {
 	case a.Op == Set && g.Max != nil && a.N > *g.Max:
 		better.N = *g.Max
 		return no(RejectMax, "n", n, "max", strconv.Itoa(*g.Max))
-	case a.For > 0:
-		better.For = 0
-		return no(RejectTemporary)
-	case !a.StartAt.IsZero() && a.StartAt.Before(d.Clock.Now()):
-		better.StartAt = time.Time{}
-		return no(RejectPast, "at", a.StartAt.Format(time.RFC3339))
-	case len(a.Nodes) > 0 && (a.Op != Remove || len(a.Nodes) != a.N):
-		better.Op, better.N = Remove, len(a.Nodes)
-		return no(RejectNodes, "n", n, "nodes", strconv.Itoa(len(a.Nodes)))
 	}
 	if a.Op == Add && a.Drain > 0 {
 		better.Drain = 0

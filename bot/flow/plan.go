@@ -32,7 +32,8 @@ type Options struct {
 	Workspace string // Slack team id
 	Bot       string // our own Slack user id
 	Limits    Limits
-	NewID     func() string // a fresh flow id such as F-7K3Q; a taken one is asked for again
+	NewID     func() string    // a fresh flow id such as F-7K3Q; a taken one is asked for again
+	Spell     func(Ask) string // a request as the line to type, for corrections; nil = none are made
 
 	Lease       time.Duration // a replica silent for longer loses its flows
 	CallTimeout time.Duration // one step's cloud call; well below Lease
@@ -96,7 +97,7 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 			return out, wishSaidNo(err, c.Account)
 		}
 	}
-	c, err := o.size(r.Wish, c, group.Count)
+	c, err := o.size(r, c, group.Count)
 	if err != nil {
 		return out, err
 	}
@@ -158,7 +159,8 @@ func stands(s providers.Snapshot) error {
 
 // size turns the wish into a delta against what is there, and holds it to the
 // limits of config.
-func (o *Options) size(w Wish, c providers.Change, have int) (providers.Change, error) {
+func (o *Options) size(r Request, c providers.Change, have int) (providers.Change, error) {
+	w := r.Wish
 	switch w.Op {
 	case Add:
 		c.Delta = w.N
@@ -178,14 +180,9 @@ func (o *Options) size(w Wish, c providers.Change, have int) (providers.Change, 
 		}
 		return &refusal{n}
 	}
-	// instead is the nearest size that the limits allow, as a line to copy; none
-	// where the group is there already.
-	instead := func(size int) string {
-		if size == have {
-			return ""
-		}
-		return c.Cluster + " " + c.Group + " =" + strconv.Itoa(size)
-	}
+	// instead is the same request for the nearest size that the limits allow, as a
+	// line to copy.
+	instead := func(size int) string { return o.instead(r, limits, have, size) }
 	step := abs(c.Delta)
 	switch {
 	case c.Delta == 0:
@@ -204,6 +201,48 @@ func (o *Options) size(w Wish, c providers.Change, have int) (providers.Change, 
 		c.Charge, c.Months, c.Renew = "", 0, false
 	}
 	return c, nil
+}
+
+// instead spells a request anew for a size that may be had, with all that was
+// asked and with its own sign: a bare size would drop the options, and would
+// remove nodes where others had added some meanwhile. There is no such line where
+// the group has that size, where nothing would be left of it, and where nodes are
+// named: which of them to keep only the person knows.
+func (o *Options) instead(r Request, g Group, have, size int) string {
+	if o.Spell == nil || size == have || size <= 0 || len(r.Wish.Change.Nodes) > 0 {
+		return ""
+	}
+	a, _ := (&Flow{Request: r}).Rest()
+	switch r.Wish.Op {
+	case Add:
+		a.N = size - have
+	case Remove:
+		a.N = have - size
+	case Set:
+		a.N = size
+	}
+	if a.N <= 0 && a.Op != Set { // the other way round
+		return ""
+	}
+	// What the group's defaults say need not be typed.
+	if a.Charge == g.Charge && (a.Charge != providers.Prepaid || a.Months == g.Months) {
+		a.Charge, a.Months = "", 0
+	}
+	if a.Renew != nil && !*a.Renew {
+		a.Renew = nil
+	}
+	return o.Spell(a)
+}
+
+// Rest is what is left to ask for after a flow's end, as it would be typed now:
+// all that it asked for and did not reach, at its time if it was never sent. False
+// when nothing is left, or when that time has passed: now is not then.
+func (f *Flow) Rest() (Ask, bool) {
+	a, some := f.missing()
+	if at := f.Request.StartAt; !at.IsZero() && f.Submission == nil {
+		a.StartAt, some = at, some && at.After(f.EndedAt)
+	}
+	return a, some
 }
 
 // cloudSaidNo turns a provider's error while planning into an end or a wait

@@ -228,14 +228,14 @@ type Chat interface {
 	// Whisper tells one person privately: ephemeral in the channel, or a direct
 	// message where that can't be.
 	Whisper(ctx context.Context, user string, m Message) error
-	// Find looks for a message with that Key in its metadata, posted at or after
-	// since in the channel (and thread).
+	// Find looks for a message with that Key, posted at or after since in the
+	// channel (and thread). One that may not be looked for is not found.
 	Find(ctx context.Context, m Message, since time.Time) (MessageRef, bool, error)
 }
 
 // Message is what to say in Slack. Blocks is Slack's JSON array of blocks.
 type Message struct {
-	Key       string // names this message among all; stands in the metadata
+	Key       string // names this message among all of its flow; travels with the post, unseen
 	Channel   string
 	Thread    string
 	Text      string // notification and screen reader text; a full sentence

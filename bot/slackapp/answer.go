@@ -24,8 +24,10 @@ const (
 
 // work is what a line of text asks for.
 type work struct {
-	slow bool // asks a cloud: only behind the ack
-	do   func(ctx context.Context) flow.Message
+	slow    bool // asks a cloud: only behind the ack
+	open    bool // told to anybody
+	counted bool // the desk counts it against the caps
+	do      func(ctx context.Context) flow.Message
 }
 
 // saying is work that is done already.
@@ -38,13 +40,12 @@ func saying(m flow.Message) work {
 func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 	c := flow.Caller{
 		User: p.User, Workspace: p.Team, Channel: p.Channel,
-		Language: s.app.language(p.User), Dedupe: p.Trigger, Raw: p.Text,
+		Dedupe: env.delivery(p.Trigger), Raw: p.Text,
 	}
-	s.learn(p.User)
+	w := s.listen(ctx, &c, p.Text)
 	later := func(ctx context.Context, m flow.Message) {
 		s.later(ctx, p.ResponseURL, c, m)
 	}
-	w := s.understand(c, p.Text)
 	if w.slow {
 		if !s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
 			s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
@@ -76,9 +77,8 @@ func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line
 		env.ack(nil)
 		return
 	}
-	s.learn(c.User)
+	w := s.listen(ctx, &c, line)
 	tell := func(ctx context.Context, m flow.Message) { s.whisper(ctx, c, m) }
-	w := s.understand(c, line)
 	if w.slow {
 		env.ack(nil)
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, s.slowly(ctx, w)) })
@@ -175,18 +175,4 @@ func (s *session) unseen(err error, c flow.Caller) flow.Message {
 	}
 	s.app.log.Warn("a cloud could not be asked", "user", c.User, "err", redacted(err))
 	return s.card.CloudError(providers.AdviceOf(err).In(c.Language), c.Language)
-}
-
-// learn looks a person's locale and zone up behind everything else, for their
-// next command.
-func (s *session) learn(user string) {
-	if _, ok := s.app.people.get(user); ok {
-		return
-	}
-	// A full queue has better things to do.
-	_ = s.back.offer(func(ctx context.Context) {
-		if _, err := s.app.profile(ctx, user); err != nil {
-			s.app.log.Debug("a person could not be looked up", "user", user, "err", redacted(err))
-		}
-	})
 }

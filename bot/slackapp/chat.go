@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -25,11 +25,6 @@ const (
 )
 
 const (
-	// metadataKey holds Message.Key among the metadata's payload.
-	metadataKey = "key"
-	// defaultEventType is the metadata's type of messages that name none: Slack
-	// keeps no payload without one.
-	defaultEventType = "scalebot_message"
 	// findPages and findLimit bound a search: 1,000 messages since the attempt,
 	// which is seconds to minutes ago.
 	findPages = 5
@@ -55,6 +50,23 @@ func (b raw) ID() string                        { return b.head.BlockID }
 // MarshalJSON gives the block as it was.
 func (b raw) MarshalJSON() ([]byte, error) { return b.body, nil }
 
+// named is a block with another block_id.
+func (b raw) named(id string) (raw, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(b.body, &fields); err != nil {
+		return b, err
+	}
+	var err error
+	if fields["block_id"], err = json.Marshal(id); err != nil {
+		return b, err
+	}
+	if b.body, err = json.Marshal(fields); err != nil {
+		return b, err
+	}
+	b.head.BlockID = id
+	return b, nil
+}
+
 func rawBlocks(array json.RawMessage) ([]slack.Block, error) {
 	if len(array) == 0 {
 		return nil, nil
@@ -74,6 +86,33 @@ func rawBlocks(array json.RawMessage) ([]slack.Block, error) {
 	return blocks, nil
 }
 
+// blockName names a message, as the block_id of its first block. Slack gives it
+// back with the message and shows it to nobody, so a search can tell our messages
+// apart; the metadata is for other programs and has the fields that they were
+// promised, no more (design.md section 9). Slack asks for a new block_id at each
+// edit: the record's version stands behind "#". "" = not to be found again.
+func blockName(m flow.Message) string {
+	if m.Key == "" {
+		return ""
+	}
+	name := m.Key
+	if id, ok := m.Payload["flow"].(string); ok {
+		name = id + "/" + name
+	}
+	if v, ok := m.Payload["version"]; ok {
+		name += fmt.Sprintf("#%v", v)
+	}
+	return name
+}
+
+// sameMessage reports whether two block names are of one message, whatever its
+// version.
+func sameMessage(a, b string) bool {
+	a, _, _ = strings.Cut(a, "#")
+	b, _, _ = strings.Cut(b, "#")
+	return a == b && a != ""
+}
+
 // options are the arguments common to chat.postMessage, chat.update and
 // chat.postEphemeral. Text arrives escaped from card. Unfurling would make Slack
 // fetch what people linked, and link_names or parse would turn words into pings
@@ -83,6 +122,16 @@ func options(m flow.Message) ([]slack.MsgOption, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name := blockName(m); name != "" {
+		if len(blocks) == 0 { // something has to carry the name
+			text := slack.NewTextBlockObject(slack.MarkdownType, m.Text, false, true)
+			blocks = []slack.Block{slack.NewSectionBlock(text, nil, nil, slack.SectionBlockOptionBlockID(name))}
+		} else if first, ok := blocks[0].(raw); ok {
+			if blocks[0], err = first.named(name); err != nil {
+				return nil, fmt.Errorf("the first block: %w", err)
+			}
+		}
+	}
 	opts := []slack.MsgOption{
 		slack.MsgOptionText(m.Text, false),
 		slack.MsgOptionParse(false),
@@ -91,23 +140,10 @@ func options(m flow.Message) ([]slack.MsgOption, error) {
 	if blocks != nil {
 		opts = append(opts, slack.MsgOptionBlocks(blocks...))
 	}
+	if m.EventType != "" {
+		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: m.EventType, EventPayload: m.Payload}))
+	}
 	return opts, nil
-}
-
-func metadata(m flow.Message) slack.MsgOption {
-	payload := maps.Clone(m.Payload)
-	if payload == nil {
-		payload = map[string]any{}
-	}
-	payload[metadataKey] = m.Key
-	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: eventType(m), EventPayload: payload})
-}
-
-func eventType(m flow.Message) string {
-	if m.EventType == "" {
-		return defaultEventType
-	}
-	return m.EventType
 }
 
 // Post posts a message once (chat.postMessage). It doesn't wait for the channel's
@@ -118,9 +154,6 @@ func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error)
 		return flow.MessageRef{}, err
 	}
 	opts = append(opts, slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-	if m.Key != "" {
-		opts = append(opts, metadata(m))
-	}
 	if m.Thread != "" {
 		opts = append(opts, slack.MsgOptionTS(m.Thread))
 	}
@@ -155,11 +188,10 @@ func (a *App) Update(ctx context.Context, ref flow.MessageRef, m flow.Message) e
 	if err != nil {
 		return err
 	}
-	if len(m.Blocks) == 0 {
+	if len(m.Blocks) == 0 && m.Key == "" {
 		// Without this the blocks of the last version would stay.
 		opts = append(opts, slack.MsgOptionBlocks())
 	}
-	opts = append(opts, metadata(m))
 	return a.call(ctx, methodUpdate, func(ctx context.Context) error {
 		_, ts, _, err := a.slack.UpdateMessageContext(ctx, ref.Channel, ref.TS, opts...)
 		if err == nil && ts == "" {
@@ -201,6 +233,10 @@ func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 // Find looks for a message by its key, type and flow, posted at or after since.
 // It looks from a little earlier on, because since was read from our clock and
 // the message has Slack's.
+//
+// Where the app may not read (a direct message: no scope for those is asked for)
+// no search will ever tell, so the message counts as not there. It may then stand
+// twice, which is better than never.
 func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
 	method := methodHistory
 	form := url.Values{
@@ -216,24 +252,22 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.M
 	}
 	for range findPages {
 		var page struct {
-			Messages []struct {
-				TS       string `json:"ts"`
-				Metadata struct {
-					EventType string         `json:"event_type"`
-					Payload   map[string]any `json:"event_payload"`
-				} `json:"metadata"`
-			} `json:"messages"`
-			Next struct {
+			Messages []found `json:"messages"`
+			Next     struct {
 				Cursor string `json:"next_cursor"`
 			} `json:"response_metadata"`
 		}
-		if err := a.read(ctx, method, form, &page); err != nil {
+		err := a.read(ctx, method, form, &page)
+		if refusedWith(err, "missing_scope") {
+			a.log.Warn("a message whose answer was lost can't be looked for and is posted anew", "channel", m.Channel, "message", m.Key, "err", redacted(err))
+			return flow.MessageRef{}, false, nil
+		}
+		if err != nil {
 			return flow.MessageRef{}, false, err
 		}
-		for _, found := range page.Messages {
-			meta := found.Metadata
-			if meta.EventType == eventType(m) && meta.Payload[metadataKey] == m.Key && meta.Payload["flow"] == m.Payload["flow"] {
-				return flow.MessageRef{Channel: m.Channel, TS: found.TS}, true, nil
+		for _, f := range page.Messages {
+			if f.is(m) {
+				return flow.MessageRef{Channel: m.Channel, TS: f.TS}, true, nil
 			}
 		}
 		if page.Next.Cursor == "" {
@@ -243,6 +277,33 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.M
 	}
 	// Not seen is not the same as not there: posting again could double it.
 	return flow.MessageRef{}, false, fmt.Errorf("%w: more than %d messages since the attempt", errSearchCut, findPages*findLimit)
+}
+
+// found is what a search needs of a message. Blocks and payload are read only of
+// a message of ours: other people's may have any form.
+type found struct {
+	TS       string          `json:"ts"`
+	Blocks   json.RawMessage `json:"blocks"`
+	Metadata struct {
+		EventType string          `json:"event_type"`
+		Payload   json.RawMessage `json:"event_payload"`
+	} `json:"metadata"`
+}
+
+func (f found) is(m flow.Message) bool {
+	if f.Metadata.EventType != m.EventType {
+		return false
+	}
+	var payload struct {
+		Flow string `json:"flow"`
+	}
+	var blocks []struct {
+		ID string `json:"block_id"`
+	}
+	if json.Unmarshal(f.Metadata.Payload, &payload) != nil || json.Unmarshal(f.Blocks, &blocks) != nil || len(blocks) == 0 {
+		return false
+	}
+	return payload.Flow == m.Payload["flow"] && sameMessage(blocks[0].ID, blockName(m))
 }
 
 var errSearchCut = errors.New("the search was cut short")

@@ -36,9 +36,8 @@ func TestPostAndUpdate(t *testing.T) {
 	got, ok := e.sim.Message(channel, ref.TS)
 	require.True(t, ok)
 	require.Equal(t, "scalebot_flow", got.Metadata.EventType)
-	require.Equal(t, "F-1", got.Metadata.EventPayload["flow"])
-	require.Equal(t, "card/1", got.Metadata.EventPayload["key"])
-	require.NotContains(t, m.Payload, "key", "the caller's payload is left alone")
+	require.Equal(t, map[string]any{"flow": "F-1", "state": "planning", "version": float64(1)}, got.Metadata.EventPayload, "what other programs were promised, and no more")
+	require.Equal(t, "F-1/card/1#1", firstBlock(t, got))
 	args := e.sim.Requests("chat.postMessage")[0].Args
 	for name, want := range map[string]string{"unfurl_links": "false", "unfurl_media": "false", "parse": "none", "link_names": "false"} {
 		require.Equal(t, want, args[name], name)
@@ -50,16 +49,63 @@ func TestPostAndUpdate(t *testing.T) {
 	require.Equal(t, "done", got.Text)
 	require.Equal(t, "succeeded", got.Metadata.EventPayload["state"])
 	require.NotContains(t, string(got.Blocks), "hello")
+	require.Equal(t, "F-1/card/1#2", firstBlock(t, got), "a new one at each edit")
 
-	m.Thread = ref.TS
+	found, ok, err := e.app.Find(t.Context(), m, time.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.True(t, ok, "found again after an edit, too")
+	require.Equal(t, ref.TS, found.TS)
+
+	m.Key, m.Thread, m.EventType, m.Payload = "log/0", ref.TS, "scalebot_log", map[string]any{"flow": "F-1"}
 	reply, err := e.app.Post(t.Context(), m)
 	require.NoError(t, err)
 	require.Len(t, e.sim.Thread(channel, ref.TS), 2)
-	m.Key = "card/1"
-	found, ok, err := e.app.Find(t.Context(), m, time.Now().Add(-time.Minute))
+	got, _ = e.sim.Message(channel, reply.TS)
+	require.Equal(t, map[string]any{"flow": "F-1"}, got.Metadata.EventPayload)
+	found, ok, err = e.app.Find(t.Context(), m, time.Now().Add(-time.Minute))
 	require.NoError(t, err)
 	require.True(t, ok)
-	require.Contains(t, []string{ref.TS, reply.TS}, found.TS)
+	require.Equal(t, reply.TS, found.TS)
+}
+
+// firstBlock is the block_id of a message's first block.
+func firstBlock(t *testing.T, m slacksim.Message) string {
+	t.Helper()
+	var blocks []struct {
+		ID string `json:"block_id"`
+	}
+	require.NoError(t, json.Unmarshal(m.Blocks, &blocks))
+	require.NotEmpty(t, blocks)
+	return blocks[0].ID
+}
+
+// Another block_id is all that changes about a block.
+func TestANamedBlockKeepsAllItsFields(t *testing.T) {
+	blocks, err := rawBlocks(json.RawMessage(`[{"type":"plan","block_id":"old","a_field_of_tomorrow":{"deep":[1,"<&>"]}}]`))
+	require.NoError(t, err)
+	b, err := blocks[0].(raw).named(blockName(testMessage("card/1")))
+	require.NoError(t, err)
+	out, err := json.Marshal(b)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"type":"plan","block_id":"F-1/card/1#1","a_field_of_tomorrow":{"deep":[1,"<&>"]}}`, string(out))
+	require.Equal(t, "F-1/card/1#1", b.ID())
+	require.Empty(t, blockName(flow.Message{Payload: map[string]any{"flow": "F-1"}}), "a message without a key has no name")
+	require.False(t, sameMessage("F-1/card/1", "F-1/card/10"))
+	require.False(t, sameMessage("", ""))
+}
+
+// In a direct message the app may not read, by design: a search would fail for
+// ever.
+func TestWhatMayNotBeReadIsNotSearchedForEver(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	m := testMessage("card/1")
+	ref, err := e.app.Post(t.Context(), flow.Message{Key: m.Key, Channel: ann, Text: m.Text, Blocks: m.Blocks, EventType: m.EventType, Payload: m.Payload})
+	require.NoError(t, err)
+	m.Channel = ref.Channel
+	_, ok, err := e.app.Find(t.Context(), m, time.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.Contains(t, e.logs.String(), "posted anew")
 }
 
 func TestBlocksArePassedOnAsTheyAre(t *testing.T) {
@@ -220,6 +266,7 @@ func TestWhisper(t *testing.T) {
 	m := flow.Message{Channel: channel, Text: "psst"}
 	require.NoError(t, e.app.Whisper(t.Context(), ann, m))
 	require.Equal(t, "psst", e.sim.Ephemerals(ann)[0].Text)
+	require.NotContains(t, e.sim.Requests("chat.postEphemeral")[0].Args, "metadata", "nothing is said to programs that isn't for them")
 	t.Run("a channel without the bot", func(t *testing.T) {
 		m.Channel = outside
 		require.NoError(t, e.app.Whisper(t.Context(), ann, m))

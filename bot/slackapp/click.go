@@ -26,9 +26,12 @@ func (s *session) clicked(ctx context.Context, p interactionPayload) {
 		}
 		c := flow.Caller{
 			User: p.User.ID, Workspace: workspace, Channel: channel, Thread: p.Container.Thread,
-			Language: s.app.language(p.User.ID), Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
+			Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
 		}
-		s.learn(c.User)
+		if no := s.admit(ctx, &c, lookupTimeout); no != nil {
+			s.later(ctx, p.ResponseURL, c, *no)
+			continue
+		}
 		s.later(ctx, p.ResponseURL, c, s.act(ctx, c, action.ID, action.Value))
 	}
 }

@@ -79,6 +79,9 @@ func (a *App) call(ctx context.Context, method string, do func(context.Context) 
 	if limited, ok := errors.AsType[*flow.RateLimited](err); ok {
 		a.rates.limit(method, limited.After)
 	}
+	if errors.Is(err, ErrTokens) && method != methodTest {
+		a.suspect(err.Error())
+	}
 	return err
 }
 

@@ -29,6 +29,8 @@ type desk struct {
 	panics     bool
 	catalog    flow.Catalog
 	homes      int // calls of Waiting
+	looks      int // calls that read flows or ask a cloud
+	preview    flow.Preview
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -74,7 +76,8 @@ func record(id string, c flow.Caller, a flow.Ask) flow.Flow {
 func (d *desk) DryRun(context.Context, flow.Caller, flow.Ask) (flow.Preview, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return flow.Preview{}, d.fail
+	d.looks++
+	return d.preview, d.fail
 }
 
 func (d *desk) Cancel(_ context.Context, c flow.Caller, id string) (flow.Flow, error) {
@@ -123,6 +126,7 @@ func (d *desk) Keep(_ context.Context, c flow.Caller, id string) (flow.Flow, err
 func (d *desk) Flow(_ context.Context, id string) (flow.Flow, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.looks++
 	return record(id, flow.Caller{User: ann}, flow.Ask{Cluster: "emr-m620", Group: "task", Op: flow.Add, N: 2}), d.fail
 }
 
@@ -134,6 +138,7 @@ func (d *desk) Flows(context.Context, flow.Filter) ([]flow.Flow, error) {
 
 func (d *desk) Cluster(ctx context.Context, name string) (flow.Cluster, providers.Snapshot, error) {
 	d.mu.Lock()
+	d.looks++
 	hook := d.cluster
 	d.mu.Unlock()
 	if hook != nil {

@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,47 @@ func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Conte
 	}
 }
 
+// locales remembers the language of each person for longer than the rest of what
+// is known of them: a language seldom changes, and an answer in the wrong one is
+// worse than one in last week's.
+type locales struct {
+	mu    sync.Mutex
+	known map[string]string // en or zh, by user id
+}
+
+func newLocales() *locales { return &locales{known: map[string]string{}} }
+
+func (l *locales) set(user, language string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.known) >= maxCached {
+		clear(l.known)
+	}
+	l.known[user] = language
+}
+
+func (l *locales) get(user string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[user]
+}
+
+// language is the language of private replies to a person as far as it is known
+// without asking Slack.
+func (a *App) language(user string) string {
+	return cmp.Or(a.locales.get(user), a.opt.Language)
+}
+
+// Zone is the time zone of a person's Slack profile, in which a bare time of day
+// is meant; UTC where the profile names none. For tools outside of Slack.
+func (a *App) Zone(ctx context.Context, user string) (*time.Location, error) {
+	p, err := a.profile(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("user %s can't be looked up in Slack: %w", user, err)
+	}
+	return p.zone, nil
+}
+
 // profile looks a user up (users.info, cached). A *refusal means that Slack
 // knows no such user or doesn't show them.
 func (a *App) profile(ctx context.Context, user string) (profile, error) {
@@ -149,11 +191,15 @@ func (a *App) profile(ctx context.Context, user string) (profile, error) {
 		if u.ID != user {
 			return profile{}, &refusal{method: methodUser, code: "another_user", detail: "asked for " + user + ", got " + u.ID}
 		}
-		return profileOf(u, *id), nil
+		p := profileOf(u, *id, a.opt.Language)
+		a.locales.set(user, p.language)
+		return p, nil
 	})
 }
 
-func profileOf(u *slack.User, own Identity) profile {
+// profileOf keeps what matters of a user. Somebody without a locale reads the
+// language of the workspace.
+func profileOf(u *slack.User, own Identity, language string) profile {
 	p := profile{
 		person: approvals.Person{
 			ID: u.ID, Name: u.Name, Found: true,
@@ -162,7 +208,7 @@ func profileOf(u *slack.User, own Identity) profile {
 			Stranger: u.IsStranger || !ofTeam(u, own.Team),
 			Deleted:  u.Deleted,
 		},
-		language: languageOf(u.Locale),
+		language: languageOf(cmp.Or(u.Locale, language)),
 		zone:     time.UTC,
 	}
 	if zone, err := time.LoadLocation(u.TZ); err == nil && u.TZ != "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/require"
 
 	"scalebot/bot/flow"
@@ -210,6 +211,10 @@ func TestVerbs(t *testing.T) {
 		{"whoami", "leads"},
 		{"freeze emr-m620", "not available yet"},
 		{"emr-m620 tusk +2", "emr-m620 task +2"},
+		{"emr-m620 tusk +2 -- cost < 5 & more", "/scale emr-m620 task +2 -- cost &lt; 5 &amp; more"},
+		{"emr-m620 task 2", "/scale emr-m620 task +2 or /scale emr-m620 task =2"},
+		{"emr-m620", "/scale CLUSTER GROUP AMOUNT"},
+		{"show", "/scale show FLOW"},
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			d := e.sim.Slash(ann, channel, "/scale", c.line)
@@ -295,15 +300,6 @@ func TestMetricsHaveClosedLabels(t *testing.T) {
 	require.InDelta(t, 1, seen["scalebot_slack_api_calls_total/auth.test"], 0)
 }
 
-func TestAnswersFollowThePersonsLanguage(t *testing.T) {
-	e := newEdge(t, nil, nil).run()
-	// Nobody waits for users.info: the first answer may be in the default language.
-	require.NoError(t, e.sim.Slash(wei, channel, "/scale", "whoami").Err)
-	e.eventually(func() bool { return e.app.language(wei) == "zh" }, "the locale is learned behind the ack")
-	d := e.sim.Slash(wei, channel, "/scale", "freeze emr-m620")
-	require.Equal(t, strings.ReplaceAll(saidNotYet.zh, "{command}", "/scale"), d.Ephemeral.Text)
-}
-
 func TestTimeOfDayIsThePersonsOwn(t *testing.T) {
 	e := newEdge(t, nil, nil).run()
 	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "emr-m620 task +2 at 02:00").Err)
@@ -311,12 +307,11 @@ func TestTimeOfDayIsThePersonsOwn(t *testing.T) {
 	require.Equal(t, 18, at.UTC().Hour(), "02:00 in Shanghai")
 	require.True(t, at.After(time.Now()))
 
-	e.sim.Fail("users.info", slacksim.Fault{Kind: slacksim.Error500, Times: slacksim.Forever})
-	d := e.sim.Slash(wei, channel, "/scale", "emr-m620 task +2 at 02:00")
-	require.NoError(t, d.Err)
-	require.Contains(t, d.Ephemeral.Text, "time zone")
-	d = e.sim.Slash(wei, channel, "/scale", "emr-m620 task +2 at 2030-01-02T03:04+08:00")
-	require.Contains(t, d.Ephemeral.Text, "F-", "an offset needs no zone")
+	zone, err := e.app.Zone(t.Context(), ann)
+	require.NoError(t, err)
+	require.Equal(t, "Asia/Shanghai", zone.String(), "for tools outside of Slack too")
+	_, err = e.app.Zone(t.Context(), "U0NOBODY")
+	require.ErrorContains(t, err, "U0NOBODY")
 }
 
 func TestReactionsAndDeletionsAreHints(t *testing.T) {
@@ -409,9 +404,24 @@ func TestHomeIsPublishedWhenItChanged(t *testing.T) {
 	e.eventually(func() bool { return published() == 2 }, "another person's")
 	require.NoError(t, e.sim.OpenHome(ann))
 	e.eventually(func() bool { return published() == 3 }, "the same person's, changed")
+
+	// Another replica drew the tab meanwhile, and what it drew is history again.
+	_, err := e.app.slack.PublishViewContext(t.Context(), slack.PublishViewContextRequest{UserID: ann, View: slack.HomeTabViewRequest{
+		Type: slack.VTHomeTab, PrivateMetadata: "of the other", Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, e.sim.OpenHome(ann))
+	e.eventually(func() bool { return published() == 5 }, "drawn anew")
+	v, _ = e.sim.Home(ann)
+	require.Contains(t, string(v.Blocks), "F-T777")
+	hers := 0
 	for _, r := range e.sim.Requests("views.publish") {
 		require.Empty(t, r.Error)
+		if r.Args["user_id"] == ann {
+			hers++
+		}
 	}
+	require.Equal(t, 4, hers, "the first, the changed, the other replica's and the one after it: what she saw already was not drawn again")
 }
 
 func TestGapsAreReconciled(t *testing.T) {

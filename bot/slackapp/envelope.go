@@ -45,6 +45,16 @@ func (e envelope) kind() string {
 	return "unknown"
 }
 
+// delivery names what arrived, the same for every time it is delivered. Without
+// the name that Slack should have given it, the envelope's own has to do: an empty
+// one would make all such deliveries one.
+func (e envelope) delivery(name string) string {
+	if name == "" {
+		return "envelope/" + e.ID
+	}
+	return name
+}
+
 // cut reports whether the connection that brought the envelope is gone. An ack
 // then goes out on the next one, and nobody knows what Slack does with it
 // (slack.md 1.3).
@@ -90,7 +100,10 @@ type event struct {
 	BotID   string          `json:"bot_id"`
 	Edited  json.RawMessage `json:"edited"`
 	Tab     string          `json:"tab"`
-	Item    struct {
+	View    struct {
+		Meta string `json:"private_metadata"`
+	} `json:"view"` // of the home tab that was opened, if there was one
+	Item struct {
 		Type    string `json:"type"`
 		Channel string `json:"channel"`
 		TS      string `json:"ts"`

@@ -43,7 +43,7 @@ func tokensRefused(method string, err error) error {
 	if why, ok := tokenErrors[answer.Err]; ok {
 		return fmt.Errorf("%w: %s says %s: %s", ErrTokens, method, answer.Err, why)
 	}
-	if answer.Err == "missing_scope" && method == "apps.connections.open" {
+	if answer.Err == "missing_scope" && method == methodOpen {
 		return fmt.Errorf("%w: %s says missing_scope: the app token needs connections:write", ErrTokens, method)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -54,6 +55,18 @@ func world() slacksim.World {
 		},
 		Usergroups: []slacksim.Usergroup{{ID: "S0LEADS", Handle: "leads", Name: "Leads", Users: []string{ann, wei}}},
 	}
+}
+
+// userWithout is a full member whose profile lacks something.
+func userWithout(what string) *slack.User {
+	u := &slack.User{ID: ann, Name: "ann", TeamID: own, Locale: "en-US", TZ: "Asia/Shanghai"}
+	switch what {
+	case "locale":
+		u.Locale = ""
+	case "zone":
+		u.TZ = ""
+	}
+	return u
 }
 
 func scopeNames() []string {

@@ -2,6 +2,8 @@ package slackapp
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/slack-go/slack"
 
@@ -13,51 +15,57 @@ const (
 	homeFlows     = 50
 )
 
-// home publishes a person's home tab, unless it is what they see already.
-func (s *session) home(ctx context.Context, user string) {
+// home publishes a person's home tab, unless it is what they see already: shown
+// is the name of that, as the tab itself carries it. A note of our own would be
+// wrong as soon as another replica published something else.
+func (s *session) home(ctx context.Context, user, shown string) {
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
-	lang := s.app.opt.Language
-	if p, err := s.app.profile(ctx, user); err == nil {
-		lang = p.language
+	view, err := s.tab(ctx, user)
+	if err == nil {
+		err = s.publish(ctx, user, shown, view)
 	}
-	failed := func(err error) {
+	if err != nil {
 		s.app.log.Warn("a home tab could not be shown", "user", user, "err", redacted(err))
+	}
+}
+
+// tab is what a person's home tab should show.
+func (s *session) tab(ctx context.Context, user string) (flow.Message, error) {
+	c := flow.Caller{User: user}
+	if no := s.admit(ctx, &c, lookupTimeout); no != nil {
+		return *no, nil
 	}
 	running, err := s.desk.Flows(ctx, flow.Filter{Open: true, Limit: homeFlows})
 	if err != nil {
-		failed(err)
-		return
+		return flow.Message{}, err
 	}
 	waiting, err := s.desk.Waiting(ctx, user)
 	if err != nil {
-		failed(err)
-		return
+		return flow.Message{}, err
 	}
 	mine, err := s.desk.Flows(ctx, flow.Filter{User: user, Limit: homeFlows})
 	if err != nil {
-		failed(err)
-		return
+		return flow.Message{}, err
 	}
-	view := s.card.Home(user, running, waiting, mine, lang)
-	if s.app.homes.same(user, view.Blocks) {
-		return
+	return s.card.Home(user, running, waiting, mine, c.Language), nil
+}
+
+func (s *session) publish(ctx context.Context, user, shown string, view flow.Message) error {
+	sum := sha256.Sum256(view.Blocks)
+	name := hex.EncodeToString(sum[:16])
+	if name == shown {
+		return nil
 	}
 	blocks, err := rawBlocks(view.Blocks)
 	if err != nil {
-		failed(err)
-		return
+		return err
 	}
-	err = s.app.call(ctx, methodPublish, func(ctx context.Context) error {
+	return s.app.call(ctx, methodPublish, func(ctx context.Context) error {
 		_, err := s.app.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{
 			UserID: user,
-			View:   slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}},
+			View:   slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}, PrivateMetadata: name},
 		})
 		return err
 	})
-	if err != nil {
-		failed(err)
-		return
-	}
-	s.app.homes.set(user, view.Blocks)
 }

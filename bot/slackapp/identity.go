@@ -4,10 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
+)
+
+const (
+	methodTest = "auth.test"
+	methodOpen = "apps.connections.open"
 )
 
 // Identity is who the bot is in its workspace.
@@ -51,7 +58,7 @@ func MissingScopes(granted []string) []Scope {
 // when Slack refuses the bot token; anything else may be tried again.
 func (a *App) Identify(ctx context.Context) (Identity, error) {
 	var test *slack.AuthTestResponse
-	err := a.call(ctx, "auth.test", func(ctx context.Context) (err error) {
+	err := a.call(ctx, methodTest, func(ctx context.Context) (err error) {
 		test, err = a.slack.AuthTestContext(ctx)
 		return err
 	})
@@ -83,25 +90,90 @@ func (a *App) Identify(ctx context.Context) (Identity, error) {
 	return id, nil
 }
 
-// sameApp checks that the app token, named app-1-APPID-… by Slack, and the bot
-// token belong together: with tokens of two apps everything connects, but
+// ErrTwoApps means that the two tokens are of two apps: everything connects, but
 // commands arrive from one app and replies come from the other (slack.md 8).
-func (a *App) sameApp(helloApp string) error {
+var ErrTwoApps = errors.New("the tokens are of two apps")
+
+// sameApp checks that the app of the sockets and the app of the bot token are
+// one, as far as Slack told.
+func (a *App) sameApp(app string) error {
 	id := a.identity.Load()
-	if id == nil || id.AppID == "" || helloApp == "" || id.AppID == helloApp {
+	if id == nil || id.AppID == "" || app == "" || id.AppID == app {
 		return nil
 	}
-	return fmt.Errorf("slack.app_token is of app %s but slack.bot_token of app %s: take both from one app", helloApp, id.AppID)
+	return fmt.Errorf("%w: slack.app_token is of app %s, slack.bot_token of app %s; take both from one app", ErrTwoApps, app, id.AppID)
 }
 
 // CheckSockets asks Slack for a Socket Mode address and does not use it: whether
 // the app token is right and Socket Mode is on. For the doctor; ErrTokens when
-// Slack refuses the token.
+// Slack refuses the token, ErrTwoApps when it is of another app than the bot
+// token (call Identify first).
 func (a *App) CheckSockets(ctx context.Context) error {
 	client := slack.New(a.opt.BotToken, slack.OptionAppLevelToken(a.opt.AppToken), slack.OptionAPIURL(a.opt.APIURL),
 		slack.OptionHTTPClient(doer{client: a.http}))
-	return a.call(ctx, "apps.connections.open", func(ctx context.Context) error {
-		_, _, err := client.StartSocketModeContext(ctx)
+	app := ""
+	if err := a.call(ctx, methodOpen, func(ctx context.Context) error {
+		_, address, err := client.StartSocketModeContext(ctx)
+		app = appOf(address, a.opt.AppToken)
 		return err
-	})
+	}); err != nil {
+		return err
+	}
+	return a.sameApp(app)
+}
+
+// appOf is the app that a socket's address names (…/link/?ticket=…&app_id=A0…),
+// or else the app token itself (xapp-1-A0…-…).
+func appOf(address, appToken string) string {
+	if u, err := url.Parse(address); err == nil {
+		if app := u.Query().Get("app_id"); app != "" {
+			return app
+		}
+	}
+	if parts := strings.Split(appToken, "-"); len(parts) > 3 && strings.HasPrefix(parts[2], "A") {
+		return parts[2]
+	}
+	return ""
+}
+
+// confirmPause is the wait between two questions whether the bot token holds.
+const confirmPause = 5 * time.Second
+
+// suspect notes that the bot token may have been revoked. One note at a time is
+// enough.
+func (a *App) suspect(why string) {
+	select {
+	case a.doubts <- why:
+	default:
+	}
+}
+
+// watchToken ends the run, by fatal, once Slack has refused the bot token for
+// good. A single refusal proves nothing (a method may refuse this kind of token,
+// an event may be about somebody else's), so auth.test is asked until it answers.
+func (a *App) watchToken(ctx context.Context, fatal func(error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case why := <-a.doubts:
+			a.log.Warn("Slack may have revoked the bot token; asking", "because", redact(why))
+		}
+		err := a.call(ctx, methodTest, func(ctx context.Context) error {
+			_, err := a.slack.AuthTestContext(ctx)
+			return err
+		})
+		switch {
+		case errors.Is(err, ErrTokens):
+			fatal(err)
+			return
+		case err == nil:
+			a.log.Info("the bot token holds")
+		default:
+			a.suspect(err.Error()) // not told yet
+		}
+		if pause(ctx, confirmPause) != nil {
+			return
+		}
+	}
 }

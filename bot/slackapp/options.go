@@ -24,8 +24,9 @@ type Options struct {
 	BotToken string // xoxb-…
 	APIURL   string // default https://slack.com/api/
 	Command  string // default /scale; as written in usage lines
-	Language string // en or zh: of private replies to people whose locale isn't known yet; default en
+	Language string // en or zh: of private replies to people whose locale isn't known; default en
 	Sockets  int    // Socket Mode connections, 1 to 10; default 2
+	Meter    Meter  // counts commands that the desk doesn't record; default: no cap on them
 
 	// HTTPClient makes all HTTP calls. Without a timeout it gets one of 10 s: an
 	// apps.connections.open that never answers would hang its socket for ever.
@@ -57,14 +58,15 @@ type App struct {
 	rates *rates
 	pace  *pace
 
-	people  *cache[profile]  // by user id
+	people  *cache[profile] // by user id
+	locales *locales
 	groups  *cache[[]string] // by usergroup id
 	lookups chan struct{}    // one slot per users.info under way
 
 	spacing *spacing
 	gaps    chan struct{}
 	seen    *seen
-	homes   *digests
+	doubts  chan string // why the bot token may have been revoked
 
 	identity atomic.Pointer[Identity]
 
@@ -131,9 +133,9 @@ func New(opt Options) (*App, error) {
 	a := &App{
 		opt: opt, clock: opt.Clock, log: opt.Logger, metrics: newMetrics(opt.Registerer),
 		http: client, rates: newRates(opt.Clock), pace: newPace(opt.Clock),
-		people: newCache[profile](opt.Clock, personTTL), groups: newCache[[]string](opt.Clock, groupTTL),
+		people: newCache[profile](opt.Clock, personTTL), locales: newLocales(), groups: newCache[[]string](opt.Clock, groupTTL),
 		lookups: make(chan struct{}, lookups),
-		spacing: newSpacing(opt.Clock), gaps: make(chan struct{}, 1), seen: newSeen(opt.Clock), homes: newDigests(),
+		spacing: newSpacing(opt.Clock), gaps: make(chan struct{}, 1), seen: newSeen(opt.Clock), doubts: make(chan string, 1),
 	}
 	a.slack = slack.New(opt.BotToken, slack.OptionAPIURL(opt.APIURL), slack.OptionHTTPClient(doer{client: client}))
 	return a, nil

@@ -101,6 +101,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 		})
 	}
 	running.Go(func() { s.reconcile(socketCtx) })
+	running.Go(func() { a.watchToken(socketCtx, fatal) })
 
 	var err error
 	select {

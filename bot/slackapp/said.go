@@ -50,10 +50,6 @@ var (
 		"This button is from an older version and does nothing any more. `{command} help` lists what can be typed.",
 		"该按钮来自旧版本，已不再有效。发送 `{command} help` 可查看可用的命令。",
 	}
-	saidNoZone = said{
-		"Your time zone could not be looked up, so `at` can't be understood: nothing was done. Try again, or write the offset, such as `at 2026-12-24T02:00+08:00`.",
-		"无法获取你的时区，因此不能确定 `at` 的时间，未执行任何操作。请重试，或写明时差，例如 `at 2026-12-24T02:00+08:00`。",
-	}
 	saidFailed = said{
 		"The answer could not be looked up. Please try again in a minute.",
 		"暂时无法查询，请一分钟后重试。",

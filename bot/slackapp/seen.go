@@ -1,7 +1,6 @@
 package slackapp
 
 import (
-	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -49,28 +48,4 @@ func (s *seen) first(key string) bool {
 	}
 	s.keys[key] = now
 	return true
-}
-
-// digests remembers what was last published to whom.
-type digests struct {
-	mu    sync.Mutex
-	known map[string][sha256.Size]byte
-}
-
-func newDigests() *digests { return &digests{known: map[string][sha256.Size]byte{}} }
-
-func (d *digests) same(key string, content []byte) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	old, ok := d.known[key]
-	return ok && old == sha256.Sum256(content)
-}
-
-func (d *digests) set(key string, content []byte) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.known) >= maxSeen {
-		clear(d.known)
-	}
-	d.known[key] = sha256.Sum256(content)
 }

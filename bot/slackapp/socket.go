@@ -3,7 +3,6 @@ package slackapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -166,7 +165,7 @@ func (s *socket) run(ctx context.Context, fatal func(error), take func(envelope)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if refused := tokensRefused("apps.connections.open", err); refused != nil {
+		if refused := tokensRefused(methodOpen, err); refused != nil {
 			return refused
 		}
 		// slack-go takes HTTP 404 for a refusal; it may as well be a proxy that is
@@ -185,7 +184,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		}
 		s.life.Add(1)
 	case socketmode.EventTypeHello:
-		s.greeted(evt.Request, fatal)
+		s.greeted(evt.Request)
 	case socketmode.EventTypeConnectionError:
 		s.app.metrics.gaps.WithLabelValues("connect").Inc()
 		cause := errors.New("unknown")
@@ -193,7 +192,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
 			cause, backoff = e.ErrorObj, e.Backoff
 		}
-		if refused := tokensRefused("apps.connections.open", cause); refused != nil {
+		if refused := tokensRefused(methodOpen, cause); refused != nil {
 			fatal(refused)
 			return
 		}
@@ -233,7 +232,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 }
 
 // greeted takes a hello: from here on Slack delivers on this connection.
-func (s *socket) greeted(r *socketmode.Request, fatal func(error)) {
+func (s *socket) greeted(r *socketmode.Request) {
 	s.mu.Lock()
 	s.hello = s.app.clock.Now()
 	s.mu.Unlock()
@@ -243,8 +242,8 @@ func (s *socket) greeted(r *socketmode.Request, fatal func(error)) {
 	if r != nil {
 		s.log.Info("the socket is ready", "connections_of_the_app", r.NumConnections, "host", r.DebugInfo.Host)
 		if err := s.app.sameApp(r.ConnectionInfo.AppID); err != nil {
-			fatal(fmt.Errorf("%w: %w", ErrTokens, err))
-			return
+			// It runs, if not as meant; an end of the process would not mend it.
+			s.log.Error("the tokens are of two apps: commands may never arrive, and answers come from another bot", "err", err)
 		}
 	}
 	// Events of the time without this connection may have been lost, also those

@@ -34,16 +34,76 @@ func TestRefusedTokensEndTheRun(t *testing.T) {
 	}
 }
 
-func TestTokensOfTwoAppsAreNoticed(t *testing.T) {
+// The bot token of a running bot can be revoked at any time.
+func TestATokenRevokedLaterEndsTheRun(t *testing.T) {
+	revoke := func(e *edge) {
+		for _, method := range []string{"auth.test", "chat.postMessage", "usergroups.users.list"} {
+			e.sim.Fail(method, slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked", Times: slacksim.Forever})
+		}
+	}
+	ends := func(e *edge) {
+		e.t.Helper()
+		err := e.stopped(8 * time.Second)
+		require.ErrorIs(e.t, err, ErrTokens)
+		require.ErrorContains(e.t, err, "token_revoked")
+	}
+	t.Run("seen by a call", func(t *testing.T) {
+		e := newEdge(t, nil, nil).run()
+		revoke(e)
+		_, err := e.app.Post(t.Context(), testMessage("card/1"))
+		require.ErrorIs(t, err, ErrTokens)
+		ends(e)
+	})
+	for _, event := range []string{"tokens_revoked", "app_uninstalled"} {
+		t.Run("told by "+event, func(t *testing.T) {
+			e := newEdge(t, nil, nil).run()
+			revoke(e)
+			e.sim.EmitEvent(map[string]any{"type": event, "tokens": map[string]any{"bot": []string{botUser}}})
+			ends(e)
+		})
+	}
+	t.Run("while Slack is slow to say", func(t *testing.T) {
+		e := newEdge(t, nil, nil).run()
+		e.sim.Fail("auth.test", slacksim.Fault{Kind: slacksim.Error500})
+		revoke(e)
+		e.app.suspect("a test")
+		ends(e)
+	})
+}
+
+// One refusal proves nothing: the token may be fine, and somebody else's revoked.
+func TestATokenThatHoldsEndsNothing(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	before := len(e.sim.Requests("auth.test"))
+	e.sim.Fail("chat.postMessage", slacksim.Fault{Kind: slacksim.APIError, Code: "not_allowed_token_type"})
+	_, err := e.app.Post(t.Context(), testMessage("card/1"))
+	require.ErrorIs(t, err, ErrTokens)
+	e.sim.EmitEvent(map[string]any{"type": "tokens_revoked", "tokens": map[string]any{"oauth": []string{ann}}})
+	e.eventually(func() bool { return len(e.sim.Requests("auth.test")) > before }, "asked")
+	e.eventually(func() bool { return strings.Contains(e.logs.String(), "the bot token holds") }, "answered")
+	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "help").Err, "goes on")
+	require.LessOrEqual(t, len(e.sim.Requests("auth.test")), before+2, "and doesn't ask all the time")
+}
+
+func TestTokensOfTwoAppsAreLoudAndNotFatal(t *testing.T) {
 	e := newEdge(t, nil, nil)
+	require.NoError(t, e.app.CheckSockets(t.Context()))
 	other := *e.app.identity.Load()
 	other.AppID = "A0OTHER"
 	e.app.identity.Store(&other)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	err := e.app.Run(ctx, e.desk, card.New(card.Options{}))
-	require.ErrorIs(t, err, ErrTokens)
+	err := e.app.CheckSockets(t.Context())
+	require.ErrorIs(t, err, ErrTwoApps)
 	require.ErrorContains(t, err, "A0OTHER")
+	require.ErrorContains(t, err, "A0APP")
+	e.run()
+	e.eventually(func() bool { return strings.Contains(e.logs.String(), "the tokens are of two apps") }, "an error in the log")
+	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "help").Err)
+}
+
+func TestTheAppOfTheSocketsIsToldByItsAddressOrItsToken(t *testing.T) {
+	require.Equal(t, "A0URL", appOf("wss://host/link/?ticket=x&app_id=A0URL", appToken))
+	require.Equal(t, "A0APP", appOf("wss://host/link/?ticket=x", appToken))
+	require.Empty(t, appOf("", "xapp-odd"))
 }
 
 func TestIdentity(t *testing.T) {

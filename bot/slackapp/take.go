@@ -96,12 +96,13 @@ func (s *session) takeEvent(env envelope) {
 	case "app_home_opened":
 		// Sent on every opening, so one that is dropped comes with the next.
 		if user := text(e.User); user != "" && e.Tab != "messages" && !s.isStopping() {
-			if !s.back.offer(func(ctx context.Context) { s.home(ctx, user) }) {
+			if !s.back.offer(func(ctx context.Context) { s.home(ctx, user, e.View.Meta) }) {
 				s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
 			}
 		}
 	case "tokens_revoked", "app_uninstalled":
-		s.app.log.Error("the app was uninstalled or its tokens were revoked: install it again and put the new tokens into the config", "event", e.Type)
+		// The tokens of others are revoked too: a person's of this app, for one.
+		s.app.suspect("event " + e.Type)
 	}
 	env.ack(nil)
 }
@@ -135,7 +136,7 @@ func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	}
 	c := flow.Caller{
 		User: user, Workspace: p.Team, Channel: text(e.Channel), Thread: e.Thread,
-		Language: s.app.language(user), Dedupe: p.ID, Raw: e.Text,
+		Dedupe: env.delivery(p.ID), Raw: e.Text,
 	}
 	line := commands.TrimMention(e.Text, s.app.self())
 	if !s.front.offer(func(ctx context.Context) { s.mention(ctx, env, c, line) }) {
@@ -162,6 +163,7 @@ func (s *session) takeInteraction(env envelope) {
 	if s.isStopping() {
 		return
 	}
+	p.Trigger = env.delivery(p.Trigger)
 	if !s.back.offer(func(ctx context.Context) { s.clicked(ctx, p) }) {
 		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
 		return
@@ -210,13 +212,4 @@ func (a *App) self() string {
 		return id.User
 	}
 	return ""
-}
-
-// language is the language of private replies to a person as far as it is known
-// without asking Slack.
-func (a *App) language(user string) string {
-	if p, ok := a.people.get(user); ok {
-		return p.language
-	}
-	return a.opt.Language
 }

@@ -3,14 +3,11 @@ package slackapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/commands"
-	"scalebot/providers"
 )
 
 // understand turns a line into work.
@@ -26,7 +23,9 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbScale:
 		return s.scale(c, cmd.Scale)
 	case commands.VerbHelp:
-		return saying(s.card.Help(help(cmd.Topic, c.Language), c.Language))
+		w := saying(s.card.Help(help(cmd.Topic, c.Language), c.Language))
+		w.open = true // how to ask is no secret
+		return w
 	case commands.VerbClusters:
 		return saying(s.card.ClusterList(s.desk.Catalog(), c.Language))
 	case commands.VerbStatus:
@@ -44,7 +43,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbCancel:
 		return work{do: func(ctx context.Context) flow.Message { return s.cancel(ctx, c, cmd.Flow) }}
 	case commands.VerbRetry:
-		return work{do: func(ctx context.Context) flow.Message {
+		return work{counted: true, do: func(ctx context.Context) flow.Message {
 			return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Again(ctx, c, cmd.Flow) })
 		}}
 	case commands.VerbWhoami:
@@ -71,7 +70,15 @@ func (s *session) misread(err error, c flow.Caller) flow.Message {
 		s.app.log.Error("a command could not be parsed", "err", redacted(err))
 		return s.say(saidUnreadable, c.Language)
 	}
-	return s.card.Usage(usage.In(c.Language), usage.Fixed, c.Language)
+	return s.card.Usage(card.Misread{Why: usage.In(c.Language), Lines: corrections(usage), Usage: usage.Usage}, c.Language)
+}
+
+// corrections are the corrected lines, most likely first.
+func corrections(wrong *commands.UsageError) []string {
+	if wrong.Fixed == "" {
+		return nil
+	}
+	return append([]string{wrong.Fixed}, wrong.Also...)
 }
 
 // help are the entries about one verb, or about all that are served.
@@ -86,141 +93,6 @@ func help(topic commands.Verb, lang string) []card.HelpEntry {
 		return help("", lang) // of a verb that isn't served yet
 	}
 	return entries
-}
-
-// scale is a wish to change a group.
-func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
-	if wish.DryRun {
-		return work{slow: true, do: func(ctx context.Context) flow.Message {
-			ask, no := s.ask(ctx, c, wish)
-			if no != nil {
-				return *no
-			}
-			preview, err := s.desk.DryRun(ctx, c, ask)
-			if err != nil {
-				return s.unseen(spelled(err, true), c)
-			}
-			return s.card.Preview(preview, c.Language)
-		}}
-	}
-	return work{do: func(ctx context.Context) flow.Message {
-		ctx, cancel := context.WithTimeout(ctx, deskBudget)
-		defer cancel()
-		ask, no := s.ask(ctx, c, wish)
-		if no != nil {
-			return *no
-		}
-		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Request(ctx, c, ask) })
-	}}
-}
-
-// requested records a request and says what became of it.
-func (s *session) requested(ctx context.Context, c flow.Caller, record func(context.Context) (flow.Receipt, error)) flow.Message {
-	ctx, cancel := context.WithTimeout(ctx, deskBudget)
-	defer cancel()
-	receipt, err := record(ctx)
-	if err != nil {
-		// Anything else than a rejection may have been recorded all the same.
-		return s.refuse(spelled(err, false), c, saidUncertain)
-	}
-	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
-	if !receipt.Fresh {
-		return s.card.Again(receipt.Flow, c.Language)
-	}
-	return s.card.Accepted(receipt.Flow, c.Language)
-}
-
-// ask puts a parsed wish into the desk's words, or says why that can't be done.
-// A bare time of day is meant in the person's own zone.
-func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) (flow.Ask, *flow.Message) {
-	ask := askOf(wish)
-	if wish.At == nil {
-		return ask, nil
-	}
-	now := s.app.clock.Now()
-	zone := now.Location()
-	if wish.At.Offset == nil {
-		p, err := s.app.profile(ctx, c.User)
-		if err != nil {
-			s.app.log.Warn("a person's time zone could not be looked up", "user", c.User, "err", redacted(err))
-			m := s.say(saidNoZone, c.Language)
-			return ask, &m
-		}
-		zone = p.zone
-	}
-	at, err := wish.At.In(now, zone)
-	if err != nil {
-		m := s.misread(err, c)
-		return ask, &m
-	}
-	ask.StartAt = at
-	return ask, nil
-}
-
-// askOf puts a parsed wish into the desk's words, but for its time.
-func askOf(wish *commands.Scale) flow.Ask {
-	ask := flow.Ask{
-		Cluster: wish.Cluster, Group: wish.Group, Op: flow.AmountOp(wish.Op), N: wish.N,
-		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
-		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
-		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
-	}
-	for _, d := range wish.Disks {
-		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
-	}
-	return ask
-}
-
-// ParseAsk reads a scale request as it is typed in Slack, for tools outside of
-// Slack. zone is where a bare time of day is meant. Its error is one sentence
-// with the corrected line.
-func ParseAsk(line string, c flow.Catalog, now time.Time, zone *time.Location) (flow.Ask, error) {
-	cmd, err := commands.Parse(line, vocabulary(c))
-	if err != nil {
-		if usage, ok := errors.AsType[*commands.UsageError](err); ok && usage.Fixed != "" {
-			return flow.Ask{}, fmt.Errorf("%w; did you mean: %s", err, usage.Fixed)
-		}
-		return flow.Ask{}, err
-	}
-	if cmd.Verb != commands.VerbScale {
-		return flow.Ask{}, fmt.Errorf("%q asks for no change of a cluster; write one such as 'emr-m620 task +2'", line)
-	}
-	ask := askOf(cmd.Scale)
-	if cmd.Scale.At != nil {
-		if ask.StartAt, err = cmd.Scale.At.In(now, zone); err != nil {
-			return flow.Ask{}, err
-		}
-	}
-	return ask, nil
-}
-
-// spelled writes the desk's corrected request as the line to copy. A time is
-// written with its offset, since it was resolved in the person's zone.
-func spelled(err error, dryRun bool) error {
-	no, ok := errors.AsType[*flow.Rejection](err)
-	if !ok || no.Better == nil || no.Fixed != "" {
-		return err
-	}
-	b := no.Better
-	wish := &commands.Scale{
-		Cluster: b.Cluster, Group: b.Group, Op: string(b.Op), N: b.N,
-		Charge: string(b.Charge), Months: b.Months, Renew: b.Renew,
-		InstanceType: b.InstanceType, Zone: b.Zone, Nodes: b.Nodes, Drain: b.Drain,
-		Start: b.Start, Bootstrap: b.Bootstrap, Tags: b.Tags, Reason: b.Reason, For: b.For, DryRun: dryRun,
-	}
-	for _, d := range b.Disks {
-		wish.Disks = append(wish.Disks, commands.Disk{Type: d.Type, SizeGiB: d.SizeG, Count: d.Count})
-	}
-	if at := b.StartAt; !at.IsZero() {
-		_, offset := at.Zone()
-		wish.At = &commands.When{
-			Year: at.Year(), Month: at.Month(), Day: at.Day(),
-			Hour: at.Hour(), Minute: at.Minute(), Second: at.Second(), Offset: &offset,
-		}
-	}
-	fixed := *no
-	fixed.Fixed = commands.Command{Verb: commands.VerbScale, Scale: wish}.String()
-	return &fixed
 }
 
 // reading is work that reads the store.
@@ -281,9 +153,6 @@ func (s *session) whoami(ctx context.Context, c flow.Caller) flow.Message {
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
 	who := card.Who{User: c.User, Groups: s.desk.GroupsOf(ctx, c.User)}
-	if p, err := s.app.profile(ctx, c.User); err == nil && (p.person.Bot || p.person.Guest || p.person.Stranger || p.person.Deleted) {
-		return s.card.WhoAmI(who, c.Language)
-	}
 	catalog := s.desk.Catalog()
 	for _, name := range catalog.Names() {
 		if asks := catalog[name].Requesters; asks != nil {

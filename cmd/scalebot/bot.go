@@ -76,6 +76,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	if b.app, err = slackapp.New(slackapp.Options{
 		AppToken: cfg.Slack.AppToken.Reveal(), BotToken: cfg.Slack.BotToken.Reveal(), APIURL: cfg.Slack.APIURL,
 		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Sockets: cfg.Slack.Sockets,
+		Meter: redisstore.NewMeter(rdb, cfg.Redis.KeyPrefix, cfg.Limits),
 		Clock: wall{}, Logger: log, Registerer: b.metrics,
 	}); err != nil {
 		return nil, err
@@ -101,14 +102,14 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	}
 	b.renderer = card.New(card.Options{
 		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups,
-		Approve: policy.Approve(), Deny: policy.Deny(),
+		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	b.options = flow.Options{
 		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team), Clouds: open,
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
-		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID,
+		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,
 		Lease: cfg.Engine.Lease, CallTimeout: cfg.Engine.CallTimeout, PollMin: cfg.Engine.PollMin, PollMax: cfg.Engine.PollMax,
 		Doubt: cfg.Engine.Doubt, Follow: cfg.Engine.Follow, Workers: cfg.Engine.Workers,
 	}

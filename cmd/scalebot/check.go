@@ -43,10 +43,13 @@ func checkCommand() *cobra.Command {
 			d.clouds(cmd.Context())
 		}
 		fmt.Fprintf(d.w, "\n%d failed, %d warnings\n", d.failed, d.warned)
-		if d.failed > 0 {
-			return errTold
+		switch d.failed {
+		case 0:
+			return nil
+		case 1:
+			return errors.New("1 check failed; see the line marked FAIL, which says what to do")
 		}
-		return nil
+		return fmt.Errorf("%d checks failed; see the lines marked FAIL, which say what to do", d.failed)
 	}
 	return cmd
 }
@@ -119,11 +122,7 @@ func (d *doctor) slack(ctx context.Context) {
 	d.head("slack")
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	s := d.cfg.Slack
-	app, err := slackapp.New(slackapp.Options{
-		AppToken: s.AppToken.Reveal(), BotToken: s.BotToken.Reveal(), APIURL: s.APIURL, Command: s.Command,
-		Language: s.Language, Sockets: s.Sockets, Clock: wall{}, Logger: slog.New(slog.DiscardHandler),
-	})
+	app, err := slackApp(d.cfg)
 	if err != nil {
 		d.fail("%v", err)
 		return
@@ -145,14 +144,26 @@ func (d *doctor) slack(ctx context.Context) {
 			}
 		}
 	}
-	if err := app.CheckSockets(ctx); err != nil {
+	switch err := app.CheckSockets(ctx); {
+	case errors.Is(err, slackapp.ErrTwoApps):
+		d.fail("%v", err)
+	case err != nil:
 		d.fail("slack.app_token: %v; make one under Basic Information, App-Level Tokens, with connections:write, and turn Socket Mode on", err)
-	} else {
+	default:
 		d.ok("app token may open sockets")
 	}
 	if err == nil {
 		d.groups(ctx, app)
 	}
+}
+
+// slackApp is the Slack edge for a tool: it asks and serves nobody.
+func slackApp(cfg *config.Config) (*slackapp.App, error) {
+	s := cfg.Slack
+	return slackapp.New(slackapp.Options{
+		AppToken: s.AppToken.Reveal(), BotToken: s.BotToken.Reveal(), APIURL: s.APIURL, Command: s.Command,
+		Language: s.Language, Sockets: s.Sockets, Clock: wall{}, Logger: slog.New(slog.DiscardHandler),
+	})
 }
 
 // groups looks at who could approve.

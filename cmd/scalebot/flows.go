@@ -40,7 +40,7 @@ func flowsCommand() *cobra.Command {
 			for _, s := range stores {
 				flows, err := s.List(cmd.Context(), flow.Filter{Open: open, Limit: allFlows})
 				if err != nil {
-					return err
+					return noRedis(err)
 				}
 				all = append(all, flows...)
 			}
@@ -66,8 +66,11 @@ func flowsCommand() *cobra.Command {
 					if errors.Is(err, flow.ErrNotFound) {
 						continue
 					}
+					if errors.Is(err, flow.ErrNewer) {
+						return fmt.Errorf("%w; look with the version that runs", err)
+					}
 					if err != nil {
-						return err
+						return noRedis(err)
 					}
 					if asJSON {
 						return printJSON(cmd.OutOrStdout(), []flow.Flow{f})
@@ -102,7 +105,7 @@ func withStores(ctx context.Context, path, workspace string, do func([]*redissto
 func openStores(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, workspace string) ([]*redisstore.Store, error) {
 	teams, err := redisstore.Workspaces(ctx, rdb, cfg.Redis.KeyPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("redis does not answer: %w", err)
+		return nil, noRedis(err)
 	}
 	slices.Sort(teams)
 	var stores []*redisstore.Store

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scalebot/bot/config"
+	"scalebot/bot/redisstore"
 	"scalebot/providers"
 	"scalebot/providers/alibabaack"
 	"scalebot/providers/huaweimrs"
@@ -35,9 +37,6 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
-// errTold is a failure whose words were printed already.
-var errTold = errors.New("")
-
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without the process: arguments in, exit code out.
@@ -48,17 +47,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	// The Redis client would print between our lines. What a tool has to say of
+	// Redis it says itself; the bot takes these lines into its log.
+	redisstore.LogTo(slog.New(slog.DiscardHandler))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
 	var usage usageError
 	var wrong *config.Errors
-	isUsage := errors.As(err, &usage) || errors.As(err, &wrong)
-	if !errors.Is(err, errTold) {
-		fmt.Fprintln(stderr, err)
-	}
-	if isUsage {
+	fmt.Fprintln(stderr, err)
+	if errors.As(err, &usage) || errors.As(err, &wrong) {
 		return exitUsage
 	}
 	return exitFailed

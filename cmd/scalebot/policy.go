@@ -15,6 +15,7 @@ import (
 
 	"scalebot/approvals"
 	"scalebot/bot/card"
+	"scalebot/bot/config"
 	"scalebot/bot/flow"
 	"scalebot/bot/slackapp"
 )
@@ -45,27 +46,64 @@ func policyCommand() *cobra.Command {
 		defer rdb.Close() //nolint:errcheck // the process ends
 		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 		defer cancel()
-		b, err := newBot(ctx, cfg, rdb, newLogger(cmd.ErrOrStderr(), slog.LevelError), prometheus.NewRegistry())
+		app, err := reachSlack(ctx, cfg)
 		if err != nil {
 			return err
 		}
+		zone, err := app.Zone(ctx, as)
+		if err != nil {
+			return fmt.Errorf("%w; --as takes the id of a member, such as U0123ABCD (in Slack: the profile, ⋮, Copy member ID)", err)
+		}
+		if err := rdb.Ping(ctx).Err(); err != nil {
+			return noRedis(err)
+		}
+		b, err := newBot(ctx, cfg, rdb, newLogger(cmd.ErrOrStderr(), slog.LevelError), prometheus.NewRegistry())
+		if err != nil {
+			return toldApart(err)
+		}
 		text := strings.Join(args, " ")
-		asked, err := slackapp.ParseAsk(text, b.desk.Catalog(), time.Now(), time.Local)
+		asked, err := slackapp.ParseAsk(text, b.desk.Catalog(), time.Now(), zone)
 		if err != nil {
 			return usageError{err}
 		}
 		preview, err := b.desk.DryRun(ctx, flow.Caller{User: as, Workspace: b.identity.Team, Language: card.English, Raw: text}, asked)
 		var no *flow.Rejection
 		if errors.As(err, &no) {
+			if no.Better != nil {
+				no.Fixed = slackapp.Spell(*no.Better)
+			}
 			return errors.New(b.renderer.Rejection(no, card.English).Text)
 		}
 		if err != nil {
 			return err
 		}
+		if why := preview.Refused; why != nil && (why.Code == flow.WaitCloud || why.Code == flow.WaitBallot) {
+			return fmt.Errorf("%s Try again, and run `scalebot check` if it stays", b.renderer.Preview(preview, card.English).Text)
+		}
 		printPreview(cmd.OutOrStdout(), b, preview)
 		return nil
 	}
 	return cmd
+}
+
+// reachTime bounds how long a tool waits for Slack: somebody sits before it.
+const reachTime = 5 * time.Second
+
+// reachSlack asks Slack once who the bot is. The bot itself tries for ever.
+func reachSlack(ctx context.Context, cfg *config.Config) (*slackapp.App, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	app, err := slackApp(cfg)
+	if err != nil {
+		return nil, err
+	}
+	switch _, err := app.Identify(ctx); {
+	case errors.Is(err, slackapp.ErrTokens):
+		return nil, toldApart(err)
+	case err != nil:
+		return nil, fmt.Errorf("Slack does not answer at %s: %w; check slack.api_url, and the way there", cfg.Slack.APIURL, err)
+	}
+	return app, nil
 }
 
 func printPreview(w io.Writer, b *bot, p flow.Preview) {

@@ -60,6 +60,7 @@ var errEvicts = errors.New("redis evicts keys when it is full")
 
 // runConfig runs a replica until ctx ends.
 func runConfig(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	redisstore.LogTo(log)
 	rdb := openRedis(cfg)
 	defer rdb.Close() //nolint:errcheck // the process ends
 	f := &front{metrics: prometheus.NewRegistry()}
@@ -74,10 +75,20 @@ func runConfig(ctx context.Context, cfg *config.Config, log *slog.Logger) error 
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil
 	}
+	return toldApart(err)
+}
+
+// toldApart adds what to do where Slack refused the tokens.
+func toldApart(err error) error {
 	if errors.Is(err, slackapp.ErrTokens) {
 		return fmt.Errorf("%w; run `scalebot check` with the same config", err)
 	}
 	return err
+}
+
+// noRedis is a tool's word for a Redis that gave no answer.
+func noRedis(err error) error {
+	return fmt.Errorf("redis does not answer: %w; check redis.url, and that Redis runs and can be reached from here", err)
 }
 
 // runBehind wires the bot and runs it behind a front that is served already.

@@ -1,0 +1,189 @@
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"scalebot/bot/flow"
+	"scalebot/commands"
+	"scalebot/providers"
+)
+
+// scale is a wish to change a group.
+func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
+	if wish.DryRun {
+		return work{slow: true, do: func(ctx context.Context) flow.Message {
+			ask, no := s.ask(ctx, c, wish)
+			if no != nil {
+				return *no
+			}
+			preview, err := s.desk.DryRun(ctx, c, ask)
+			if err != nil {
+				return s.unseen(spelled(err, true), c)
+			}
+			return s.card.Preview(rehearsed(preview), c.Language)
+		}}
+	}
+	return work{counted: true, do: func(ctx context.Context) flow.Message {
+		ctx, cancel := context.WithTimeout(ctx, deskBudget)
+		defer cancel()
+		ask, no := s.ask(ctx, c, wish)
+		if no != nil {
+			return s.turnedAway(ctx, c, *no)
+		}
+		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Request(ctx, c, ask) })
+	}}
+}
+
+// requested records a request and says what became of it.
+func (s *session) requested(ctx context.Context, c flow.Caller, record func(context.Context) (flow.Receipt, error)) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	receipt, err := record(ctx)
+	if no, ok := errors.AsType[*flow.Rejection](err); ok && no.Code != flow.RejectLimited && no.Code != flow.RejectStore {
+		return s.turnedAway(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
+	}
+	if err != nil {
+		// Anything else than a rejection may have been recorded all the same.
+		return s.refuse(spelled(err, false), c, saidUncertain)
+	}
+	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
+	if !receipt.Fresh {
+		return s.card.Again(receipt.Flow, c.Language)
+	}
+	return s.card.Accepted(receipt.Flow, c.Language)
+}
+
+// turnedAway answers a request that never came to the script that counts what it
+// records: it counts all the same.
+func (s *session) turnedAway(ctx context.Context, c flow.Caller, m flow.Message) flow.Message {
+	if over := s.spend(ctx, c); over != nil {
+		return *over
+	}
+	return m
+}
+
+// ask puts a parsed wish into the desk's words, or says why that can't be done.
+// A bare time of day is meant in the person's own zone.
+func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) (flow.Ask, *flow.Message) {
+	ask := askOf(wish)
+	if wish.At == nil {
+		return ask, nil
+	}
+	now := s.app.clock.Now()
+	zone := now.Location()
+	if wish.At.Offset == nil {
+		p, err := s.app.profile(ctx, c.User) // of the gate, a moment ago
+		if err != nil {
+			m := s.refuse(&flow.Rejection{Code: flow.RejectPerson, Err: err}, c, saidFailed)
+			return ask, &m
+		}
+		zone = p.zone
+	}
+	at, err := wish.At.In(now, zone)
+	if err != nil {
+		m := s.misread(err, c)
+		return ask, &m
+	}
+	ask.StartAt = at
+	return ask, nil
+}
+
+// askOf puts a parsed wish into the desk's words, but for its time.
+func askOf(wish *commands.Scale) flow.Ask {
+	ask := flow.Ask{
+		Cluster: wish.Cluster, Group: wish.Group, Op: flow.AmountOp(wish.Op), N: wish.N,
+		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
+		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
+		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
+	}
+	for _, d := range wish.Disks {
+		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
+	}
+	return ask
+}
+
+// ParseAsk reads a scale request as it is typed in Slack, for tools outside of
+// Slack. zone is where a bare time of day is meant. Its error is one sentence
+// with the corrected line, or with how such a line is written.
+func ParseAsk(line string, c flow.Catalog, now time.Time, zone *time.Location) (flow.Ask, error) {
+	cmd, err := commands.Parse(commands.Wire(line), vocabulary(c))
+	if err != nil {
+		usage, ok := errors.AsType[*commands.UsageError](err)
+		switch {
+		case ok && usage.Fixed != "":
+			return flow.Ask{}, fmt.Errorf("%w; did you mean: %s", err, strings.Join(corrections(usage), " or: "))
+		case ok && usage.Usage != "":
+			return flow.Ask{}, fmt.Errorf("%w; it is written like this: %s", err, usage.Usage)
+		}
+		return flow.Ask{}, err
+	}
+	if cmd.Verb != commands.VerbScale {
+		return flow.Ask{}, fmt.Errorf("%q asks for no change of a cluster; write one such as 'emr-m620 task +2'", line)
+	}
+	ask := askOf(cmd.Scale)
+	if cmd.Scale.At != nil {
+		if ask.StartAt, err = cmd.Scale.At.In(now, zone); err != nil {
+			return flow.Ask{}, err
+		}
+	}
+	return ask, nil
+}
+
+// Spell writes a request as the line to type, without the slash word. A time is
+// written with its offset, since it was resolved in somebody's zone.
+func Spell(a flow.Ask) string { return spell(a, false) }
+
+func spell(a flow.Ask, dryRun bool) string {
+	wish := &commands.Scale{
+		Cluster: a.Cluster, Group: a.Group, Op: string(a.Op), N: a.N,
+		Charge: string(a.Charge), Months: a.Months, Renew: a.Renew,
+		InstanceType: a.InstanceType, Zone: a.Zone, Nodes: a.Nodes, Drain: a.Drain,
+		Start: a.Start, Bootstrap: a.Bootstrap, Tags: a.Tags, Reason: a.Reason, For: a.For, DryRun: dryRun,
+	}
+	for _, d := range a.Disks {
+		wish.Disks = append(wish.Disks, commands.Disk{Type: d.Type, SizeGiB: d.SizeG, Count: d.Count})
+	}
+	if at := a.StartAt; !at.IsZero() {
+		_, offset := at.Zone()
+		wish.At = &commands.When{
+			Year: at.Year(), Month: at.Month(), Day: at.Day(),
+			Hour: at.Hour(), Minute: at.Minute(), Second: at.Second(), Offset: &offset,
+		}
+	}
+	return commands.Command{Verb: commands.VerbScale, Scale: wish}.Display()
+}
+
+// spelled writes the desk's corrected request as the line to copy.
+func spelled(err error, dryRun bool) error {
+	no, ok := errors.AsType[*flow.Rejection](err)
+	if !ok || no.Better == nil || no.Fixed != "" {
+		return err
+	}
+	fixed := *no
+	fixed.Fixed = spell(*no.Better, dryRun)
+	return &fixed
+}
+
+// rehearsed makes the corrected line of a refused dry run one too: copied as it
+// was planned it would no longer be a rehearsal.
+func rehearsed(p flow.Preview) flow.Preview {
+	if p.Refused == nil || p.Refused.Args["fixed"] == "" {
+		return p
+	}
+	note := *p.Refused
+	note.Args = maps.Clone(note.Args)
+	cmd, err := commands.Parse(commands.Wire(note.Args["fixed"]), commands.Vocabulary{})
+	if err == nil && cmd.Scale != nil {
+		cmd.Scale.DryRun = true
+		note.Args["fixed"] = cmd.Display()
+	} else {
+		delete(note.Args, "fixed")
+	}
+	p.Refused = &note
+	return p
+}
