@@ -66,7 +66,7 @@ func (c *Courier) Step(ctx context.Context, claim Claim) error {
 	f, _, err := c.Store.Get(ctx, claim.ID)
 	if err != nil {
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) {
-			return errors.Join(err, c.Store.Release(ctx, claim, time.Time{}))
+			return errors.Join(err, c.Store.Release(ctx, claim, c.Clock.Now().Add(c.Lease)))
 		}
 		return err
 	}
@@ -80,9 +80,15 @@ func (c *Courier) Step(ctx context.Context, claim Claim) error {
 	}
 	d.rich = plain == ""
 	due, err := d.run(ctx)
+	if err != nil {
+		// What Slack shows may not be on record, so there is no telling what is still
+		// to be delivered. The lease is left to run out: to release it without a next
+		// look would leave Slack behind the flow for good.
+		return err
+	}
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	return errors.Join(err, c.Store.Release(save, d.claim, due))
+	return c.Store.Release(save, d.claim, due)
 }
 
 // delivery is the work on one flow.
@@ -438,6 +444,10 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	case errors.Is(err, ErrNoChannel):
 		d.posts.Sending = nil
 		return d.noChannel(ctx, j, err)
+	case errors.Is(err, ErrMessageGone) && m.Thread != "":
+		d.posts.Sending = nil
+		d.threadGone(m.Thread)
+		return nil
 	default:
 		d.posts.Sending = nil
 		return errors.Join(err, d.save(ctx))
@@ -501,18 +511,17 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 		ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
 		defer cancel()
 		ref, found, err := d.Chat.Find(ctx, j.message, s.At.Add(-clockSkew))
-		if err != nil && !errors.Is(err, ErrNoChannel) && !errors.Is(err, ErrChatRefused) {
-			return err
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrMessageGone):
+			d.threadGone(j.message.Thread)
+		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
-		}
-		if found {
-			if s.Upto > 0 {
-				d.posts.Logged = s.Upto
-			} else {
-				j.did(ref, "") // with unknown content: a card is edited next
-			}
+		case err != nil:
+			return err
+		case found && s.Upto > 0:
+			d.posts.Logged = s.Upto
+		case found:
+			j.did(ref, "") // with unknown content: a card is edited next
 		}
 	}
 	d.posts.Sending = nil
@@ -520,6 +529,18 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 		return err
 	}
 	return d.Store.Wake(ctx, LaneStep, d.f.ID, d.Clock.Now())
+}
+
+// threadGone notes that the card of a thread was deleted. Nothing can be told
+// there any more, and what is still to be told elsewhere must not wait for it.
+func (d *delivery) threadGone(ts string) {
+	for n, post := range d.posts.Cards {
+		if ts != "" && post.TS == ts {
+			d.log.Warn("a card was deleted, and its thread with it", "channel", post.Channel, "ts", ts)
+			post.Hash = postGone
+			d.posts.Cards[n] = post
+		}
+	}
 }
 
 // byKey finds the job of a message that is still to be posted.
