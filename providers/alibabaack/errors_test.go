@@ -90,7 +90,7 @@ func TestCodes(t *testing.T) {
 			require.Equal(t, tc.read, providers.KindOf(err))
 			requireOurs(t, err, tc.code)
 			if tc.read == a {
-				require.Contains(t, providers.AdviceOf(err).EN, "ack-bj", "the person must learn whose keys are wrong")
+				require.Contains(t, providers.AdviceOf(err).EN, "Account ack-bj, action DescribeClusterDetail", "the person must learn whose keys may not do what")
 			}
 			err = b.p.Control(context.Background(), sub, providers.Operation{ID: "T-1"}, providers.Cancel)
 			require.Equal(t, tc.ask, providers.KindOf(err))
