@@ -19,7 +19,7 @@ import (
 
 // The whole time of one HTTP exchange. The SDK has no limit of its own and no
 // context, so a call that its caller gave up goes on for so long. The two differ
-// because the SDK keeps one connection pool per timeout: see write.
+// because the SDK keeps one connection pool per timeout: see newWire.
 const (
 	readLimit  = 20 * time.Second
 	writeLimit = 30 * time.Second

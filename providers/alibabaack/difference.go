@@ -14,7 +14,6 @@ import (
 type difference struct {
 	before, now int
 	fresh       []node            // in the group and not in the baseline; a claim narrows it to the task's own
-	left        []providers.Node  // of the nodes to remove, those that are gone
 	leaving     int               // of the nodes to remove, those that are gone or on their way out
 	changed     []providers.Node  // joined (Ready), or left
 	failed      map[string]string // by the task's results: nodes that came to nothing
@@ -82,10 +81,9 @@ func (p *provider) look(ctx context.Context, sub providers.Submission) (*differe
 	}
 	for _, n := range was.Nodes {
 		if gone[n.ID] {
-			d.left = append(d.left, n)
+			d.changed = append(d.changed, n)
 		}
 	}
-	d.changed = d.left
 	return d, nil
 }
 

@@ -24,6 +24,15 @@
 // never chosen: they would leave the cluster and go on costing. A person may name
 // them, and the quote then says so.
 //
+// # What the key needs
+//
+// cs: DescribeClusterDetail, DescribeClustersV1, DescribeClusterNodePools,
+// DescribeClusterNodes, DescribeTaskInfo; DescribeClusterTasks, without which a
+// lost answer is harder to clear up; ScaleClusterNodePool or ScaleOutCluster,
+// RemoveNodePoolNodes or DeleteClusterNodes; PauseTask, ResumeTask, CancelTask.
+// ecs: DescribePrice; ens: DescribePrice for the edge form. Inside the cluster an
+// RBAC role that may see nodes.
+//
 // # Where the sources disagree
 //
 // worker_data_disks[].size and encrypted are texts, as the SDK types them; the

@@ -95,7 +95,7 @@ func (p *provider) answered(x exchange, k keys, se *tea.SDKError) *providers.Err
 	}
 	switch e.Kind {
 	case providers.Auth:
-		e.Advice = p.forAccount(e.Advice)
+		e.Advice = p.forAccount(x, e.Advice)
 	case providers.Unknown:
 		e.Advice = inDoubt
 	case providers.Retry, providers.Occupied, providers.Refused, providers.NotFound:
@@ -142,7 +142,7 @@ func (p *provider) notSent(x exchange, err error) *providers.Error {
 func (p *provider) credentialError(x exchange, err error) *providers.Error {
 	e := &providers.Error{
 		Op: x.action, Err: p.cause(keys{}, err), Kind: providers.Auth,
-		Advice: p.forAccount(rules["InvalidCredentials"].advice),
+		Advice: p.forAccount(x, rules["InvalidCredentials"].advice),
 	}
 	if errors.Is(err, errCredentialsSlow) {
 		e.Kind = providers.Retry
@@ -150,10 +150,10 @@ func (p *provider) credentialError(x exchange, err error) *providers.Error {
 	return e
 }
 
-func (p *provider) forAccount(t providers.Text) providers.Text {
+func (p *provider) forAccount(x exchange, t providers.Text) providers.Text {
 	return providers.Text{
-		EN: fmt.Sprintf("Account %s: %s `scalebot check` tests it.", p.account.Name, t.EN),
-		ZH: fmt.Sprintf("账号 %s：%s可用 `scalebot check` 检查。", p.account.Name, t.ZH),
+		EN: fmt.Sprintf("Account %s, action %s: %s `scalebot check` tests it.", p.account.Name, x.action, t.EN),
+		ZH: fmt.Sprintf("账号 %s，操作 %s：%s可用 `scalebot check` 检查。", p.account.Name, x.action, t.ZH),
 	}
 }
 

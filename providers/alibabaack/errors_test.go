@@ -90,7 +90,7 @@ func TestCodes(t *testing.T) {
 			require.Equal(t, tc.read, providers.KindOf(err))
 			requireOurs(t, err, tc.code)
 			if tc.read == a {
-				require.Contains(t, providers.AdviceOf(err).EN, "ack-bj", "the person must learn whose keys are wrong")
+				require.Contains(t, providers.AdviceOf(err).EN, "Account ack-bj, action DescribeClusterDetail", "the person must learn whose keys may not do what")
 			}
 			err = b.p.Control(context.Background(), sub, providers.Operation{ID: "T-1"}, providers.Cancel)
 			require.Equal(t, tc.ask, providers.KindOf(err))
@@ -160,31 +160,30 @@ func TestTransport(t *testing.T) {
 // known, and its answer, when it comes, disturbs nobody.
 func TestAbandonedCalls(t *testing.T) {
 	for action, want := range map[string]providers.Kind{"ScaleClusterNodePool": providers.Unknown, "DescribeClusterDetail": providers.Retry} {
-		b := newBench(t)
-		sub := b.submission(t, change("workers", 2))
-		hold := make(chan struct{})
-		b.next(action, answer{body: `{"task_id":"T-late","state":"running"}`, hold: hold})
-		ctx, cancel := context.WithCancel(context.Background())
-		errs := make(chan error, 1)
-		go func() {
-			if action == "DescribeClusterDetail" {
-				_, err := b.p.Observe(ctx, ref(sub.Change))
+		t.Run(action, func(t *testing.T) {
+			b := newBench(t)
+			sub := b.submission(t, change("workers", 2))
+			a := answer{body: `{"task_id":"T-late","state":"running"}`, hold: make(chan struct{}), reached: make(chan struct{})}
+			b.next(action, a)
+			ctx, cancel := context.WithCancel(context.Background())
+			errs := make(chan error, 1)
+			go func() {
+				var err error
+				if want == providers.Unknown {
+					_, err = b.p.Submit(ctx, sub)
+				} else {
+					_, err = b.p.Observe(ctx, ref(sub.Change))
+				}
 				errs <- err
-				return
-			}
-			_, err := b.p.Submit(ctx, sub)
-			errs <- err
-		}()
-		before := len(b.of("DescribeClusterDetail"))
-		require.Eventually(t, func() bool {
-			return action == "ScaleClusterNodePool" && len(b.of(action)) == 1 || action != "ScaleClusterNodePool" && len(b.of(action)) > min(before, 1)
-		}, 5*time.Second, time.Millisecond)
-		cancel()
-		err := <-errs
-		require.Equal(t, want, providers.KindOf(err))
-		require.ErrorIs(t, err, context.Canceled)
-		close(hold)
-		require.Len(t, b.of("ScaleClusterNodePool"), map[bool]int{true: 1}[action == "ScaleClusterNodePool"])
+			}()
+			<-a.reached
+			cancel()
+			err := <-errs
+			require.Equal(t, want, providers.KindOf(err))
+			require.ErrorIs(t, err, context.Canceled)
+			providertest.Presentable(t, err, keyID, keySecret)
+			close(a.hold)
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ type answer struct {
 	body     string
 	drop     bool          // close the connection instead
 	hold     chan struct{} // answer only when closed, or never
+	reached  chan struct{} // closed when the request is there
 }
 
 func ok(body string) answer { return answer{body: body} }
@@ -82,6 +83,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	if !known {
 		a = fault(404, "InvalidAction")
+	}
+	if a.reached != nil {
+		close(a.reached)
 	}
 	if a.hold != nil {
 		select {

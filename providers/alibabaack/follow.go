@@ -59,7 +59,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	pr := d.progress(c)
 	pr.Stages = stagesOf(t)
 	pr.Percent = max(pr.Percent, share(pr.Stages))
-	why := reasonOf(t)
+	why := reasonOf(t, d)
 	if why.advice.EN != "" {
 		pr.Attention = why.advice
 	}
@@ -110,13 +110,13 @@ func endOf(t *sdkTask, op providers.Operation) time.Time {
 
 // reason is why a task went wrong, in the cloud's own words, with advice where
 // their code is known: stock, quota and address errors come inside the task,
-// long after the call was accepted (reference section 9).
+// long after the call was accepted, or stand on a node alone (reference section 9).
 type reason struct {
 	words  string
 	advice providers.Text
 }
 
-func reasonOf(t *sdkTask) reason {
+func reasonOf(t *sdkTask, d *difference) reason {
 	var out reason
 	take := func(code, message string) {
 		text := cut(strings.TrimSpace(message), maxWords)
@@ -139,6 +139,11 @@ func reasonOf(t *sdkTask) reason {
 	for _, e := range t.Events {
 		if e != nil && (strings.EqualFold(value(e.Level), "error") || strings.EqualFold(value(e.Level), "warning")) {
 			take(cut(value(e.Reason), 100), value(e.Message))
+		}
+	}
+	for _, n := range d.fresh {
+		if n.broken != "" {
+			take("", n.broken)
 		}
 	}
 	return out

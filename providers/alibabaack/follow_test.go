@@ -165,6 +165,20 @@ func TestLateErrorsGetAdvice(t *testing.T) {
 	}
 }
 
+// What a node says of its own failure is the reason where the task has none.
+func TestErrorOfANode(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("workers", 2))
+	b.cluster("running", poolOfNodes(6))
+	b.nodes(nodeJSON(web, 0, "Ready"), `{"instance_id":"i-new","nodepool_id":"np1","state":"failed","node_status":"","error_message":"NoInstanceStock: ecs.c5.xlarge"}`)
+	b.task("T-1", `"state":"failed"`+results("i-new failed"))
+	pr := b.follow(t, sub, running)
+	require.Equal(t, providers.Failed, pr.State)
+	require.Equal(t, "NoInstanceStock: ecs.c5.xlarge", pr.Message)
+	require.Contains(t, pr.Attention.EN, "sold out")
+	require.Equal(t, []string{"i-new"}, ids(pr.Failed))
+}
+
 // A group of all workers has its nodes from the task, wherever they went.
 func TestFollowAllWorkers(t *testing.T) {
 	b := newBench(t)

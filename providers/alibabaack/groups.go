@@ -28,8 +28,8 @@ var phases = map[string]providers.Phase{
 	"deleted":         providers.Gone,
 }
 
-// active is the pool state that takes a change; the others are scaling,
-// removing, deleting and updating.
+// The pool state that takes a change, and the one that never will again; the
+// others are scaling, removing and updating.
 const (
 	poolActive   = "active"
 	poolDeleting = "deleting"

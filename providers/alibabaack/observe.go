@@ -21,8 +21,9 @@ const (
 	clusterPage = 50
 )
 
-// Observe reads the cluster, its pools, its nodes and the ids of its tasks: three
-// calls and as many more as the listings have pages.
+// Observe reads the cluster, its pools, its nodes and the ids of its tasks: four
+// calls and as many more as the listings have pages. The tasks come last, so
+// that one begun meanwhile is not taken for new later.
 func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (providers.Snapshot, error) {
 	c, err := p.cluster(ctx, ref.ID)
 	if err != nil {
@@ -101,7 +102,7 @@ func (p *provider) groupsOf(cluster string) []namedGroup {
 func note(facts map[string]string, nodes []node) {
 	by := map[string][]string{}
 	for _, n := range nodes {
-		if n.worker && n.pool != "" {
+		if n.worker && n.pool != "" && n.ID != "" {
 			by[n.pool] = append(by[n.pool], n.ID)
 		}
 	}
@@ -126,10 +127,10 @@ func (p *provider) cluster(ctx context.Context, id string) (*cs.DescribeClusterD
 
 // pool is a node pool as the cloud shows it.
 type pool struct {
-	id, name, state string
-	isDefault       bool
-	count           int // nodes that are there and stay
-	sdk             *sdkPool
+	id, state string
+	isDefault bool
+	count     int // nodes that are there and stay
+	sdk       *sdkPool
 }
 
 func (p *provider) pools(ctx context.Context, cluster string) ([]pool, error) {
@@ -148,7 +149,7 @@ func (p *provider) pools(ctx context.Context, cluster string) ([]pool, error) {
 				continue
 			}
 			one := pool{
-				id: *n.NodepoolInfo.NodepoolId, name: value(n.NodepoolInfo.Name), isDefault: value(n.NodepoolInfo.IsDefault),
+				id: *n.NodepoolInfo.NodepoolId, isDefault: value(n.NodepoolInfo.IsDefault),
 				state: stateOf(n), sdk: n,
 			}
 			if st := n.Status; st != nil {

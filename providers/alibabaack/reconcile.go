@@ -49,9 +49,8 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (provi
 	case err != nil:
 		return providers.Finding{}, err
 	}
-	candidates, _ := since(sub.Baseline, tasks, sub.Change.Adds())
 	var own []made
-	for _, t := range candidates {
+	for _, t := range since(sub.Baseline, tasks, sub.Change.Adds()) {
 		detail, err := p.task(ctx, t.id)
 		switch {
 		case errors.As(err, &e) && e.Kind == providers.NotFound:

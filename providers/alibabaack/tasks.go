@@ -52,8 +52,8 @@ func kindFits(taskType string, adds bool) bool {
 
 // made is a task of a cluster's list.
 type made struct {
-	id, kind, state string
-	at              time.Time
+	id, kind string
+	at       time.Time
 }
 
 // listTasks reads all tasks of a cluster: their order is not documented, so no
@@ -78,7 +78,7 @@ func (p *provider) listTasks(ctx context.Context, cluster string) ([]made, error
 			l := list{total: int(*r.Body.PageInfo.TotalCount)}
 			for _, t := range r.Body.Tasks {
 				if t != nil {
-					l.tasks = append(l.tasks, made{value(t.TaskId), value(t.TaskType), value(t.State), timeOf(t.Created)})
+					l.tasks = append(l.tasks, made{value(t.TaskId), value(t.TaskType), timeOf(t.Created)})
 				}
 			}
 			return l, nil
@@ -119,11 +119,11 @@ func (p *provider) noteTasks(ctx context.Context, cluster string, facts map[stri
 }
 
 // since are the tasks made after a snapshot that could be a change of this
-// direction; false where the snapshot has no note of them.
-func since(s providers.Snapshot, tasks []made, adds bool) ([]made, bool) {
+// direction; none where the snapshot has no note of them.
+func since(s providers.Snapshot, tasks []made, adds bool) []made {
 	newest, err := time.Parse(time.RFC3339Nano, s.Facts[factNewest])
 	if err != nil {
-		return nil, false
+		return nil
 	}
 	old := strings.Split(s.Facts[factTasks], ",")
 	var out []made
@@ -134,7 +134,7 @@ func since(s providers.Snapshot, tasks []made, adds bool) ([]made, bool) {
 		}
 	}
 	slices.SortFunc(out, func(a, b made) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
-	return out, true
+	return out
 }
 
 type sdkTask = cs.DescribeTaskInfoResponseBody
