@@ -118,7 +118,6 @@ func TestAckRefusals(t *testing.T) {
 		{"grow unknown cluster", strings.Replace(growCall, web, "none", 1), `{"count":1}`, "ErrorClusterNotFound"},
 		{"grow unknown pool", strings.Replace(growCall, workers, "none", 1), `{"count":1}`, "ErrorNodePoolNotFound"},
 		{"grow an autoscaled pool", strings.Replace(growCall, workers, "npauto", 1), `{"count":1}`, bad},
-		{"grow an edge pool", strings.NewReplacer(web, webEdge, workers, edge).Replace(growCall), `{"count":1}`, bad},
 
 		{"desired, no group", setCall, `{"desired_size":5}`, missing},
 		{"desired, empty group", setCall, `{"scaling_group":{}}`, missing},

@@ -39,14 +39,12 @@ func (a *alibaba) mayGrow(cl *acCluster, n int64) error {
 	return nil
 }
 
-// sizeable says whether a pool's number of nodes is for people to set. What the
-// real cloud answers where it isn't is not documented; it is refused here, since
-// the autoscaler would undo the change.
+// sizeable says whether a pool's number of nodes is for people to set, which goes
+// for edge pools too (reference section 4.1: ACK Edge has its own page for
+// ScaleClusterNodePool). What the real cloud answers where it isn't is not
+// documented; it is refused here, since the autoscaler would undo the change.
 func (p *acPool) sizeable() error {
-	switch {
-	case p.Type == "edge":
-		return acRefuse(acInvalid, "node pool %s is of type edge, its ENS nodes are added by ScaleOutCluster", p.ID)
-	case p.AutoMax > 0:
+	if p.AutoMax > 0 {
 		return acRefuse(acInvalid, "auto scaling is enabled for node pool %s, which can't be scaled by hand", p.ID)
 	}
 	return nil
