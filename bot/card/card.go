@@ -329,11 +329,16 @@ func buttons(lang string, f flow.Flow) []button {
 	case flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued:
 		return []button{{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger}}
 	case flow.Unknown:
-		return []button{
+		bs := []button{
 			{ActionHappened, f.ID, fill(wHappened), fill(wHappenTop), fill(wHappenText), fill(wConfirm), fill(wGoBack), slack.StyleDefault},
 			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
 			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}
+		if f.Operation != nil { // the cloud took it: it can't be said that it didn't happen
+			bs = slices.Delete(bs, 1, 2)
+		}
+		return bs
+
 	case flow.Running:
 		return steering(f, fill)
 	case flow.Failed, flow.Partial:

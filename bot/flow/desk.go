@@ -69,6 +69,7 @@ const (
 	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
 	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
 	RejectSettler    RejectCode = "settler"     // not among those who may settle
+	RejectTaken      RejectCode = "taken"       // id, state: the cloud accepted it, so it can't be sent again
 	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
 	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
 	RejectLimited    RejectCode = "limited"     // too many commands this minute

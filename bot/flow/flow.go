@@ -31,6 +31,9 @@ type Flow struct {
 	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
 
 	Attempts   int                   `json:"attempts,omitempty"` // submissions made so far
+	SentBy     string                `json:"sent_by,omitempty"`  // fence of the claim that made the last one
+	Repeats    int                   `json:"repeats,omitempty"`  // of its request, by token, to find out about a lost answer
+	RepeatedAt time.Time             `json:"repeated_at,omitzero"`
 	Submission *providers.Submission `json:"submission,omitempty"`
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
@@ -171,6 +174,7 @@ const (
 	NoteFailed      NoteCode = "failed"       // Text
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
 	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
+	NoteTorn        NoteCode = "torn"         // people settled it in different ways at once: nothing was done
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing

@@ -337,6 +337,8 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 		return f, err
 	case f.State != Unknown:
 		return f, about(RejectNotUnknown, f)
+	case k == SignalRetry && f.Operation != nil:
+		return f, about(RejectTaken, f)
 	}
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err

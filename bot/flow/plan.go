@@ -81,6 +81,13 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 		return out, &refusal{Note{Code: NoteAuth, Args: map[string]string{"account": c.Account}}}
 	}
 	out.provider = p
+	if known, ok := o.Catalog[c.Cluster]; !ok || known.ID != c.ClusterID || known.Account != c.Account || known.Groups[c.Group].ID != c.GroupID {
+		// Its limits and labels are gone with it: without them nothing may be judged.
+		return out, &refusal{Note{Code: NoteRefused, Text: providers.Text{
+			EN: "The config no longer has this cluster and group as they were asked for. Ask again, or have the config put back.",
+			ZH: "配置中已没有申请时的集群和节点组。请重新申请，或恢复配置。",
+		}}}
+	}
 	if err := call(ctx, func(ctx context.Context) (err error) {
 		out.snapshot, err = p.Observe(ctx, providers.ClusterRef{Name: c.Cluster, ID: c.ClusterID})
 		return err

@@ -147,6 +147,9 @@ type Store interface {
 	// ErrSeatTaken. A flow enters its cluster's line when it becomes queued (at
 	// its old place if it had one) and leaves it when it becomes anything else.
 	Save(ctx context.Context, c Claim, s Save) (Flow, error)
+	// Durable returns once what was saved of the flow survives a crash of the store,
+	// as far as the store can tell; an error means that it surely doesn't yet.
+	Durable(ctx context.Context, id string) error
 	// Place is the flow's place in its cluster's line (1 = next) and the flow
 	// that holds the seat, "" if free.
 	Place(ctx context.Context, seatKey, id string) (place int, holder string, err error)

@@ -188,6 +188,7 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		}
 		return approvals.Verdict{}, ballotUnread(err)
 	}
+	readAt := t.Clock.Now() // a vote counts if it was there at a read before the expiry
 	facts := approvals.BallotFacts{
 		PlanHash: plan.Hash, Requirements: asked, Requester: t.f.Request.User, Reactions: reactions,
 		Bot: t.Bot, Members: map[string][]string{}, ExpiresAt: expires,
@@ -203,7 +204,7 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 			t.log.Warn("approver group can't be read", "group", r.Group, "error", err)
 		}
 	}
-	facts.Now = t.Clock.Now()
+	facts.Now = readAt
 	return t.Policy.Count(facts), nil
 }
 

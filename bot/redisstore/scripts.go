@@ -54,6 +54,22 @@ var prelude = func() string {
 		}
 	}
 	b.WriteString(`}
+-- held says whether a flow really has its cluster's seat: one whose record is gone
+-- or whose state holds none must not block the cluster for ever.
+local function held(base, id)
+  local s = redis.call('HGET', base .. 'flow:' .. id, 's')
+  return s and holds[s]
+end
+-- head is the first flow of a line that really waits, and those before it that
+-- don't.
+local function head(base, line)
+  local gone = {}
+  for _, id in ipairs(redis.call('ZRANGE', line, 0, 99)) do
+    if redis.call('HGET', base .. 'flow:' .. id, 's') == 'queued' then return id, gone end
+    gone[#gone + 1] = id
+  end
+  return false, gone
+end
 -- wake asks for a look at a flow no later than at. A flow under a live lease
 -- gets a note instead of an earlier score: its score is the end of the lease.
 local function wake(base, lane, id, at)
@@ -162,6 +178,7 @@ return 'ok'
 local f = redis.call('HMGET', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.w', 's')
 if f[1] ~= ARGV[3] then return 'lost' end
 local due = tonumber(ARGV[4])
+if due == 0 and ARGV[2] == 'step' and legal[f[3]] then return 'nodue' end
 if f[2] and (due == 0 or tonumber(f[2]) < due) then due = tonumber(f[2]) end
 redis.call('HDEL', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.u', ARGV[2] .. '.w')
 if due == 0 or (ARGV[2] == 'step' and not legal[f[3]]) then
@@ -199,11 +216,19 @@ if not legal[from] or (from ~= to and not legal[from][to]) then return 'illegal'
 local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
+if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
 local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= id and not held(base, holder) then holder = false end
+local gone = {}
 if holds[to] then
   if holder and holder ~= id then return 'seat' end
-  if not holds[from] and redis.call('ZRANGE', KEYS[4], 0, 0)[1] ~= id then return 'seat' end
+  if not holds[from] then
+    local first
+    first, gone = head(base, KEYS[4])
+    if first ~= id then return 'seat' end
+  end
 end
+for _, other in ipairs(gone) do redis.call('ZREM', KEYS[4], other) end
 
 redis.call('HSET', KEYS[1], 'j', ARGV[7], 'v', tonumber(ARGV[4]) + 1, 's', to, 'n', ARGV[8])
 local moved = false
@@ -251,6 +276,25 @@ end
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
 redis.call('XADD', KEYS[7], '*', unpack(ARGV, 15))
 return 'ok'
+`)
+
+	// place tells where a flow waits and who has the seat, leaving out who doesn't
+	// really. KEYS 1 line, 2 seat. ARGV 1 base, 2 id. Returns {place (0 = not in
+	// line), holder or ""}.
+	place = script(`
+local n, at = 0, 0
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if redis.call('HGET', ARGV[1] .. 'flow:' .. id, 's') == 'queued' then
+    n = n + 1
+    if id == ARGV[2] then
+      at = n
+      break
+    end
+  end
+end
+local holder = redis.call('GET', KEYS[2])
+if not holder or not held(ARGV[1], holder) then holder = '' end
+return {tostring(at), holder}
 `)
 
 	// signal records what a person did and wakes the flow.

@@ -338,16 +338,39 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 
 // Place reads the cluster's line; see flow.Store.
 func (s *Store) Place(ctx context.Context, cluster, id string) (int, string, error) {
-	pipe := s.rdb.Pipeline()
-	rank := pipe.ZRank(ctx, s.keys.line(cluster), id)
-	holder := pipe.Get(ctx, s.keys.seat(cluster))
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	got, err := place.Run(ctx, s.rdb, []string{s.keys.line(cluster), s.keys.seat(cluster)}, s.keys.base, id).StringSlice()
+	if err != nil {
 		return 0, "", answer("", err)
 	}
-	if errors.Is(rank.Err(), redis.Nil) {
-		return 0, holder.Val(), nil
+	at, err := strconv.Atoi(got[0])
+	return at, got[1], err
+}
+
+// durableWait is how long Redis may take to bring a write to disk.
+const durableWait = 1500 * time.Millisecond
+
+// Durable waits until the append-only file has what was saved (WAITAOF, Redis
+// 7.2). An older Redis, or one without such a file, can't tell: a change is then
+// protected by the cloud's token or by what the cloud shows, and `scalebot check`
+// says so. See flow.Store.
+func (s *Store) Durable(ctx context.Context, id string) error {
+	// WAITAOF speaks of the writes of its own connection, and a write after all
+	// others is on disk after all others.
+	pipe := s.rdb.Pipeline()
+	pipe.HSet(ctx, s.keys.flags(), "durable", id)
+	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
+	_, err := pipe.Exec(ctx)
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return nil //nolint:nilerr // an older server, or one without an append-only file
 	}
-	return int(rank.Val()) + 1, holder.Val(), nil
+	if err != nil {
+		return answer("", err)
+	}
+	if n, err := wait.Int64Slice(); err != nil || len(n) == 0 || n[0] < 1 {
+		return fmt.Errorf("redis: not on disk within %s", durableWait)
+	}
+	return nil
 }
 
 // Signal records what a person did; see flow.Store.

@@ -20,10 +20,12 @@ import (
 	"scalebot/providers"
 )
 
-// wall is the machine's clock.
+// wall is the machine's clock. Its readings are of the wall alone: the monotonic
+// clock stands still while a machine is suspended, and a replica that slept must
+// see that its lease and its intent have grown old.
 type wall struct{}
 
-func (wall) Now() time.Time { return time.Now() }
+func (wall) Now() time.Time { return time.Now().Round(0) }
 
 // clouds are the opened accounts.
 type clouds map[string]providers.Provider
@@ -121,7 +123,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 // openClouds opens every account of the config, each with measurement around it.
 func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Registerer) (clouds, error) {
 	calls := providers.NewCalls(r, time.Now)
-	env := providers.Env{Now: time.Now, Limiter: limiter, Prices: cfg.Prices}
+	env := providers.Env{Now: wall{}.Now, Limiter: limiter, Prices: cfg.Prices}
 	registry, open := kinds(), clouds{}
 	for _, a := range cfg.Accounts {
 		p, err := registry.Open(a, env)
