@@ -197,7 +197,7 @@ type Ballot struct {
 	PlanHash  string      `json:"plan_hash"`
 	Seats     []Seat      `json:"seats"`
 	DeniedBy  []string    `json:"denied_by,omitempty"`
-	Why       string      `json:"why,omitempty"` // the reason of the first who gave one; foreign text
+	Why       string      `json:"why,omitempty"` // the reason of the first in DeniedBy; foreign text
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
 }
 

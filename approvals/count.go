@@ -134,8 +134,11 @@ func (c *counter) tally(voters []voter, cut bool) {
 			c.drop(v.id, v.approve, reason)
 			c.drop(v.id, v.deny, reason)
 		case v.deny != "":
-			c.denied = append(c.denied, v.id)
-			c.why = cmp.Or(c.why, v.why)
+			if c.why == "" && v.why != "" {
+				c.denied, c.why = slices.Insert(c.denied, 0, v.id), v.why
+			} else {
+				c.denied = append(c.denied, v.id)
+			}
 			c.drop(v.id, v.approve, ReasonBoth)
 		default:
 			c.approved = append(c.approved, v)

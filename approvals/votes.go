@@ -189,3 +189,12 @@ func filled(seats []Seat) int {
 	}
 	return n
 }
+
+// Seated are the people who fill the seats, in the order of the seats.
+func (b Ballot) Seated() []string {
+	var ids []string
+	for _, s := range b.Seats {
+		ids = append(ids, s.By...)
+	}
+	return ids
+}

@@ -51,7 +51,7 @@ func TestVotesByButton(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), press(Deny, lead1)), Denied, one)
 		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonBoth})
 	})
-	t.Run("the reason of a denial stands on the ballot, the first that was given", func(t *testing.T) {
+	t.Run("the reason of a denial stands on the ballot, and who gave it stands first", func(t *testing.T) {
 		why := func(user, reason string) func(*BallotFacts) {
 			return func(b *BallotFacts) {
 				b.Votes = append(b.Votes, Vote{User: user, Plan: b.Plan, PlanHash: b.PlanHash, Choice: Deny, Reason: reason})
@@ -59,6 +59,7 @@ func TestVotesByButton(t *testing.T) {
 		}
 		v := counts(t, baseBallot(no(fin1), why(lead1, ""), why(lead2, "too dear"), why(other, "because")), Denied, nil)
 		require.Equal(t, "too dear", v.Ballot.Why)
+		require.Equal(t, []string{lead2, fin1, lead1}, v.Ballot.DeniedBy)
 	})
 	t.Run("on another plan it does not count", func(t *testing.T) {
 		for name, edit := range map[string]func(*Vote){

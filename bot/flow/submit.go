@@ -63,6 +63,9 @@ func (t *turn) queued(ctx context.Context) error {
 		return err
 	}
 	t.f.Verdict = &verdict
+	if verdict.Status == approvals.Denied {
+		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
+	}
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
@@ -104,7 +107,7 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) e
 	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
 	intent := t.f
 	if err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
-		"plan": voted.Hash, "verdict": t.f.Verdict, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
 	}); err != nil {
 		if errors.Is(err, ErrSeatTaken) {
 			return t.Store.Release(ctx, t.claim, now.Add(linePoll))
