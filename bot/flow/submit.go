@@ -26,6 +26,9 @@ func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
+	if t.voted && len(t.f.Requirements) > 0 {
+		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
+	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
 	if err != nil {
 		return err

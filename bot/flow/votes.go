@@ -165,33 +165,37 @@ func (t *turn) deny(ctx context.Context, v approvals.Verdict, detail map[string]
 	return t.save(ctx, "deny", time.Time{}, detail)
 }
 
-// grace is the time after the last vote in which people can think again: a
-// denial ends the flow at once. A withdrawn vote shows, and counts when the
-// ballot is read right before sending. Reactions that can't be read don't hold
-// the flow here: that last reading does.
+// grace is the time after the last vote in which people can think again. A
+// withdrawn vote shows at once, and counts when the ballot is read right before
+// sending.
 func (t *turn) grace(ctx context.Context) error {
-	now, plan := t.Clock.Now(), t.f.Plan()
-	if plan == nil {
-		return t.void(ctx, nil)
+	now := t.Clock.Now()
+	if t.voted {
+		return t.reconsider(ctx, t.f.Wait, now)
 	}
-	over := !now.Before(t.f.GraceUntil)
-	if over && !t.voted {
+	if !now.Before(t.f.GraceUntil) {
 		t.f.GraceUntil = time.Time{}
 		return t.proceed(ctx, "grace_over", nil)
 	}
-	due := now
-	wait := (*Note)(nil)
-	if !over {
-		due = earliest(now.Add(ballotPoll), t.f.GraceUntil)
-		wait = &Note{Code: WaitGrace, Args: map[string]string{"at": t.f.GraceUntil.Format(time.RFC3339)}}
+	wait := &Note{Code: WaitGrace, Args: map[string]string{"at": t.f.GraceUntil.Format(time.RFC3339)}}
+	return t.reconsider(ctx, wait, earliest(now.Add(ballotPoll), t.f.GraceUntil))
+}
+
+// reconsider reads the ballot of a flow that was approved and not sent yet: a
+// denial ends it at once. Reactions that can't be read don't hold it here: the
+// reading right before sending does.
+func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error {
+	plan := t.f.Plan()
+	if plan == nil {
+		return t.void(ctx, nil)
 	}
-	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, now.Add(t.Approvals.ExpireAfter))
+	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
 	var later *unread
 	switch {
 	case errors.Is(err, ErrMessageGone):
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	case errors.As(err, &later):
-		t.log.Warn("the ballot can't be read in the grace time", "error", later.err)
+		t.log.Warn("the ballot of an approved flow can't be read again", "error", later.err)
 		return t.look(ctx, wait, due)
 	case err != nil:
 		return err
