@@ -193,7 +193,7 @@ const (
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
 	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not
 	NoteReminder    NoteCode = "reminder"     // who: people who can fill an open seat, comma list; at: the end of the ballot
-	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on
+	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
 
