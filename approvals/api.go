@@ -29,6 +29,8 @@ type Rule struct {
 	Name    string
 	When    string // CEL over change, quote, cluster, requester, now; must be a bool
 	Require map[string]int
+
+	Escalate *Escalation // nil = only the groups of Require, however long it takes
 }
 
 // Freeze refuses changes for a time.
@@ -96,39 +98,47 @@ type Requirement struct {
 	Group string   `json:"group"`
 	N     int      `json:"n"`
 	Rules []string `json:"rules"`
+
+	Escalate *Escalation `json:"escalate,omitempty"` // the earliest that the rules give
 }
 
 // Reaction is one entry of Slack's reactions.get on the plan's card.
 type Reaction struct {
-	Name  string // as Slack has it: skin tones and aliases included
-	Users []string
-	Count int // more than len(Users) means that the list is cut: nothing counts then
+	Name  string   `json:"name"` // as Slack has it: skin tones and aliases included
+	Users []string `json:"users"`
+	Count int      `json:"count"` // more than len(Users) means that the list is cut: nothing counts then
 }
 
 // Person is what Slack says of a user.
 type Person struct {
-	ID       string
-	Name     string
-	Found    bool // false: could not be looked up; such a vote is not counted
-	Bot      bool
-	Guest    bool // single- or multi-channel guest
-	Stranger bool // of another workspace
-	Deleted  bool
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"`
+	Found    bool   `json:"found"` // false: could not be looked up; such a vote is not counted
+	Bot      bool   `json:"bot,omitempty"`
+	Guest    bool   `json:"guest,omitempty"`    // single- or multi-channel guest
+	Stranger bool   `json:"stranger,omitempty"` // of another workspace
+	Deleted  bool   `json:"deleted,omitempty"`
 }
 
-// BallotFacts is all that Count may look at. Now is the time at which Reactions
-// were read: a vote counts if it was there at a read before ExpiresAt
-// (design.md section 4), and a zero ExpiresAt is long past.
+// BallotFacts is all that Count may look at, and so all that must be kept to
+// count again. Now is the time at which Reactions were read: a vote counts if it
+// was there at a read before ExpiresAt (design.md section 4), and a zero ExpiresAt
+// is long past.
 type BallotFacts struct {
-	PlanHash     string
-	Requirements []Requirement // of the Judgement on that plan
-	Requester    string
-	Reactions    []Reaction          // in Slack's order: earlier voters keep their seats
-	People       map[string]Person   // by user id; one that is missing is as good as not Found
-	Members      map[string][]string // by group name; a group that is missing could not be looked up
-	Bot          string              // our own user id: its seeded reactions are ignored silently
-	Now          time.Time
-	ExpiresAt    time.Time
+	PlanHash     string              `json:"plan_hash"`
+	Plan         int                 `json:"plan,omitempty"` // number of the plan in its flow; Votes name it
+	Requirements []Requirement       `json:"requirements"`   // of the Judgement on that plan
+	Requester    string              `json:"requester"`
+	Reactions    []Reaction          `json:"reactions"`          // in Slack's order: earlier voters keep their seats
+	Votes        []Vote              `json:"votes,omitempty"`    // by button and command, in order; a person's last one holds
+	People       map[string]Person   `json:"people"`             // by user id; one that is missing is as good as not Found
+	Members      map[string][]string `json:"members"`            // by group name; a group that is missing could not be looked up
+	Bot          string              `json:"bot,omitempty"`      // our own user id: its seeded reactions are ignored silently
+	Before       *Ballot             `json:"before,omitempty"`   // of the last count on this plan: who is gone since has withdrawn
+	Replaced     []Ballot            `json:"replaced,omitempty"` // the last ones on the plans that this one replaced
+	OpenedAt     time.Time           `json:"opened_at,omitzero"` // escalations count from here; zero = none comes
+	Now          time.Time           `json:"now"`
+	ExpiresAt    time.Time           `json:"expires_at"`
 }
 
 // Status is where a ballot stands.
@@ -158,19 +168,24 @@ const (
 	ReasonNoSeatLeft  Reason = "no_seat_left" // in a group whose seats are all taken
 	ReasonBoth        Reason = "both"         // approved and denied at once: the denial counts
 	ReasonListCut     Reason = "list_cut"     // Slack gave a shortened list of voters
+	ReasonWithdrawn   Reason = "withdrawn"    // counted at an earlier read, and gone now
+	ReasonOlderPlan   Reason = "older_plan"   // counted on a plan that was replaced, and not given on this one
 )
 
 // Seat is one requirement with the people who fill it.
 type Seat struct {
 	Requirement
 	By []string `json:"by"` // user ids, in a stable order; at most N
+
+	Escalated bool `json:"escalated,omitempty"` // members of Escalate.To may sit here too by now
 }
 
 // Open is how many people are still missing.
 func (s Seat) Open() int { return s.N - len(s.By) }
 
 // Uncounted is a vote that does not count, and why. A person has at most two:
-// an approval and a denial, however many emoji they used.
+// an approval and a denial, however many emoji they used. A vote that is no
+// reaction stands under the emoji that people are told to use.
 type Uncounted struct {
 	User   string `json:"user"`
 	Emoji  string `json:"emoji"` // the person's first on that side, without skin tone
@@ -182,6 +197,7 @@ type Ballot struct {
 	PlanHash  string      `json:"plan_hash"`
 	Seats     []Seat      `json:"seats"`
 	DeniedBy  []string    `json:"denied_by,omitempty"`
+	Why       string      `json:"why,omitempty"` // the reason of the first in DeniedBy; foreign text
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
 }
 

@@ -165,6 +165,11 @@ func (k *compiler) checkRules() {
 			first[r.Name] = i
 		}
 		r.Require = maps.Clone(r.Require)
+		if r.Escalate != nil {
+			e := *r.Escalate
+			r.Escalate = &e
+			k.checkEscalation(at, r)
+		}
 		k.p.rules = append(k.p.rules, rule{r, k.condition(at("when"), r.When)})
 		if len(r.Require) == 0 {
 			k.bad(at("require"), "", "the rule asks for nobody: name a group and how many of it")
@@ -184,6 +189,21 @@ func (k *compiler) checkRequire(path []string, name string, n int) {
 		k.bad(path, "1", "a rule must ask for at least one person, this asks for %d", n)
 	case len(g.Users) > 0 && len(g.Usergroups) == 0 && distinct(g.Users) < n:
 		k.bad(path, strconv.Itoa(distinct(g.Users)), "the rule asks for %d people of %s, which has only %d", n, name, distinct(g.Users))
+	}
+}
+
+func (k *compiler) checkEscalation(at func(...string) []string, r Rule) {
+	e := r.Escalate
+	if e.After <= 0 {
+		k.bad(at("escalate", "after"), "1h", "an escalation needs a time after which it comes, this says %s", e.After)
+	} else if k.c.ExpireAfter > 0 && e.After >= k.c.ExpireAfter {
+		k.bad(at("escalate", "after"), "", "the escalation after %s never comes: the ballot expires after %s", e.After, k.c.ExpireAfter)
+	}
+	_, asked := r.Require[e.To]
+	if _, ok := k.c.Groups[e.To]; !ok {
+		k.bad(at("escalate", "to"), nearest(e.To, sortedKeys(k.c.Groups)), "there is no approver group %s", e.To)
+	} else if asked && len(r.Require) == 1 {
+		k.bad(at("escalate", "to"), "", "the rule asks %s already: name another group, or leave escalate out", e.To)
 	}
 }
 

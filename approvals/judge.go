@@ -55,8 +55,8 @@ func (p *Policy) Judge(f Facts) Judgement {
 	return j
 }
 
-// merge adds what a rule asks: the larger number per group, and every rule that
-// asked, so that the card can say why.
+// merge adds what a rule asks: the larger number per group, the earliest
+// escalation, and every rule that asked, so that the card can say why.
 func merge(asked map[string]*Requirement, r Rule) {
 	for g, n := range r.Require {
 		q := asked[g]
@@ -66,6 +66,10 @@ func merge(asked map[string]*Requirement, r Rule) {
 		}
 		q.N = max(q.N, n)
 		q.Rules = append(q.Rules, r.Name)
+		if e := r.Escalate; e != nil && e.To != g && (q.Escalate == nil || e.After < q.Escalate.After) {
+			earliest := *e
+			q.Escalate = &earliest
+		}
 	}
 }
 

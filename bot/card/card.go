@@ -30,6 +30,9 @@ const (
 	ActionRetry    = "flow_retry"    //
 	ActionCleanUp  = "flow_clean_up" //
 	ActionKeep     = "flow_keep"     //
+	ActionHalt     = "flow_halt"     //
+	ActionApprove  = "flow_approve"  // the value of a vote names the plan too, see Ballot
+	ActionDeny     = "flow_deny"     //
 )
 
 // Options are what a Renderer knows besides the record.
@@ -243,6 +246,9 @@ func (r *Renderer) ballot(p *page, f flow.Flow) {
 			a["open"], a["who"] = number(s.Open()), r.members(lang, s.Group)
 		}
 		lines = append(lines, wSeatOpen.fill(lang, a))
+		if open {
+			lines = append(lines, r.escalation(lang, f, s)...)
+		}
 	}
 	if v := verdict(f); open && v != nil && len(v.Ballot.DeniedBy) > 0 {
 		lines = append(lines, wDenied.fill(lang, args{"by": mentions(lang, v.Ballot.DeniedBy)}))
@@ -327,7 +333,7 @@ func buttons(lang string, f flow.Flow) []button {
 	fill := func(s sentence) string { return s.fill(lang, id).plain() }
 	switch f.State {
 	case flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued:
-		return []button{{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger}}
+		return append(ballotButtons(f, fill), button{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger})
 	case flow.Unknown:
 		bs := []button{
 			{ActionHappened, f.ID, fill(wHappened), fill(wHappenTop), fill(wHappenText), fill(wConfirm), fill(wGoBack), slack.StyleDefault},
@@ -458,7 +464,7 @@ func uncounted(lang string, votes []approvals.Uncounted) []line {
 		}
 		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": why}))
 	}
-	return short(lang, ls, maxPoints)
+	return short(lang, ls, maxVotes)
 }
 
 // voters are the people whose votes fill the seats.

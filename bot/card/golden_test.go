@@ -184,7 +184,11 @@ func readBlock(m map[string]any) string {
 	case "actions":
 		for _, e := range list("elements") {
 			o := e.(map[string]any)
-			c := o["confirm"].(map[string]any)
+			c, asks := o["confirm"].(map[string]any)
+			if !asks {
+				out = append(out, "["+text(o["text"])+"]  "+o["value"].(string))
+				continue
+			}
 			out = append(out, "["+text(o["text"])+"]  "+text(c["title"])+" / "+text(c["text"])+" / "+text(c["confirm"])+" | "+text(c["deny"]))
 		}
 	case "plan":

@@ -13,6 +13,10 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 	p := &page{lang: lang}
 	lines := make([]line, 0, len(ns))
 	for _, n := range ns {
+		if n.Code == flow.NoteEscalated {
+			lines = append(lines, r.escalated(lang, n))
+			continue
+		}
 		lines = append(lines, noteLines(lang, f, n)...)
 	}
 	p.lines(lines...)

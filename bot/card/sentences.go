@@ -55,7 +55,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteUnvote:      {"{by}'s approval for {group} no longer counts.", "{by} 以 {group} 身份的批准不再计入。"},
 	flow.NoteApproved:    {"Approved[ by {by}].", "审批通过[，批准人：{by}]。"},
 	flow.NoteFree:        {"No rule asks for an approval, so it goes ahead.", "没有规则要求审批，直接执行。"},
-	flow.NoteDenied:      {"Denied[ by {by}]. Nothing was changed.", "申请被否决[，否决人：{by}]。未作任何变更。"},
+	flow.NoteDenied:      {"Denied[ by {by}]. Nothing was changed.[ Reason: {reason}]", "申请被否决[，否决人：{by}]。未作任何变更。[理由：{reason}]"},
 	flow.NoteExpired:     {"Not enough approvals came in time. Nothing was changed.", "未能在期限内获得足够的批准。未作任何变更。"},
 	flow.NoteCancelled:   {"Cancelled[ by {by}]. Nothing was changed.", "申请已取消[，操作人：{by}]。未作任何变更。"},
 	flow.NoteTooLate:     {"{by} asked to cancel, but the change had already been sent to the cloud.", "{by} 请求取消，但变更已提交到云平台。"},
@@ -93,10 +93,16 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteCleaned:     {"{by} asked to remove the failed nodes: {id}", "{by} 已申请移除失败的节点：{id}"},
 	flow.NoteKept:        {"{by} keeps it as it is.", "{by} 决定保持现状。"},
 
+	flow.NoteReminder:  {"{who} — an approval of yours is still needed; the vote closes at {at}.", "{who}：仍需你们的批准，投票截止 {at}。"},
+	flow.NoteEscalated: {"{group} has not answered in time; from now on members of {to} may vote in their place[: {who}].", "{group} 未在期限内答复，即刻起 {to} 的成员也可以代为审批[：{who}]。"},
+	flow.NoteGrace:     {"Everybody concerned can stop it until {at}; after that it goes on by itself.", "在 {at} 之前，相关人员可以随时叫停；此后将自动继续。"},
+	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},
+
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
 	flow.WaitPlace:  {"In the cluster's queue[ at place {place}][, behind {behind}].", "正在该集群的队列中等待[，第 {place} 位][，排在 {behind} 之后]。"},
 	flow.WaitStart:  {"Starts at {at}.", "将于 {at} 开始。"},
+	flow.WaitGrace:  {"Approved. It goes on at {at} unless somebody concerned stops it.", "审批已通过。除非有相关人员叫停，将于 {at} 继续。"},
 	flow.WaitBallot: {"The votes can't be read right now, so nothing is decided yet.[ {text}]", "暂时无法读取投票，因此尚未作出决定。[{text}]"},
 	flow.WaitCard:   {"Waiting for Slack to take the card.", "正在等待 Slack 接收卡片。"},
 	flow.WaitProof:  {"Finding out what became of the change; it is not sent again meanwhile.[ {text}]", "正在核实变更是否生效，核实前不会重复提交。[{text}]"},
@@ -155,6 +161,11 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectTaken:      {"The cloud accepted {id}, so it can't be said that it did not happen. Say that it happened, or close it as failed.", "云平台已接受 {id}，不能裁定为未发生。请选择“变更已发生”或“按失败结束”。"},
 	flow.RejectSteer:      {"{id} can't be steered like this now: it is {state}.", "{id} 当前{state}，无法执行此操作。"},
 	flow.RejectNothing:    {"There is nothing to do about {id}: it is {state}.", "{id} 当前{state}，无需处理。"},
+	flow.RejectVote:       {"Your vote on {id} would not count, so it was not taken: {vote}.", "你对 {id} 的投票不会计入，因此未登记：{vote}。"},
+	flow.RejectOldPlan:    {"This plan of {id} no longer holds, so your vote was not taken. Look at the newest card of {id} and vote there.", "{id} 的这个方案已失效，你的投票未登记。请查看 {id} 的最新卡片并在那里投票。"},
+	flow.RejectBallot:     {"There is nothing to vote on: {id} is {state}.", "{id} 当前{state}，没有可投票的内容。"},
+	flow.RejectStop:       {"{id} can't be stopped like this now: it is {state}.", "{id} 当前{state}，无法叫停。"},
+	flow.RejectNoStop:     {"Only who asked for {id}, who was asked to approve it, and those who settle requests can stop it.", "只有 {id} 的申请人、被要求审批的人，以及有权裁定的人可以叫停。"},
 	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
 	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 }
@@ -172,6 +183,8 @@ var reasons = map[approvals.Reason]sentence{
 	approvals.ReasonNoSeatLeft:  {"not needed: the group's seats are taken", "该组名额已满，无需再投"},
 	approvals.ReasonBoth:        {"also denied, and the denial counts", "同时投了否决，以否决为准"},
 	approvals.ReasonListCut:     {"Slack's list of voters is cut short", "Slack 返回的投票名单不完整"},
+	approvals.ReasonWithdrawn:   {"withdrew the vote", "已撤回投票"},
+	approvals.ReasonOlderPlan:   {"voted on an older plan, and has not voted on this one", "投的是旧方案，尚未对此方案投票"},
 }
 
 // differences are what moved between two plans. A side that is "" reads as none.

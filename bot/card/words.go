@@ -60,7 +60,9 @@ var (
 	wSeatOpen  = sentence{"{group}: {got} of {n}[ — {by}][ — {open} more needed][ from {who}]", "{group}：{got}/{n}[ — {by}][ — 还需 {open} 人][，请 {who} 审批]"}
 	wUncounted = sentence{"Votes that don't count", "未计入的投票"}
 	wVoteLine  = sentence{"{emoji} {by} — {why}", "{emoji} {by} — {why}"}
-	wHowToVote = sentence{"React with {yes} to approve or {no} to deny[ · closes {at}]", "用 {yes} 批准，用 {no} 否决[ · 截止 {at}]"}
+	wHowToVote = sentence{"React with {yes} to approve or {no} to deny, or press the card's buttons[ · closes {at}]", "用 {yes} 批准、{no} 否决，或点击卡片上的按钮[ · 截止 {at}]"}
+	wAlsoAsked = sentence{"{group}: {to} may vote too since nobody answered in time[ — {who}]", "{group}：因逾期未答复，{to} 也可以审批[ — {who}]"}
+	wThen      = sentence{"{group}: from {at} on {to} may vote too", "{group}：自 {at} 起 {to} 也可以审批"}
 	wRules     = sentence{"Asked for by {n|rule|rules} {rules}", "触发规则：{rules}"}
 	wDenied    = sentence{"Denied by {by}", "否决人：{by}"}
 	wApproved  = sentence{"Approved by {by}", "批准人：{by}"}
@@ -90,6 +92,20 @@ var (
 	wOvertaken   = sentence{"Planned by now: the plan has a card of its own below.", "方案已生成，见下方单独的卡片。"}
 	wPlanning    = sentence{"Looking at the cluster and pricing the change.", "正在查看集群并计算价格。"}
 
+	wApproveIt  = sentence{"Approve", "批准"}
+	wApproveTop = sentence{"Approve this request?", "批准这项申请？"}
+	wApproveTxt = sentence{"You approve {id} exactly as this card shows it. Once all approvals are in, it goes on by itself. Pressing again before that takes yours back.", "你批准的是此卡片所示的 {id} 方案。所需批准齐全后将自动继续；在此之前再次点击可撤回。"}
+	wApproveYes = sentence{"Approve", "确认批准"}
+	wDenyIt     = sentence{"Deny…", "否决…"}
+	wDenyTop    = sentence{"Deny {id}", "否决 {id}"}
+	wDenyText   = sentence{"Denying {what} ends the request. Nothing is changed.", "否决后申请 {what} 即告结束，不作任何变更。"}
+	wDenyWhy    = sentence{"Reason", "理由"}
+	wDenyHint   = sentence{"Optional. It stands on the card, and who asked is told.", "选填。会显示在卡片上，并告知申请人。"}
+	wDenyYes    = sentence{"Deny", "否决"}
+	wHalt       = sentence{"Stop", "叫停"}
+	wHaltTop    = sentence{"Stop this request?", "叫停这项申请？"}
+	wHaltText   = sentence{"Request {id} ends and nothing is changed. Who asked for it, who was asked to approve it and those who settle requests can do this.", "申请 {id} 将结束，不作任何变更。申请人、被要求审批的人以及有权裁定的人可以叫停。"}
+	wHaltYes    = sentence{"Stop it", "确认叫停"}
 	wKeep       = sentence{"Keep it", "保留"}
 	wGoBack     = sentence{"Go back", "返回"}
 	wCancel     = sentence{"Cancel request", "取消申请"}

@@ -146,6 +146,13 @@ type ruleKeys struct {
 	Name    string         `yaml:"name" required:"true" doc:"Shown on the card."`
 	When    string         `yaml:"when" required:"true" doc:"CEL over change, quote, cluster, requester, now."`
 	Require map[string]int `yaml:"require" required:"true" null:"no" min:"1" max:"100" doc:"How many people of which group."`
+
+	Escalate *escalateKeys `yaml:"escalate" null:"no" doc:"Who may fill the seats too when nobody answers in time; left out = nobody else."`
+}
+
+type escalateKeys struct {
+	After time.Duration `yaml:"after" required:"true" min:"1s" max:"720h" doc:"How long after the plan was posted."`
+	To    string        `yaml:"to" required:"true" doc:"One of approvals.groups, asked from then on beside those of require."`
 }
 
 type freezeKeys struct {

@@ -32,7 +32,11 @@ func (b *builder) approvals() {
 		c.Groups[name] = b.people([]string{"approvals", "groups", name}, k.Groups[name])
 	}
 	for _, r := range k.Rules {
-		c.Rules = append(c.Rules, approvals.Rule{Name: r.Name, When: r.When, Require: r.Require})
+		rule := approvals.Rule{Name: r.Name, When: r.When, Require: r.Require}
+		if e := r.Escalate; e != nil {
+			rule.Escalate = &approvals.Escalation{After: e.After, To: e.To}
+		}
+		c.Rules = append(c.Rules, rule)
 	}
 	for _, f := range k.Freezes {
 		c.Freezes = append(c.Freezes, approvals.Freeze{Name: f.Name, From: f.From, To: f.To, When: f.When})

@@ -72,6 +72,11 @@ const (
 	RejectTaken      RejectCode = "taken"       // id, state: the cloud accepted it, so it can't be sent again
 	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
 	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
+	RejectVote       RejectCode = "vote"        // id; vote: the approvals.Reason why it would not count
+	RejectOldPlan    RejectCode = "old_plan"    // id: the plan that was voted on was replaced
+	RejectBallot     RejectCode = "ballot"      // id, state: nothing to vote on
+	RejectStop       RejectCode = "stop"        // id, state: no grace time runs
+	RejectNoStop     RejectCode = "no_stop"     // id: not among those who may stop it
 	RejectLimited    RejectCode = "limited"     // too many commands this minute
 	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
 )
@@ -142,6 +147,14 @@ type FrontDesk interface {
 	Keep(ctx context.Context, c Caller, id string) (Flow, error)
 	// Settle decides an unknown flow; only people whom config names may.
 	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
+	// Vote records a vote by button or command on plan number n, the one that the
+	// person saw; 0 = the current one. Approving twice takes the approval back.
+	Vote(ctx context.Context, c Caller, id string, n int, choice approvals.Choice, reason string) (Voted, error)
+	// MayVote says as a *Rejection why this person's vote would not count, if so.
+	MayVote(ctx context.Context, c Caller, id string, n int) error
+	// Halt stops an approved flow in its grace time: its requester, whoever was
+	// asked to approve and those who may settle may.
+	Halt(ctx context.Context, c Caller, id string) (Flow, error)
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".
 	Flow(ctx context.Context, id string) (Flow, error)
 	Flows(ctx context.Context, f Filter) ([]Flow, error)

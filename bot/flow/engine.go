@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+
+	"scalebot/approvals"
 )
 
 // Engine drives due flows, one step at a time, each under a lease. Any number of
@@ -133,6 +136,7 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		return err
 	}
 	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, log: e.Logger.With("flow", f.ID)}
+	t.takeVotes()
 	switch f.State {
 	case Planning:
 		return t.planning(ctx)
@@ -163,6 +167,10 @@ type turn struct {
 	signals []Signal
 	changed bool
 	log     *slog.Logger
+
+	voted  bool                   // votes were taken into the record in this turn
+	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
+	detail map[string]any         // for the audit entry of a look that is news
 }
 
 // call runs one outside call under a lease that outlives it.
@@ -262,7 +270,7 @@ func (t *turn) look(ctx context.Context, wait *Note, due time.Time) error {
 		t.f.Wait, t.changed = wait, true
 	}
 	if t.changed || len(t.signals) > 0 {
-		return t.save(ctx, "look", due, nil)
+		return t.save(ctx, "look", due, t.detail)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
@@ -298,6 +306,10 @@ func (t *turn) cancelled() bool {
 			t.finish(Cancelled, Note{Code: NoteCancelled, By: s.By})
 			return true
 		}
+		if s.Kind == SignalHalt {
+			t.finish(Cancelled, Note{Code: NoteStopped, By: s.By, Args: map[string]string{"who": strings.Join(t.concerned(s.By), ",")}})
+			return true
+		}
 	}
 	return false
 }
@@ -305,7 +317,7 @@ func (t *turn) cancelled() bool {
 // tooLate answers cancellations of what was already sent.
 func (t *turn) tooLate() {
 	for _, s := range t.signals {
-		if s.Kind == SignalCancel {
+		if s.Kind == SignalCancel || s.Kind == SignalHalt {
 			t.whisper(Note{Code: NoteTooLate, By: s.By})
 		}
 	}

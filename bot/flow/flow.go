@@ -29,6 +29,9 @@ type Flow struct {
 	Requirements []approvals.Requirement `json:"requirements,omitempty"` // of the current plan
 	Verdict      *approvals.Verdict      `json:"verdict,omitempty"`      // on the current plan
 	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
+	Votes        []approvals.Vote        `json:"votes,omitempty"`        // by button and command, on all plans; the last of each person and plan
+	Reminded     int                     `json:"reminded,omitempty"`     // reminders of the current ballot whose time has come and gone
+	GraceUntil   time.Time               `json:"grace_until,omitzero"`   // until when it can be stopped after the last vote; zero = no such time runs
 
 	Attempts   int                   `json:"attempts,omitempty"` // submissions made so far
 	SentBy     string                `json:"sent_by,omitempty"`  // fence of the claim that made the last one
@@ -84,6 +87,7 @@ type Planned struct {
 	Void      bool                   `json:"void,omitempty"`
 	VoidedBy  []approvals.Difference `json:"voided_by,omitempty"`
 	Judgement approvals.Judgement    `json:"judgement"`
+	Ballot    *approvals.Ballot      `json:"ballot,omitempty"` // of a void plan, as it was last counted
 }
 
 // Plan is the current plan, or nil while there is none.
@@ -155,7 +159,7 @@ const (
 	NoteUnvote      NoteCode = "unvote"       // By's vote no longer counts: group
 	NoteApproved    NoteCode = "approved"     // all seats filled: by (mentions are made from the ballot)
 	NoteFree        NoteCode = "free"         // no rule asked for anybody
-	NoteDenied      NoteCode = "denied"       // By
+	NoteDenied      NoteCode = "denied"       // By; reason
 	NoteExpired     NoteCode = "expired"      //
 	NoteCancelled   NoteCode = "cancelled"    // By
 	NoteTooLate     NoteCode = "too_late"     // By asked to cancel what was already sent
@@ -189,6 +193,10 @@ const (
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
 	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not
+	NoteReminder    NoteCode = "reminder"     // who: people who can fill an open seat, comma list; at: the end of the ballot
+	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
+	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
+	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
 
 	// After the end:
 	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow
@@ -199,6 +207,7 @@ const (
 	WaitBusy   NoteCode = "wait_busy"   // status: another operation runs on the cluster
 	WaitPlace  NoteCode = "wait_place"  // place, behind
 	WaitStart  NoteCode = "wait_start"  // at
+	WaitGrace  NoteCode = "wait_grace"  // at: until when it can be stopped
 	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
 	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
 	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer

@@ -356,7 +356,11 @@ func (d *Desk) noSettler(f Flow) *Rejection {
 }
 
 func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {
-	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: map[string]any{"operation": s.Operation}})
+	detail := map[string]any{"operation": s.Operation}
+	if s.PlanHash != "" {
+		detail["plan"], detail["reason"] = s.PlanHash, s.Reason
+	}
+	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: detail})
 	if errors.Is(err, ErrIllegal) {
 		return about(RejectEnded, f)
 	}
@@ -432,16 +436,19 @@ func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, error) {
 func openSeats(f Flow) []string {
 	var groups []string
 	for _, r := range f.Requirements {
-		missing := r.N
+		missing, escalated := r.N, false
 		if f.Verdict != nil {
 			for _, s := range f.Verdict.Ballot.Seats {
 				if s.Group == r.Group {
-					missing = s.Open()
+					missing, escalated = s.Open(), s.Escalated
 				}
 			}
 		}
 		if missing > 0 {
 			groups = append(groups, r.Group)
+		}
+		if missing > 0 && escalated && r.Escalate != nil {
+			groups = append(groups, r.Escalate.To)
 		}
 	}
 	return groups
@@ -474,7 +481,7 @@ func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
 	var failed error
 	for i, f := range open {
 		at := now.Add(spread * time.Duration(i) / time.Duration(len(open)))
-		if f.State == AwaitingApproval {
+		if f.State == AwaitingApproval || !f.GraceUntil.IsZero() {
 			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
 		}
 		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))

@@ -39,6 +39,8 @@ type Options struct {
 	CallTimeout time.Duration // one step's cloud call; well below Lease
 	PollMin     time.Duration // how often a running operation is looked at, at first
 	PollMax     time.Duration // and later
+	RemindAfter time.Duration // after which the first reminder of an open ballot is due, then doubling; 0 = none
+	Grace       time.Duration // after the last vote, how long a request can be stopped; 0 = not at all
 	Doubt       time.Duration // how long the machine looks for proof after a lost answer
 	Follow      time.Duration // how long an operation may run before a person is asked
 	Workers     int           // steps at a time, per lane

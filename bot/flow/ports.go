@@ -53,6 +53,12 @@ type Signal struct {
 	By        string     `json:"by"`
 	At        time.Time  `json:"at"`
 	Operation string     `json:"operation,omitempty"` // with SignalHappened, if known
+
+	// Of votes: the plan that the person saw, and what names the press.
+	Plan     int    `json:"plan,omitempty"`
+	PlanHash string `json:"plan_hash,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Dedupe   string `json:"dedupe,omitempty"`
 }
 
 // SignalKind says what was done.
@@ -71,6 +77,12 @@ const (
 	SignalHappened SignalKind = "happened"     // the cloud took it: follow it
 	SignalRetry    SignalKind = "did_not"      // it did not: a new attempt may be made
 	SignalClose    SignalKind = "close_failed" // leave it: end as failed
+
+	// These are votes by button and command, and the Stop of the grace time.
+	SignalApprove  SignalKind = "approve"
+	SignalDeny     SignalKind = "deny"
+	SignalTakeBack SignalKind = "take_back"
+	SignalHalt     SignalKind = "halt"
 )
 
 // control is the cloud's word for a signal that steers; false for any other.
@@ -82,7 +94,7 @@ func (k SignalKind) control() (providers.Control, bool) {
 		return providers.Resume, true
 	case SignalStop:
 		return providers.Cancel, true
-	case SignalCancel, SignalHappened, SignalRetry, SignalClose:
+	case SignalCancel, SignalHappened, SignalRetry, SignalClose, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 	}
 	return "", false
 }

@@ -78,6 +78,10 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	last := &t.f.Plans[len(t.f.Plans)-1]
 	t.tell(Note{Code: NoteReplaced})
 	last.Void, last.VoidedBy = true, why
+	if v := t.f.Verdict; v != nil && v.Ballot.PlanHash == last.Plan.Hash {
+		last.Ballot = &v.Ballot
+	}
+	t.f.Reminded, t.f.GraceUntil = 0, time.Time{}
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -126,22 +130,17 @@ func (t *turn) awaiting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.tellVotes(t.f.Verdict, verdict)
-	if !sameBallot(t.f.Verdict, &verdict) {
-		t.f.Verdict, t.changed = &verdict, true
-	}
-	detail := map[string]any{"verdict": verdict}
+	detail := t.adopt(verdict)
 	switch verdict.Status {
 	case approvals.Approved:
-		t.tell(Note{Code: NoteApproved})
-		return t.proceed(ctx, "approve", detail)
+		return t.approved(ctx, detail)
 	case approvals.Denied:
-		t.finish(Denied, Note{Code: NoteDenied, By: verdict.Ballot.DeniedBy[0]})
-		return t.save(ctx, "deny", time.Time{}, detail)
+		return t.deny(ctx, verdict, detail)
 	case approvals.Expired:
 		return t.expire(ctx)
 	case approvals.Pending:
 	}
+	t.remind(ctx)
 	now := t.Clock.Now()
 	due := now.Add(ballotPoll)
 	if last := t.f.ExpiresAt.Add(-lastLook); last.After(now) {
@@ -149,12 +148,12 @@ func (t *turn) awaiting(ctx context.Context) error {
 	} else {
 		due = earliest(due, t.f.ExpiresAt)
 	}
-	return t.look(ctx, nil, due)
+	return t.look(ctx, nil, t.soonest(now, due))
 }
 
 func (t *turn) expire(ctx context.Context) error {
 	t.finish(Expired, Note{Code: NoteExpired})
-	return t.save(ctx, "expire", time.Time{}, map[string]any{"verdict": t.f.Verdict})
+	return t.save(ctx, "expire", time.Time{}, map[string]any{"verdict": t.f.Verdict, "facts": t.facts})
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -189,22 +188,14 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		return approvals.Verdict{}, ballotUnread(err)
 	}
 	readAt := t.Clock.Now() // a vote counts if it was there at a read before the expiry
-	facts := approvals.BallotFacts{
-		PlanHash: plan.Hash, Requirements: asked, Requester: t.f.Request.User, Reactions: reactions,
-		Bot: t.Bot, Members: map[string][]string{}, ExpiresAt: expires,
-	}
-	if facts.People, err = t.Directory.People(ctx, t.Policy.Voters(reactions)); err != nil {
+	facts := t.onRecord(plan, asked, reactions, expires)
+	voters := t.Policy.VotersOf(facts)
+	if facts.People, err = t.Directory.People(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}
-	for _, r := range asked {
-		// A group that can't be read is left out: Count fails closed on it.
-		if members, err := t.Directory.Members(ctx, t.Approvals.Groups[r.Group]); err == nil {
-			facts.Members[r.Group] = members
-		} else {
-			t.log.Warn("approver group can't be read", "group", r.Group, "error", err)
-		}
-	}
+	facts.Members = t.members(ctx, facts, func(id string) bool { return slices.Contains(voters, id) })
 	facts.Now = readAt
+	t.facts = &facts
 	return t.Policy.Count(facts), nil
 }
 
@@ -213,9 +204,9 @@ func sameBallot(a, b *approvals.Verdict) bool {
 		return a == b
 	}
 	return a.Status == b.Status && a.Ballot.PlanHash == b.Ballot.PlanHash &&
-		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
+		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && a.Ballot.Why == b.Ballot.Why && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
 		slices.EqualFunc(a.Ballot.Seats, b.Ballot.Seats, func(x, y approvals.Seat) bool {
-			return x.Group == y.Group && x.N == y.N && slices.Equal(x.By, y.By)
+			return x.Group == y.Group && x.N == y.N && x.Escalated == y.Escalated && slices.Equal(x.By, y.By)
 		})
 }
 
@@ -250,6 +241,9 @@ func seated(v *approvals.Verdict) map[string]string {
 func (t *turn) scheduled(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	if !t.f.GraceUntil.IsZero() || t.voted {
+		return t.grace(ctx)
 	}
 	if at := t.f.Request.StartAt; at.After(t.Clock.Now()) {
 		return t.look(ctx, &Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}, at)

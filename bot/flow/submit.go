@@ -33,6 +33,9 @@ func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
+	if t.voted && len(t.f.Requirements) > 0 {
+		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
+	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
 	if err != nil {
 		return err
@@ -70,6 +73,9 @@ func (t *turn) queued(ctx context.Context) error {
 		return err
 	}
 	t.f.Verdict = &verdict
+	if verdict.Status == approvals.Denied {
+		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
+	}
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
@@ -112,7 +118,7 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) e
 	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
 	intent := t.f
 	if err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
-		"plan": voted.Hash, "verdict": t.f.Verdict, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
 	}); err != nil {
 		switch {
 		case errors.Is(err, ErrSeatTaken):
@@ -362,7 +368,7 @@ func (t *turn) unknown(ctx context.Context) error {
 			t.tell(note)
 			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
 			return t.save(ctx, "settle_close", time.Time{}, detail)
-		case SignalCancel, SignalPause, SignalResume, SignalStop:
+		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 		}
 	}
 	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end
@@ -397,7 +403,7 @@ func (t *turn) torn() bool {
 				return true
 			}
 			first = s.Kind
-		case SignalCancel, SignalPause, SignalResume, SignalStop:
+		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 		}
 	}
 	return false

@@ -1,11 +1,13 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"time"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/providers"
 )
@@ -32,6 +34,8 @@ type desk struct {
 	homes      int // calls of Waiting
 	looks      int // calls that read flows or ask a cloud
 	preview    flow.Preview
+	voted      approvals.Choice // what a vote turns out to be; "" = what was asked
+	barred     error            // of MayVote
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -131,6 +135,26 @@ func (d *desk) Keep(_ context.Context, c flow.Caller, id string) (flow.Flow, err
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.did, d.callers = append(d.did, "keep "+id), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Vote(_ context.Context, c flow.Caller, id string, n int, choice approvals.Choice, reason string) (flow.Voted, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprintf("%s %s/%d %s", choice, id, n, reason)), append(d.callers, c)
+	return flow.Voted{Flow: flow.Flow{ID: id}, Choice: cmp.Or(d.voted, choice)}, d.fail
+}
+
+func (d *desk) MayVote(_ context.Context, c flow.Caller, id string, n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.barred
+}
+
+func (d *desk) Halt(_ context.Context, c flow.Caller, id string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "halt "+id), append(d.callers, c)
 	return flow.Flow{ID: id}, d.fail
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"scalebot/approvals"
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/commands"
@@ -48,7 +49,11 @@ func (s *session) understand(c flow.Caller, line string) work {
 		}}
 	case commands.VerbWhoami:
 		return work{do: func(ctx context.Context) flow.Message { return s.whoami(ctx, c) }}
-	case commands.VerbHistory, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
+	case commands.VerbApprove:
+		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Approve, "") }}
+	case commands.VerbDeny:
+		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Deny, cmd.Reason) }}
+	case commands.VerbHistory, commands.VerbExtend,
 		commands.VerbFreeze, commands.VerbUnfreeze, commands.VerbWatch, commands.VerbUnwatch, commands.VerbPolicy:
 	}
 	return saying(s.say(saidNotYet, c.Language))

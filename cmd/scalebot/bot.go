@@ -112,6 +112,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
 		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,
+		RemindAfter: cfg.RemindAfter, Grace: cfg.Grace,
 		Lease: cfg.Engine.Lease, CallTimeout: cfg.Engine.CallTimeout, PollMin: cfg.Engine.PollMin, PollMax: cfg.Engine.PollMax,
 		Doubt: cfg.Engine.Doubt, Follow: cfg.Engine.Follow, Workers: cfg.Engine.Workers,
 	}
