@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -109,6 +111,26 @@ func (f freeze) passes(x Facts) (group string, ok bool) {
 		return "", false
 	}
 	return firstIn(f.Pass, x.Requester.Groups)
+}
+
+// Says is the judgement in a few words for an operator: who is asked, or why it is
+// refused. Judgements that say the same decide the same.
+func (j Judgement) Says() string {
+	if no := j.Refusal; no != nil {
+		s := "refused: " + string(no.Code)
+		if no.Name != "" {
+			s += " " + no.Name
+		}
+		return s
+	}
+	if len(j.Requirements) == 0 {
+		return "runs without approval"
+	}
+	asked := make([]string, len(j.Requirements))
+	for i, r := range j.Requirements {
+		asked[i] = strconv.Itoa(r.N) + " of " + r.Group
+	}
+	return "asks " + strings.Join(asked, " and ")
 }
 
 // Unopposed is the only way to an Approved verdict without votes: no refusal

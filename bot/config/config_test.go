@@ -63,6 +63,7 @@ func TestDefaults(t *testing.T) {
 	}, c.Slack)
 	require.Equal(t, config.Redis{
 		RedisTarget: config.RedisTarget{Mode: config.RedisSingle, Network: "tcp", Addrs: []string{"localhost:6379"}}, KeyPrefix: "scalebot",
+		AuditRetention: 400 * 24 * time.Hour,
 	}, c.Redis)
 	require.Equal(t, "127.0.0.1:9090", c.HTTP.Listen)
 	require.Equal(t, config.Engine{

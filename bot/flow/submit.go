@@ -83,6 +83,9 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 			return verdict, nil
 		}
 	}
+	if verdict, broken := t.glass(fresh, voted); broken {
+		return verdict, nil
+	}
 	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
 }
 
@@ -138,7 +141,7 @@ func (t *turn) answered(op providers.Operation, err error) (action string, due t
 		return t.accepted(op, "accept")
 	}
 	text := providers.AdviceOf(err)
-	detail = map[string]any{"error": err.Error()}
+	detail = withTrouble(nil, err)
 	switch kind := providers.KindOf(err); kind {
 	case providers.Retry, providers.Occupied:
 		return t.notAccepted(kind, text, detail)
@@ -261,6 +264,7 @@ func (t *turn) submitting(ctx context.Context) error {
 func (t *turn) provedNot(ctx context.Context, finding providers.Finding) error {
 	detail := map[string]any{"evidence": finding.Evidence}
 	kind := providers.Retry
+	withTrouble(detail, finding.Cause)
 	if finding.Cause != nil {
 		kind = providers.KindOf(finding.Cause)
 	}

@@ -304,6 +304,26 @@ wake(ARGV[1], 'chat', ARGV[2], tonumber(ARGV[6]))
 return 'ok'
 `)
 
+	// setFreeze records a freeze of a cluster, in place of an earlier one.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2 the freeze, 3… audit fields.
+	// Returns "ok".
+	setFreeze = script(`
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+chain(KEYS[2], 3)
+return 'ok'
+`)
+
+	// endFreeze forgets the freeze of a cluster.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2… audit fields. Returns "ok" or
+	// "missing".
+	endFreeze = script(`
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 'missing' end
+chain(KEYS[2], 2)
+return 'ok'
+`)
+
 	// savePosts writes what Slack shows, under a chat lease.
 	//
 	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,

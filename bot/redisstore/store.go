@@ -31,6 +31,7 @@ const deliveryTTL = 25 * time.Hour
 // Store is flow.Store on Redis.
 type Store struct {
 	rdb       redis.UniversalClient
+	workspace string
 	keys      keys
 	auditKept time.Duration
 }
@@ -39,12 +40,15 @@ var _ flow.Store = (*Store)(nil)
 
 // New makes the store of one workspace. prefix is redis.key_prefix of config.
 func New(rdb redis.UniversalClient, prefix, workspace string, options ...Option) *Store {
-	s := &Store{rdb: rdb, keys: newKeys(prefix, workspace), auditKept: AuditRetention}
+	s := &Store{rdb: rdb, workspace: workspace, keys: newKeys(prefix, workspace), auditKept: AuditRetention}
 	for _, o := range options {
 		o(s)
 	}
 	return s
 }
+
+// Workspace is the Slack team id that the store is of.
+func (s *Store) Workspace() string { return s.workspace }
 
 // Option changes what a Store does by itself.
 type Option func(*Store)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/providers"
 )
@@ -29,6 +30,7 @@ type desk struct {
 	panics     bool
 	catalog    flow.Catalog
 	homes      int // calls of Waiting
+	frozen     flow.Frozen
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -194,4 +196,35 @@ func read[T any](d *desk, f func(*desk) T) T {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return f(d)
+}
+
+func (d *desk) Freeze(_ context.Context, c flow.Caller, cluster string, last time.Duration, reason string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprint("freeze ", cluster, " ", last, " ", reason)), append(d.callers, c)
+	return approvals.Order{By: c.User, Reason: reason, Since: time.Unix(0, 0), Until: time.Unix(0, 0).Add(last)}, d.fail
+}
+
+func (d *desk) Unfreeze(_ context.Context, c flow.Caller, cluster string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "unfreeze "+cluster), append(d.callers, c)
+	return approvals.Order{By: "U0OTHER"}, d.fail
+}
+
+func (d *desk) Frozen(context.Context) (flow.Frozen, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.frozen, d.fail
+}
+
+func (d *desk) History(_ context.Context, cluster string) ([]flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, "history "+cluster)
+	return d.open, d.fail
+}
+
+func (d *desk) Rules() approvals.Config {
+	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }

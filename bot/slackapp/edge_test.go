@@ -208,7 +208,7 @@ func TestVerbs(t *testing.T) {
 		{"status F-AAAA", "emr-m620 task +2: planning"},
 		{"cancel F-AAAA", "F-AAAA"},
 		{"whoami", "leads"},
-		{"freeze emr-m620", "not available yet"},
+		{"watch emr-m620", "not available yet"},
 		{"emr-m620 tusk +2", "emr-m620 task +2"},
 	} {
 		t.Run(c.line, func(t *testing.T) {
@@ -300,7 +300,7 @@ func TestAnswersFollowThePersonsLanguage(t *testing.T) {
 	// Nobody waits for users.info: the first answer may be in the default language.
 	require.NoError(t, e.sim.Slash(wei, channel, "/scale", "whoami").Err)
 	e.eventually(func() bool { return e.app.language(wei) == "zh" }, "the locale is learned behind the ack")
-	d := e.sim.Slash(wei, channel, "/scale", "freeze emr-m620")
+	d := e.sim.Slash(wei, channel, "/scale", "watch emr-m620")
 	require.Equal(t, strings.ReplaceAll(saidNotYet.zh, "{command}", "/scale"), d.Ephemeral.Text)
 }
 

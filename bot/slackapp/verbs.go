@@ -28,7 +28,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbHelp:
 		return saying(s.card.Help(help(cmd.Topic, c.Language), c.Language))
 	case commands.VerbClusters:
-		return saying(s.card.ClusterList(s.desk.Catalog(), c.Language))
+		return s.clusters(c)
 	case commands.VerbStatus:
 		switch {
 		case cmd.Cluster != "":
@@ -49,8 +49,15 @@ func (s *session) understand(c flow.Caller, line string) work {
 		}}
 	case commands.VerbWhoami:
 		return work{do: func(ctx context.Context) flow.Message { return s.whoami(ctx, c) }}
-	case commands.VerbHistory, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
-		commands.VerbFreeze, commands.VerbUnfreeze, commands.VerbWatch, commands.VerbUnwatch, commands.VerbPolicy:
+	case commands.VerbFreeze:
+		return work{do: func(ctx context.Context) flow.Message { return s.freeze(ctx, c, cmd) }}
+	case commands.VerbUnfreeze:
+		return work{do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
+	case commands.VerbHistory:
+		return s.history(c, cmd.Cluster)
+	case commands.VerbPolicy:
+		return s.policy(c, cmd.Scale)
+	case commands.VerbExtend, commands.VerbApprove, commands.VerbDeny, commands.VerbWatch, commands.VerbUnwatch:
 	}
 	return saying(s.say(saidNotYet, c.Language))
 }
@@ -91,17 +98,7 @@ func help(topic commands.Verb, lang string) []card.HelpEntry {
 // scale is a wish to change a group.
 func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
 	if wish.DryRun {
-		return work{slow: true, do: func(ctx context.Context) flow.Message {
-			ask, no := s.ask(ctx, c, wish)
-			if no != nil {
-				return *no
-			}
-			preview, err := s.desk.DryRun(ctx, c, ask)
-			if err != nil {
-				return s.unseen(spelled(err, true), c)
-			}
-			return s.card.Preview(preview, c.Language)
-		}}
+		return s.tried(c, wish)
 	}
 	return work{do: func(ctx context.Context) flow.Message {
 		ctx, cancel := context.WithTimeout(ctx, deskBudget)
@@ -164,6 +161,7 @@ func askOf(wish *commands.Scale) flow.Ask {
 		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
 		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
 		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
+		BreakGlass: wish.BreakGlass,
 	}
 	for _, d := range wish.Disks {
 		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
@@ -207,6 +205,7 @@ func spelled(err error, dryRun bool) error {
 		Charge: string(b.Charge), Months: b.Months, Renew: b.Renew,
 		InstanceType: b.InstanceType, Zone: b.Zone, Nodes: b.Nodes, Drain: b.Drain,
 		Start: b.Start, Bootstrap: b.Bootstrap, Tags: b.Tags, Reason: b.Reason, For: b.For, DryRun: dryRun,
+		BreakGlass: b.BreakGlass,
 	}
 	for _, d := range b.Disks {
 		wish.Disks = append(wish.Disks, commands.Disk{Type: d.Type, SizeGiB: d.SizeG, Count: d.Count})
@@ -261,7 +260,11 @@ func (s *session) cluster(ctx context.Context, c flow.Caller, name string) flow.
 	if err != nil {
 		return s.unseen(err, c)
 	}
-	return s.card.ClusterStatus(cluster, seen, c.Language)
+	frozen, err := s.desk.Frozen(ctx)
+	if err != nil {
+		return s.refuse(err, c, saidFailed)
+	}
+	return s.card.ClusterStatus(cluster, seen, frozen, c.Language)
 }
 
 func (s *session) cancel(ctx context.Context, c flow.Caller, id string) flow.Message {
