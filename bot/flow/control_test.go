@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -392,4 +393,32 @@ func TestADryRunExplainsAlsoWhatIsRefused(t *testing.T) {
 	require.NotNil(t, p.Refused)
 	require.Equal(t, approvals.FreezeHolds, p.Explained.Freezes[0].State)
 	require.Equal(t, []approvals.Value{{Field: "change.delta", Text: "-1"}}, p.Explained.Rules[2].Values)
+}
+
+func TestAFreezeThatBeginsWhileTheLastLooksAreTakenStopsTheSending(t *testing.T) {
+	w, id := newWorld(t), ""
+	w.options.Ballots = &meddler{Ballots: w.slack, onRead: func() {
+		if w.flow(id).State == flow.Queued {
+			_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+			require.NoError(t, err)
+		}
+	}}
+	w.wire()
+	id = w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Refused)
+	require.Empty(t, w.cloud.Ledger())
+}
+
+// meddler lets something happen whenever the votes are read.
+type meddler struct {
+	flow.Ballots
+	onRead func()
+}
+
+func (m *meddler) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
+	m.onRead()
+	return m.Ballots.Reactions(ctx, ref)
 }

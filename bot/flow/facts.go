@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"scalebot/approvals"
@@ -45,16 +44,19 @@ func (o *Options) gather(ctx context.Context, r Request, c providers.Change) (Fa
 
 // complete adds to the record of a plan what no rule of now asks for and one of
 // later may. It decides nothing, so what can't be read is left out.
-func (o *Options) complete(ctx context.Context, r Request, f *Facts) {
+func (t *turn) complete(ctx context.Context, f *Facts) {
 	if f == nil || f.GroupsRead {
 		return
 	}
-	var no *refusal
-	groups, err := o.groupsOf(ctx, r.User)
-	if err == nil {
-		f.Groups, f.GroupsRead = groups, true
-	} else if !errors.As(err, &no) {
-		o.Logger.Debug("the requester's groups are not kept with the plan", "user", r.User, "error", err)
+	err := t.call(ctx, func(ctx context.Context) error {
+		groups, err := t.groupsOf(ctx, t.f.Request.User)
+		if err == nil {
+			f.Groups, f.GroupsRead = groups, true
+		}
+		return err
+	})
+	if err != nil {
+		t.log.Info("the requester's groups are not kept with the plan", "error", err)
 	}
 }
 

@@ -286,7 +286,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	case errors.As(err, &later):
 		return Preview{Refused: &later.wait, Request: r}, nil
 	case err != nil:
-		return Preview{}, err
+		return Preview{}, &Rejection{Code: RejectStore, Err: err}
 	}
 	return Preview{
 		Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),

@@ -24,12 +24,12 @@ func (t *turn) planning(ctx context.Context) error {
 	made, err := t.plan(ctx, t.call, t.f.Request)
 	if err != nil {
 		if made.planned.Judgement.Refusal != nil {
-			t.complete(ctx, t.f.Request, made.planned.Facts)
+			t.complete(ctx, made.planned.Facts)
 			t.f.Refused = &made.planned
 		}
 		return t.noPlan(ctx, err)
 	}
-	t.complete(ctx, t.f.Request, made.planned.Facts)
+	t.complete(ctx, made.planned.Facts)
 	t.f.Plans = append(t.f.Plans, made.planned)
 	t.f.Requirements = made.planned.Judgement.Requirements
 	plan := t.f.Plan()

@@ -66,6 +66,11 @@ func (t *turn) queued(ctx context.Context) error {
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
+	if order, err := t.order(ctx, voted.Change.Cluster); err != nil {
+		return err
+	} else if order != nil { // ordered since the plan was made a moment ago
+		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
+	}
 	return t.send(ctx, fresh, *voted)
 }
 

@@ -70,7 +70,8 @@ func (k keys) count(of string, at time.Time) string {
 // audit is the stream of every move.
 func (k keys) audit() string { return k.base + "audit" }
 
-// auditHead is a hash: n and link of the last entry of the stream, and anchor
+// auditHead, which chain in scripts.go builds from the stream's key, is a hash: n
+// and link of the last entry of the stream, and anchor
 // and anchor_link, the same of the last one that was let go for its age.
 func (k keys) auditHead() string { return k.audit() + ":head" }
 
