@@ -146,10 +146,9 @@ func readsOf(checked *cel.Ast) []read {
 // labelAt names the label that an expression takes of the cluster's, in any of
 // the ways to write it.
 func labelAt(e ast.Expr) (of ast.Expr, name string) {
-	switch e.Kind() {
-	case ast.SelectKind:
+	if e.Kind() == ast.SelectKind {
 		of, name = e.AsSelect().Operand(), e.AsSelect().FieldName()
-	case ast.CallKind:
+	} else if e.Kind() == ast.CallKind {
 		call := e.AsCall()
 		switch call.FunctionName() {
 		case operators.Index, operators.OptIndex, operators.OptSelect:
