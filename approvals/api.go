@@ -15,6 +15,8 @@ type Config struct {
 	Rules          []Rule
 	RulesGiven     bool // false = the key is missing: every change is refused
 	Freezes        []Freeze
+	BreakGlass     []string // names of Groups whose members may run a change without its ballot; empty = nobody
+	Freezers       []string // names of Groups whose members may order a freeze; empty = any approver group
 }
 
 // Group is a named set of approvers; its members are looked up by the caller at
@@ -37,7 +39,8 @@ type Rule struct {
 type Freeze struct {
 	Name     string
 	From, To time.Time
-	When     string // CEL; "" = every change
+	When     string   // CEL; "" = every change
+	Pass     []string // names of Config.Groups whose members it lets through when they give a reason
 }
 
 // Facts is all that a policy may look at.
@@ -46,7 +49,22 @@ type Facts struct {
 	Temporary bool              // the change has an end and takes its nodes back
 	Labels    map[string]string // of the cluster
 	Requester Requester
+	Reason    string // as the requester gave it; some freezes and break-glass need one
+	Order     *Order // the freeze that a person ordered for the cluster, if it is on; nil = none
 	Now       time.Time
+}
+
+// Order is a freeze of one cluster that a person ordered.
+type Order struct {
+	By     string    `json:"by"` // Slack user id
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // zero = until somebody ends it
+}
+
+// On reports whether the order holds at that time.
+func (o *Order) On(now time.Time) bool {
+	return o != nil && (o.Until.IsZero() || now.Before(o.Until))
 }
 
 // Requester is who asks.
@@ -71,6 +89,7 @@ type RefusalCode string
 const (
 	NoRules    RefusalCode = "no_rules"    // approvals.rules is missing altogether
 	Frozen     RefusalCode = "frozen"      // a freeze matches
+	Ordered    RefusalCode = "ordered"     // a person froze the cluster
 	RuleBroken RefusalCode = "rule_broken" // a condition failed to evaluate
 )
 
@@ -80,6 +99,7 @@ type Refusal struct {
 	Name  string      `json:"name,omitempty"`  // of the freeze or rule
 	Until time.Time   `json:"until,omitzero"`  // end of the freeze, also of one whose condition broke
 	Error string      `json:"error,omitempty"` // of the broken condition, for the people who wrote it
+	Order *Order      `json:"order,omitempty"` // with Ordered
 }
 
 // Judgement is what a policy says of one plan: refused, or a list of
@@ -89,7 +109,17 @@ type Judgement struct {
 	PlanHash     string        `json:"plan_hash"`
 	Refusal      *Refusal      `json:"refusal,omitempty"`
 	Requirements []Requirement `json:"requirements,omitempty"` // one per group, by group name
+	Passed       []Pass        `json:"passed,omitempty"`       // freezes that are on and let this request through
 	Outcomes     []Outcome     `json:"outcomes"`
+}
+
+// Pass is a freeze that is on and lets a request through: the requester is in one
+// of the groups that may pass it, and gave a reason.
+type Pass struct {
+	Freeze string    `json:"freeze"`
+	Group  string    `json:"group"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"` // end of the freeze
 }
 
 // Requirement is "n people from group g", with the rules that asked for it.
@@ -206,15 +236,21 @@ type Verdict struct {
 	Status Status    `json:"status"`
 	Ballot Ballot    `json:"ballot"`
 	At     time.Time `json:"at"`
+	Glass  *Glass    `json:"glass,omitempty"` // set: nobody was asked, because somebody broke the glass
 }
 
 // Permits reports whether this verdict lets exactly this plan run. It trusts
 // neither side: the plan's hash is computed again, and every seat must hold as
-// many people as it asks for, nobody twice on the whole ballot. So a record that
-// was damaged or written by other code permits nothing.
+// many people as it asks for, nobody twice on the whole ballot; where the glass
+// was broken, it must say who did it, as a member of which group, why, and what
+// was skipped. So a record that was damaged or written by other code permits
+// nothing.
 func (v Verdict) Permits(p Plan) bool {
 	if v.Status != Approved || p.Hash == "" || v.Ballot.PlanHash != p.Hash || p.Hash != p.digest() || len(v.Ballot.DeniedBy) > 0 {
 		return false
+	}
+	if v.Glass != nil {
+		return len(v.Ballot.Seats) == 0 && v.Glass.whole()
 	}
 	seated := map[string]bool{}
 	for _, s := range v.Ballot.Seats {
@@ -250,4 +286,5 @@ const (
 	PriceLost   DifferenceKind = "no_price" // was known, is not any more
 	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
 	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
+	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
 )

@@ -22,19 +22,27 @@ type Policy struct {
 	approveBy []string // as written, for the card to seed and name
 	denyBy    []string
 	self      bool
-	reads     bool // a condition may read requester.groups
+	reads     bool     // a condition may read requester.groups
+	glass     []string // groups whose members may break the glass
 	rules     []rule
 	freezes   []freeze
 }
 
 type rule struct {
 	Rule
-	holds cel.Program
+	condition
+}
+
+// condition is a compiled one: whether it holds, what it reads, and its tree.
+type condition struct {
+	holds cel.Program // nil = always
+	reads []read
+	ast   *cel.Ast
 }
 
 type freeze struct {
 	Freeze
-	holds cel.Program // nil = every change
+	condition // its holds is nil for every change
 }
 
 // Problem is one thing wrong with the approvals section of the config file.
@@ -73,10 +81,13 @@ func Compile(c Config) (*Policy, []Problem) {
 	k.checkNumbers()
 	k.checkRules()
 	k.checkFreezes()
+	k.p.glass = slices.Clone(c.BreakGlass)
+	k.checkNames([]string{"break_glass"}, c.BreakGlass)
+	k.checkNames([]string{"freezers"}, c.Freezers)
 	if len(k.problems) > 0 {
 		return nil, k.problems
 	}
-	k.p.reads = conds.readsGroups
+	k.p.reads = conds.readsGroups || slices.ContainsFunc(c.Freezes, func(f Freeze) bool { return len(f.Pass) > 0 })
 	return k.p, nil
 }
 
@@ -221,20 +232,31 @@ func (k *compiler) checkFreezes() {
 		if !f.From.Before(f.To) {
 			k.bad(at("to"), "", "the freeze must end after it begins")
 		}
+		f.Pass = slices.Clone(f.Pass)
+		k.checkNames(at("pass"), f.Pass)
 		fr := freeze{Freeze: f}
 		if f.When != "" {
-			fr.holds = k.condition(at("when"), f.When)
+			fr.condition = k.condition(at("when"), f.When)
 		}
 		k.p.freezes = append(k.p.freezes, fr)
 	}
 }
 
-func (k *compiler) condition(path []string, when string) cel.Program {
-	prg, found := k.conds.compile(when)
+func (k *compiler) condition(path []string, when string) condition {
+	made, found := k.conds.compile(when)
 	for _, f := range found {
 		k.bad(path, f.suggest, "%s", f.text)
 	}
-	return prg
+	return made
+}
+
+// checkNames holds a list to the approver groups that there are.
+func (k *compiler) checkNames(path []string, names []string) {
+	for i, name := range names {
+		if _, ok := k.c.Groups[name]; !ok {
+			k.bad(append(slices.Clone(path), strconv.Itoa(i)), nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
+		}
+	}
 }
 
 // Groups are the approver groups by name: a copy. The caller looks up their

@@ -135,6 +135,7 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 			p.lines(wWarning.fill(lang, args{"text": theirs(w.In(lang), longForeign)}))
 		}
 	}
+	r.unusual(p, f)
 	r.ballot(p, f)
 	r.road(p, f, rich)
 	if f.Progress != nil && len(f.Progress.Changed) > 0 {

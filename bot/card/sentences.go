@@ -80,6 +80,10 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
 	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
+	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。"},
+	flow.NotePassed:      {"{by} passes the freeze “{name}” as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过冻结期“{name}”[：{reason}]"},
+	flow.NoteGlass:       {"Break-glass: {by} runs this without approval, as a member of {group}[: {reason}][ Skipped: {skipped}]", "紧急执行：{by} 以 {group} 成员身份跳过审批[：{reason}][ 被跳过：{skipped}]"},
+	flow.NoteGlassHeld:   {"{by} asked to run this without approval and is not, or no longer, among those who may: approvals are asked for.", "{by} 请求跳过审批，但没有（或已不再有）此权限：仍需审批。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
 	flow.NoteAboveMax:    {"That would make {to} {to|node|nodes}; the maximum is {max}[, and there are {have} now].", "变更后将有 {to} 个节点，超过上限 {max}[；当前为 {have} 个]。"},
 	flow.NoteAboveStep:   {"That is {n} nodes at once; at most {max_step} are allowed.", "一次变更 {n} 个节点，超过单次上限 {max_step}。"},
@@ -166,6 +170,11 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectBallot:     {"There is nothing to vote on: {id} is {state}.", "{id} 当前{state}，没有可投票的内容。"},
 	flow.RejectStop:       {"{id} can't be stopped like this now: it is {state}.", "{id} 当前{state}，无法叫停。"},
 	flow.RejectNoStop:     {"Only who asked for {id}, who was asked to approve it, and those who settle requests can stop it.", "只有 {id} 的申请人、被要求审批的人，以及有权裁定的人可以叫停。"},
+	flow.RejectReason:     {"Running without approval needs a reason: everybody who is skipped will read it.", "跳过审批必须写明理由，所有被跳过的审批人都会看到。"},
+	flow.RejectGlass:      {"You are not among those who may run a change without approval ({groups}). Without break-glass it is put to the vote.", "你没有跳过审批的权限（{groups}）。去掉 break-glass 即可按正常流程申请。"},
+	flow.RejectGlassOff:   {"Nobody may run a change without approval here: approvals.break_glass names no group.", "此处不允许任何人跳过审批：approvals.break_glass 未指定任何组。"},
+	flow.RejectFreezer:    {"You are not among those who may freeze a cluster ({groups}).", "你没有冻结集群的权限（{groups}）。"},
+	flow.RejectNotFrozen:  {"Nobody has frozen {cluster}. A freeze of the calendar in config ends by itself.", "没有人冻结 {cluster}。配置日历中的冻结期会自行结束。"},
 	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
 	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 }
@@ -194,6 +203,7 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.PriceUp:     {"Price ({field}): {was} → {is}", "价格（{field}）：{was} → {is}"},
 	approvals.PriceLost:   {"The price was {was} and can't be told any more.", "价格原为 {was}，现已无法获知。"},
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
+	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
 	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
 }
 
@@ -231,6 +241,7 @@ var reconfigured = map[string]sentence{
 var refusals = map[approvals.RefusalCode]sentence{
 	approvals.NoRules:    {"Would be refused: no approval rules are configured (approvals.rules).", "将被拒绝：尚未配置审批规则（approvals.rules）。"},
 	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。"},
+	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]"},
 	approvals.RuleBroken: {"Would be refused: the rule “{name}” could not be evaluated[: {error}]", "将被拒绝：审批规则“{name}”无法求值[：{error}]"},
 }
 

@@ -201,4 +201,32 @@ var (
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
 	wHomeRunning = sentence{"Under way", "进行中"}
 	wHomeMine    = sentence{"Your requests", "你的申请"}
+
+	wGlassCard   = sentence{"Break-glass by {by} as a member of {group}: {reason}", "由 {by} 以 {group} 成员身份紧急执行：{reason}"}
+	wGlassSkip   = sentence{"Skipped, and told herewith: {seats} — {who}", "被跳过的审批：{seats} — {who}"}
+	wGlassTitle  = sentence{"break-glass", "紧急执行"}
+	wPassCard    = sentence{"Passes the freeze “{name}” (until {until}) as a member of {group}: {reason}", "以 {group} 成员身份通过冻结期“{name}”（持续到 {until}）：{reason}"}
+	wFroze       = sentence{"{by} froze {cluster}[ until {until}][: {reason}]. Changes are refused meanwhile; what is running goes on.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。在此期间拒绝变更，已在执行的变更不受影响。"}
+	wUnfroze     = sentence{"{by} ended the freeze of {cluster}, which {whose} had ordered.", "{by} 已解除 {cluster} 的冻结（原由 {whose} 冻结）。"}
+	wFrozenBy    = sentence{"Frozen by {by}[ until {until}][: {reason}]", "已被 {by} 冻结[，持续到 {until}][：{reason}]"}
+	wFrozenOn    = sentence{"The freeze “{name}” is on until {until}, for changes that it holds for", "冻结期“{name}”持续到 {until}，适用于其条件所涵盖的变更"}
+	wHistory     = sentence{"Ended changes, newest first", "已结束的变更（最近的在前）"}
+	wHistoryNone = sentence{"No change has ended yet.", "尚无已结束的变更。"}
+	wHistoryLine = sentence{"{at} · {id} · {head} · {state} · {by}[ · {cost}][ · {took}]", "{at} · {id} · {head} · {state} · {by}[ · {cost}][ · {took}]"}
+	wPolicy      = sentence{"Approval rules", "审批规则"}
+	wPolicyNone  = sentence{"No approval rules are configured, so every change is refused.", "尚未配置审批规则，因此拒绝所有变更。"}
+	wPolicyFree  = sentence{"There is no rule: every change runs without approval.", "没有任何规则：所有变更均无需审批。"}
+	wRuleLine    = sentence{"{name}: {seats} when {when}", "{name}：满足 {when} 时需要 {seats}"}
+	wRuleMatch   = sentence{"✓ {name} matches: {seats}[ — {values}]", "✓ {name} 命中：{seats}[ — {values}]"}
+	wRuleMiss    = sentence{"✗ {name} does not match[ — {values}]", "✗ {name} 未命中[ — {values}]"}
+	wRuleBroke   = sentence{"! {name} can't be evaluated, so the change is refused: {error}[ — {values}]", "! {name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wFreezes     = sentence{"Freezes", "冻结期"}
+	wFreezeLine  = sentence{"{name}: {from} to {to}[, when {when}][; may pass with a reason: {groups}]", "{name}：{from} 至 {to}[，条件 {when}][；附理由可通过：{groups}]"}
+	wFreezeOff   = sentence{"{name} is not on: {from} to {to}", "{name} 未生效：{from} 至 {to}"}
+	wFreezeHolds = sentence{"{name} refuses this until {to}[ — {values}]", "{name} 拒绝此变更，直到 {to}[ — {values}]"}
+	wFreezePass  = sentence{"{name} is on until {to} and lets this through, for a member of {group} with a reason[ — {values}]", "{name} 持续到 {to}，但 {group} 成员附理由可通过[ — {values}]"}
+	wFreezeElse  = sentence{"{name} is on until {to} and does not hold for this[ — {values}]", "{name} 持续到 {to}，不适用于此变更[ — {values}]"}
+	wFreezeBroke = sentence{"{name} can't be evaluated, so the change is refused: {error}[ — {values}]", "{name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
+	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"scalebot/approvals"
+	"scalebot/providers"
 )
 
 // Engine drives due flows, one step at a time, each under a lease. Any number of
@@ -135,7 +136,7 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		}
 		return err
 	}
-	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, log: e.Logger.With("flow", f.ID)}
+	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, log: e.Logger.With("flow", f.ID)}
 	t.takeVotes()
 	switch f.State {
 	case Planning:
@@ -166,6 +167,7 @@ type turn struct {
 	from    State
 	signals []Signal
 	changed bool
+	before  *approvals.Verdict // as it was read: another one is news for the audit
 	log     *slog.Logger
 
 	voted  bool                   // votes were taken into the record in this turn
@@ -270,11 +272,39 @@ func (t *turn) look(ctx context.Context, wait *Note, due time.Time) error {
 		t.f.Wait, t.changed = wait, true
 	}
 	if t.changed || len(t.signals) > 0 {
-		return t.save(ctx, "look", due, t.detail)
+		action, detail := "look", t.detail
+		if t.f.State == AwaitingApproval && t.f.Verdict != t.before {
+			action = "votes" // who counted, who did not and why
+			if detail == nil {
+				detail = map[string]any{"verdict": t.f.Verdict}
+			}
+		}
+		return t.save(ctx, action, due, detail)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	return t.Store.Release(ctx, t.claim, due)
+}
+
+// withTrouble adds an error to an audit detail, with the cloud's own code and
+// request id where it has them: its support asks for the id.
+func withTrouble(detail map[string]any, err error) map[string]any {
+	if err == nil {
+		return detail
+	}
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	detail["error"] = err.Error()
+	var e *providers.Error
+	if errors.As(err, &e) {
+		for name, v := range map[string]string{"request_id": e.RequestID, "code": e.Code, "kind": string(e.Kind)} {
+			if v != "" {
+				detail[name] = v
+			}
+		}
+	}
+	return detail
 }
 
 func sameWait(a, b *Note) bool {

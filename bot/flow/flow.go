@@ -48,6 +48,8 @@ type Flow struct {
 	Whispers []Note  `json:"whispers,omitempty"` // told to the requester privately, in order
 	Told     []State `json:"told,omitempty"`     // states announced in channels, in order; see State.Told
 	After    []Note  `json:"after,omitempty"`    // what people did about it after its end, in order
+
+	Refused *Planned `json:"refused,omitempty"` // what the policy refused outright, kept so that another one can be tried over it
 }
 
 // Request is what was asked, in the words of config, with who and where.
@@ -61,6 +63,8 @@ type Request struct {
 	Wish      Wish      `json:"wish"`
 	Reason    string    `json:"reason,omitempty"`
 	StartAt   time.Time `json:"start_at,omitzero"` // zero = as soon as it may
+
+	BreakGlass bool `json:"break_glass,omitempty"` // to run without its ballot, by who may
 }
 
 // AmountOp says how an amount is meant.
@@ -88,6 +92,7 @@ type Planned struct {
 	VoidedBy  []approvals.Difference `json:"voided_by,omitempty"`
 	Judgement approvals.Judgement    `json:"judgement"`
 	Ballot    *approvals.Ballot      `json:"ballot,omitempty"` // of a void plan, as it was last counted
+	Facts     *Facts                 `json:"facts,omitempty"`  // nil = recorded by a version that kept none
 }
 
 // Plan is the current plan, or nil while there is none.
@@ -184,6 +189,10 @@ const (
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
 	NoteFrozen      NoteCode = "frozen"       // refused: name, until
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
+	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
+	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
+	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
+	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed
 	NoteAboveMax    NoteCode = "above_max"    // refused: to, max; fixed
 	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step; fixed

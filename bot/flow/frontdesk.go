@@ -133,6 +133,9 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	if err := d.fits(a, group); err != nil {
 		return Request{}, err
 	}
+	if err := d.mayBreakGlass(ctx, c.User, a); err != nil {
+		return Request{}, err
+	}
 	change := providers.Change{
 		Kind: cluster.Kind, Account: cluster.Account, Cluster: cluster.Name, ClusterID: cluster.ID,
 		Group: group.Name, GroupID: group.ID,
@@ -176,6 +179,7 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	return Request{
 		Raw: c.Raw, User: c.User, Workspace: c.Workspace, Channel: c.Channel, Thread: c.Thread, Language: c.Language,
 		Wish: Wish{Op: a.Op, N: a.N, Change: change}, Reason: a.Reason, StartAt: a.StartAt,
+		BreakGlass: a.BreakGlass,
 	}, nil
 }
 
@@ -281,13 +285,19 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	var later *unread
 	switch {
 	case errors.As(err, &no):
-		return Preview{Refused: &no.note, Request: r}, nil
+		p := Preview{Refused: &no.note, Request: r}
+		if made.planned.Judgement.Refusal != nil {
+			p.Plan, p.Judgement, p.Explained = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts))
+		}
+		return p, nil
 	case errors.As(err, &later):
 		return Preview{Refused: &later.wait, Request: r}, nil
 	case err != nil:
-		return Preview{}, err
+		return Preview{}, &Rejection{Code: RejectStore, Err: err}
 	}
-	return Preview{Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r}, nil
+	return Preview{
+		Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+	}, nil
 }
 
 // within is the time of one cloud call outside of a flow.

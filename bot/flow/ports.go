@@ -173,6 +173,13 @@ type Store interface {
 	// record changes. ErrNotFound, ErrNewer, ErrIllegal while it has not ended.
 	Amend(ctx context.Context, id string, n Note, a Audit) (Flow, error)
 
+	// SetFreeze records a freeze of a cluster, in place of an earlier one, and audits
+	// it. EndFreeze forgets it; ErrNotFound if there is none. Freezes reads all on
+	// record by cluster, also those whose end has passed.
+	SetFreeze(ctx context.Context, cluster string, o approvals.Order, a Audit) error
+	EndFreeze(ctx context.Context, cluster string, at time.Time, a Audit) error
+	Freezes(ctx context.Context) (map[string]approvals.Order, error)
+
 	// Posts reads what Slack shows of a flow; SavePosts writes it under a
 	// chat-lane claim, keeping the claim. ErrLeaseLost.
 	Posts(ctx context.Context, id string) (Posts, error)

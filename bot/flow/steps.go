@@ -23,19 +23,27 @@ func (t *turn) planning(ctx context.Context) error {
 	}
 	made, err := t.plan(ctx, t.call, t.f.Request)
 	if err != nil {
+		if made.planned.Judgement.Refusal != nil {
+			t.complete(ctx, made.planned.Facts)
+			t.f.Refused = &made.planned
+		}
 		return t.noPlan(ctx, err)
 	}
+	t.complete(ctx, made.planned.Facts)
 	t.f.Plans = append(t.f.Plans, made.planned)
 	t.f.Requirements = made.planned.Judgement.Requirements
 	plan := t.f.Plan()
 	now := t.Clock.Now()
 	t.f.ExpiresAt = now.Add(t.Approvals.ExpireAfter)
 	t.f.Verdict = nil
-	detail := map[string]any{"plan": plan, "outcomes": made.planned.Judgement.Outcomes}
+	detail := map[string]any{
+		"plan": plan, "outcomes": made.planned.Judgement.Outcomes, "requirements": t.f.Requirements, "passed": made.planned.Judgement.Passed,
+	}
 	t.tell(Note{Code: NotePlanned, Args: map[string]string{"from": strconv.Itoa(plan.Base), "to": strconv.Itoa(plan.Target)}})
-	if verdict, free := made.planned.Judgement.Unopposed(*plan, now); free {
-		t.f.Verdict = &verdict
-		t.tell(Note{Code: NoteFree})
+	t.tellPasses(made.planned.Judgement.Passed)
+	if verdict, why := t.unasked(made); why != nil {
+		t.f.Verdict, detail["verdict"] = &verdict, verdict
+		t.tell(*why)
 		return t.proceed(ctx, "plan", detail)
 	}
 	t.become(AwaitingApproval)
@@ -47,7 +55,7 @@ func (t *turn) noPlan(ctx context.Context, err error) error {
 	var no *refusal
 	if errors.As(err, &no) {
 		t.finish(Refused, no.note)
-		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": no.note})
+		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": no.note}, no.err))
 	}
 	var later *unread
 	if !errors.As(err, &later) {
@@ -56,8 +64,9 @@ func (t *turn) noPlan(ctx context.Context, err error) error {
 	t.log.Warn("planning waits", "error", later.err)
 	if t.from == Planning && !t.Clock.Now().Before(t.f.ExpiresAt) {
 		t.finish(Refused, Note{Code: NoteRefused, Text: later.wait.Text})
-		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": later.err.Error()})
+		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": later.err.Error()}, later.err))
 	}
+	t.detail = withTrouble(nil, later.err)
 	return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
 }
 
@@ -108,6 +117,11 @@ func (t *turn) awaiting(ctx context.Context) error {
 	}
 	if !t.Clock.Now().Before(t.f.ExpiresAt) {
 		return t.expire(ctx)
+	}
+	if began, err := t.freezeBegan(ctx, t.Clock.Now()); err != nil {
+		return err
+	} else if began {
+		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.f.ExpiresAt)
 	if errors.Is(err, ErrMessageGone) {
@@ -339,7 +353,7 @@ func (t *turn) steer(ctx context.Context, p providers.Provider, s Signal) error 
 		return err
 	} else if err != nil {
 		note.Code, note.Text = NoteNotSteered, providers.AdviceOf(err)
-		detail["error"] = err.Error()
+		withTrouble(detail, err)
 	}
 	t.tell(note)
 	return t.save(ctx, "steer", t.Clock.Now(), detail)

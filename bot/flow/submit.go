@@ -79,6 +79,11 @@ func (t *turn) queued(ctx context.Context) error {
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
+	if order, err := t.order(ctx, voted.Change.Cluster); err != nil {
+		return err
+	} else if order != nil { // ordered since the plan was made a moment ago
+		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
+	}
 	return t.send(ctx, fresh, *voted)
 }
 
@@ -95,6 +100,9 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 		if verdict, free := j.Unopposed(voted, now); free {
 			return verdict, nil
 		}
+	}
+	if verdict, broken := t.glass(fresh, voted); broken {
+		return verdict, nil
 	}
 	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
 }
@@ -159,7 +167,7 @@ func (t *turn) answered(op providers.Operation, err error) (action string, due t
 		return t.accepted(op, "accept")
 	}
 	text := providers.AdviceOf(err)
-	detail = map[string]any{"error": err.Error()}
+	detail = withTrouble(nil, err)
 	switch kind := providers.KindOf(err); kind {
 	case providers.Retry, providers.Occupied:
 		return t.notAccepted(kind, text, detail)
@@ -304,6 +312,7 @@ func (t *turn) submitting(ctx context.Context) error {
 func (t *turn) provedNot(ctx context.Context, finding providers.Finding) error {
 	detail := map[string]any{"evidence": finding.Evidence}
 	kind := providers.Retry
+	withTrouble(detail, finding.Cause)
 	if finding.Cause != nil {
 		kind = providers.KindOf(finding.Cause)
 	}

@@ -86,6 +86,27 @@ local function wake(base, lane, id, at)
   if not score or tonumber(score) > at then redis.call('ZADD', due, at, id) end
   return true
 end
+-- chain appends the audit entry whose fields begin at ARGV[first] (auditFields:
+-- digest and cut come first), linked to the one before, and lets go of a few
+-- entries that are past their time, remembering the last of them. Nothing else
+-- may write the stream.
+local function chain(stream, first)
+  local head = stream .. ':head'
+  local h = redis.call('HMGET', head, 'n', 'link')
+  local n = tonumber(h[1] or '0') + 1
+  local digest, cut = ARGV[first + 1], ARGV[first + 3]
+  local link = redis.sha1hex((h[2] or '') .. ' ' .. n .. ' ' .. digest)
+  redis.call('XADD', stream, '*', 'n', n, 'link', link, 'digest', digest, unpack(ARGV, first + 4))
+  redis.call('HSET', head, 'n', n, 'link', link)
+  for _ = 1, 8 do
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    local e = {}
+    for i = 1, #oldest[2], 2 do e[oldest[2][i]] = oldest[2][i + 1] end
+    if e.n == tostring(n) or (e.at or '') >= cut then break end
+    redis.call('XDEL', stream, oldest[1])
+    if e.n then redis.call('HSET', head, 'anchor', e.n, 'anchor_link', e.link or '') end
+  end
+end
 `)
 	return b.String()
 }()
@@ -119,7 +140,7 @@ redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. ARGV[10])
-redis.call('XADD', KEYS[6], '*', unpack(ARGV, 11))
+chain(KEYS[6], 11)
 return {'ok'}
 `)
 
@@ -274,7 +295,7 @@ if moved then
   end
 end
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
-redis.call('XADD', KEYS[7], '*', unpack(ARGV, 15))
+chain(KEYS[7], 15)
 return 'ok'
 `)
 
@@ -306,7 +327,7 @@ local s = redis.call('HGET', KEYS[1], 's')
 if not s then return 'missing' end
 if not legal[s] then return 'illegal' end
 redis.call('RPUSH', KEYS[2], ARGV[3])
-redis.call('XADD', KEYS[3], '*', unpack(ARGV, 5))
+chain(KEYS[3], 5)
 wake(ARGV[1], 'step', ARGV[2], tonumber(ARGV[4]))
 return 'ok'
 `)
@@ -322,8 +343,28 @@ if not f[1] then return 'missing' end
 if legal[f[1]] then return 'illegal' end
 if f[2] ~= ARGV[3] then return 'stale' end
 redis.call('HSET', KEYS[1], 'j', ARGV[4], 'v', tonumber(ARGV[3]) + 1, 'n', ARGV[5])
-redis.call('XADD', KEYS[2], '*', unpack(ARGV, 7))
+chain(KEYS[2], 7)
 wake(ARGV[1], 'chat', ARGV[2], tonumber(ARGV[6]))
+return 'ok'
+`)
+
+	// setFreeze records a freeze of a cluster, in place of an earlier one.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2 the freeze, 3… audit fields.
+	// Returns "ok".
+	setFreeze = script(`
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+chain(KEYS[2], 3)
+return 'ok'
+`)
+
+	// endFreeze forgets the freeze of a cluster.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2… audit fields. Returns "ok" or
+	// "missing".
+	endFreeze = script(`
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 'missing' end
+chain(KEYS[2], 2)
 return 'ok'
 `)
 

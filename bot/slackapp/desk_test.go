@@ -36,6 +36,7 @@ type desk struct {
 	preview    flow.Preview
 	voted      approvals.Choice // what a vote turns out to be; "" = what was asked
 	barred     error            // of MayVote
+	frozen     flow.Frozen
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -234,4 +235,35 @@ func read[T any](d *desk, f func(*desk) T) T {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return f(d)
+}
+
+func (d *desk) Freeze(_ context.Context, c flow.Caller, cluster string, last time.Duration, reason string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprint("freeze ", cluster, " ", last, " ", reason)), append(d.callers, c)
+	return approvals.Order{By: c.User, Reason: reason, Since: time.Unix(0, 0), Until: time.Unix(0, 0).Add(last)}, d.fail
+}
+
+func (d *desk) Unfreeze(_ context.Context, c flow.Caller, cluster string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "unfreeze "+cluster), append(d.callers, c)
+	return approvals.Order{By: "U0OTHER"}, d.fail
+}
+
+func (d *desk) Frozen(context.Context) (flow.Frozen, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.frozen, d.fail
+}
+
+func (d *desk) History(_ context.Context, cluster string) ([]flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, "history "+cluster)
+	return d.open, d.fail
+}
+
+func (d *desk) Rules() approvals.Config {
+	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }

@@ -22,6 +22,12 @@ func (s *session) say(what said, lang string) flow.Message {
 	return flow.Message{Text: strings.ReplaceAll(what.in(lang), "{command}", s.app.opt.Command)}
 }
 
+// cluster names the cluster.
+func (s said) cluster(name string) said {
+	r := strings.NewReplacer("{cluster}", name)
+	return said{r.Replace(s.en), r.Replace(s.zh)}
+}
+
 // of names the flow.
 func (s said) of(id string) said {
 	r := strings.NewReplacer("{id}", id)
@@ -88,4 +94,6 @@ var (
 		"无法确认你的否决是否已登记。请再次提交，不会重复计入。",
 	}
 	saidSettled = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
+	saidFroze   = said{"{cluster} is frozen; `{command} unfreeze {cluster}` ends it.", "{cluster} 已冻结；发送 `{command} unfreeze {cluster}` 可解除。"}
+	saidUnfroze = said{"The freeze of {cluster} has ended.", "{cluster} 的冻结已解除。"}
 )

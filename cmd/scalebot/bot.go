@@ -107,7 +107,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	b.options = flow.Options{
-		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team), Clouds: open,
+		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention)), Clouds: open,
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
