@@ -175,9 +175,14 @@ type turn struct {
 	detail map[string]any         // for the audit entry of a look that is news
 }
 
-// call runs one outside call under a lease that outlives it.
+// call runs one outside call under a lease that outlives it. A lease that ran out
+// is not renewed, even if nobody took the flow over: whoever slept through it
+// would go on with what the world was like before.
 func (t *turn) call(ctx context.Context, do func(context.Context) error) error {
 	now := t.Clock.Now()
+	if err := t.awake(now); err != nil {
+		return err
+	}
 	if t.claim.Until.Sub(now) < t.CallTimeout+t.Lease/6 {
 		c, err := t.Store.Extend(ctx, t.claim, now.Add(t.Lease))
 		if err != nil {
@@ -188,6 +193,14 @@ func (t *turn) call(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTimeout)
 	defer cancel()
 	return do(ctx)
+}
+
+// awake fails once the lease has run out by our own clock.
+func (t *turn) awake(now time.Time) error {
+	if now.Before(t.claim.Until) {
+		return nil
+	}
+	return fmt.Errorf("%s: this step slept through its lease: %w", t.f.ID, ErrLeaseLost)
 }
 
 // become sets the state to be saved.

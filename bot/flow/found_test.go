@@ -400,3 +400,38 @@ func TestALostAnswerIsAskedForAFewTimesOnly(t *testing.T) {
 	require.Greater(t, l.looks, 10)
 	require.Equal(t, 3, w.flow(id).Repeats)
 }
+
+// sleepy is a store whose reading of posts takes long, once.
+type sleepy struct {
+	flow.Store
+	posts func()
+}
+
+func (s *sleepy) Posts(ctx context.Context, id string) (flow.Posts, error) {
+	s.posts()
+	return s.Store.Posts(ctx, id)
+}
+
+// A replica looked at the cluster, slept through its lease, and nobody else was
+// there to take the flow over. What it saw before it slept decides nothing.
+func TestAStepThatSleptThroughItsLeaseDecidesNothing(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.slack.React(w.card(id, 1), "white_check_mark", lead1)
+	slept := 0
+	slow := w.options
+	slow.Store = &sleepy{Store: w.store, posts: func() {
+		if w.flow(id).State == flow.Queued && slept == 0 {
+			slept++
+			w.clock.Advance(40 * time.Second)
+			w.cloud.Resize(5)
+		}
+	}}
+	w.engine = flow.NewEngine(slow)
+	w.pass(2 * time.Minute)
+	require.Equal(t, 1, slept)
+	w.in(id, flow.AwaitingApproval)
+	require.Len(t, w.flow(id).Plans, 2, "people are asked again")
+	require.Empty(t, w.cloud.Ledger())
+}

@@ -78,7 +78,7 @@ type observed struct {
 
 // plan observes the cluster, resolves and prices the wish and judges the policy:
 // the same code for a first plan, for the look right before going, and for a dry
-// run. Errors are *refusal or *unread.
+// run. Errors are *refusal, *unread, or ErrLeaseLost of the step that plans.
 func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, error) {
 	c := r.Wish.Change
 	var out observed
@@ -258,6 +258,9 @@ func (f *Flow) Rest() (Ask, bool) {
 // cloudSaidNo turns a provider's error while planning into an end or a wait
 // (design.md section 4).
 func cloudSaidNo(err error, account string) error {
+	if errors.Is(err, ErrLeaseLost) {
+		return err // no cloud said anything
+	}
 	text := providers.AdviceOf(err)
 	switch providers.KindOf(err) {
 	case providers.Refused, providers.NotFound:

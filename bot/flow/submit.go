@@ -112,6 +112,9 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 // know whether the call went out and must not send.
 func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) error {
 	now := t.Clock.Now()
+	if err := t.awake(now); err != nil {
+		return err
+	}
 	baseline := fresh.snapshot
 	group, _ := baseline.Group(voted.Change.GroupID)
 	baseline.Groups = []providers.Group{group}
