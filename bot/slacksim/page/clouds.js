@@ -206,7 +206,7 @@ const bar = () => h('div', { class: 'bar', role: 'progressbar' }, h('div', null)
 function operation(op, root) {
   const stages = op.stages ?? [];
   const percent = Math.round(op.progress * 100);
-  const head = [op.id ? t('operation') + ' ' + op.id : '', op.name, op.blocked ? t('blocked') : ''].filter(Boolean).join(' · ');
+  const head = [op.name, op.id ? t('operation') + ' ' + op.id : '', op.blocked ? t('blocked') : ''].filter(Boolean).join(' · ');
   root.querySelector('.op-head').replaceChildren(h('span', { class: 'cut', title: head }, head), h('span', { class: 'quiet' }, percent + ' %'));
   for (const el of root.querySelectorAll('.bar')) {
     el.firstElementChild.style.width = percent + '%';
