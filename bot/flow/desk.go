@@ -116,12 +116,14 @@ type Preview struct {
 
 // FrontDesk is what the Slack edge calls; *Desk is the real one. Every error
 // that is meant for the person is a *Rejection. After any other error of a
-// method that records something, it may be on record: calling again with the
-// same Caller.Dedupe finds out, and can't do it twice.
+// method that records something, it may be on record; of a request, Outcome tells.
 type FrontDesk interface {
 	// Request records a scale request: ack path, at most a cached look-up and one
 	// store script.
 	Request(ctx context.Context, c Caller, a Ask) (Receipt, error)
+	// Outcome finds the flow that a delivery made, for a request that ended in
+	// doubt. ErrNotFound; a request that is still under way may come after that.
+	Outcome(ctx context.Context, c Caller) (Flow, error)
 	// DryRun plans without a flow. It calls the cloud, so after the ack only. What
 	// the cloud or the policy refuses comes back as Preview.Refused.
 	DryRun(ctx context.Context, c Caller, a Ask) (Preview, error)

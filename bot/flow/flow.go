@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"slices"
 	"time"
 
 	"scalebot/approvals"
@@ -137,11 +138,7 @@ type NoteCode string
 // the request: what was asked can't be, so there was never anything to decide
 // for anybody else.
 func (c NoteCode) Private() bool {
-	switch c {
-	case NoteBelowMin, NoteAboveMax, NoteAboveStep, NoteTooMany, NoteNoChange, NoteImpossible:
-		return true
-	}
-	return false
+	return slices.Contains([]NoteCode{NoteBelowMin, NoteAboveMax, NoteAboveStep, NoteTooMany, NoteNoChange, NoteImpossible}, c)
 }
 
 // The notes, with their Args. Those that refuse an amount also carry have (nodes

@@ -368,6 +368,16 @@ func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {
 	return nil
 }
 
+// Outcome finds the flow of a delivery; see FrontDesk.
+func (d *Desk) Outcome(ctx context.Context, c Caller) (Flow, error) {
+	id, err := d.Store.Delivered(ctx, c.Dedupe)
+	if err != nil {
+		return Flow{}, err
+	}
+	f, _, err := d.Store.Get(ctx, id)
+	return f, err
+}
+
 // Flow reads one flow; see FrontDesk.
 func (d *Desk) Flow(ctx context.Context, id string) (Flow, error) { return d.flow(ctx, id) }
 

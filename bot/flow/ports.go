@@ -123,6 +123,8 @@ type Store interface {
 	// back with fresh false. ErrIDTaken: try again with another id. ErrLimited:
 	// the person or the channel sent too many this minute.
 	Accept(ctx context.Context, f Flow, dedupe string, lim Limits) (id string, fresh bool, err error)
+	// Delivered finds the flow that a delivery made. ErrNotFound.
+	Delivered(ctx context.Context, dedupe string) (id string, err error)
 	// Get reads a flow and the signals waiting for it. ErrNotFound, ErrNewer.
 	Get(ctx context.Context, id string) (Flow, []Signal, error)
 	// List reads flows, newest first.

@@ -314,7 +314,7 @@ func (t *turn) unknown(ctx context.Context) error {
 			t.tell(note)
 			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
 			return t.save(ctx, "settle_close", time.Time{}, detail)
-		case SignalCancel:
+		case SignalCancel, SignalPause, SignalResume, SignalStop:
 		}
 	}
 	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end

@@ -146,6 +146,18 @@ func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow
 	return f.ID, true, answer(got[0], nil)
 }
 
+// Delivered finds the flow of a delivery; see flow.Store.
+func (s *Store) Delivered(ctx context.Context, dedupe string) (string, error) {
+	id, err := s.rdb.Get(ctx, s.keys.delivery(dedupe)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", flow.ErrNotFound
+	}
+	if err != nil {
+		return "", answer("", err)
+	}
+	return id, nil
+}
+
 // Get reads a flow and its waiting signals; see flow.Store.
 func (s *Store) Get(ctx context.Context, id string) (flow.Flow, []flow.Signal, error) {
 	pipe := s.rdb.Pipeline()

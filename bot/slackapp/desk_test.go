@@ -21,6 +21,7 @@ type desk struct {
 	cancelled  []string
 	settled    []flow.SignalKind
 	did        []string // what was asked about flows, in order
+	outcomes   int      // calls of Outcome
 	open       []flow.Flow
 	fail       error                       // of everything
 	request    func(context.Context) error // before a request is recorded
@@ -92,6 +93,16 @@ func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.Signal
 	defer d.mu.Unlock()
 	d.settled, d.callers = append(d.settled, k), append(d.callers, c)
 	return flow.Flow{ID: id}, d.fail
+}
+
+func (d *desk) Outcome(_ context.Context, c flow.Caller) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.outcomes++
+	if id, ok := d.taken[c.Dedupe]; ok {
+		return record(id, c, flow.Ask{Cluster: "emr-m620", Group: "task", Op: flow.Add, N: 2}), nil
+	}
+	return flow.Flow{}, flow.ErrNotFound
 }
 
 func (d *desk) Steer(_ context.Context, c flow.Caller, id string, k flow.SignalKind) (flow.Flow, error) {

@@ -54,6 +54,14 @@ var (
 		"The answer could not be looked up. Please try again in a minute.",
 		"暂时无法查询，请一分钟后重试。",
 	}
+	saidInDoubt = said{
+		"Nothing was done so far, but it could not be confirmed whether this was recorded. I am finding out and will tell you here; please don't send it again before that.",
+		"目前未执行任何操作，但无法确认该请求是否已登记。正在核实，结果会在此告知，请暂勿重新发送。",
+	}
+	saidNotRecorded = said{
+		"Your request was not recorded after all, and nothing was done. Please send it again.",
+		"经核实，该请求未登记，未执行任何操作。请重新发送。",
+	}
 	saidUncertain = said{
 		"Nothing was done so far, but it could not be confirmed whether this was recorded. Look at `{command} list` before you send it again.",
 		"目前未执行任何操作，但无法确认该请求是否已登记。重新发送前请先查看 `{command} list`。",

@@ -47,6 +47,9 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 	if no, ok := errors.AsType[*flow.Rejection](err); ok && no.Code != flow.RejectLimited && no.Code != flow.RejectStore {
 		return s.turnedAway(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
+	if errors.Is(err, flow.ErrInDoubt) && s.back.offer(func(ctx context.Context) { s.findOut(ctx, c) }) {
+		return s.refuse(err, c, saidInDoubt)
+	}
 	if err != nil {
 		// Anything else than a rejection may have been recorded all the same.
 		return s.refuse(spelled(err, false), c, saidUncertain)
@@ -56,6 +59,42 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 		return s.card.Again(receipt.Flow, c.Language)
 	}
 	return s.card.Accepted(receipt.Flow, c.Language)
+}
+
+// The pace of finding out what became of a request in doubt, and how long it is
+// tried.
+const (
+	findOutPause = 2 * time.Second
+	findOutLimit = time.Minute
+)
+
+// findOut tells somebody what became of a request whose recording was in doubt. It
+// only looks: to record it now would be to act when nobody expects it any more. A
+// store that was frozen may still work off what it had received, so one look that
+// finds nothing is not believed.
+func (s *session) findOut(ctx context.Context, c flow.Caller) {
+	ctx, cancel := context.WithTimeout(ctx, findOutLimit)
+	defer cancel()
+	pause := time.NewTicker(findOutPause)
+	defer pause.Stop()
+	for misses := 0; misses < 2; {
+		select {
+		case <-ctx.Done():
+			s.whisper(context.WithoutCancel(ctx), c, s.say(saidUncertain, c.Language))
+			return
+		case <-pause.C:
+		}
+		switch f, err := s.desk.Outcome(ctx, c); {
+		case err == nil:
+			s.whisper(ctx, c, s.card.Accepted(f, c.Language))
+			return
+		case errors.Is(err, flow.ErrNotFound):
+			misses++
+		default:
+			misses = 0
+		}
+	}
+	s.whisper(ctx, c, s.say(saidNotRecorded, c.Language))
 }
 
 // turnedAway answers a request that never came to the script that counts what it

@@ -479,6 +479,35 @@ func TestWithoutRedisNothingIsDone(t *testing.T) {
 	require.Zero(t, s.accepted())
 }
 
+// A frozen Redis still works off what it had received. Nobody may be told that
+// nothing was done then, and what was recorded is told as soon as it can be seen.
+func TestARequestInDoubtIsFoundOut(t *testing.T) {
+	r := redistest.Start(t)
+	if !r.Real {
+		t.Skip("the embedded Redis can't be frozen")
+	}
+	s := newSite(t, nil)
+	s.env = append(s.env, "DEMO_REDIS=redis://"+r.Addr+"/0")
+	s.start()
+	s.ready()
+	require.NoError(t, s.slack.Slash(mei, opsRoom, "/scale", "emr-m620 task +1").Err, "the scripts are loaded now")
+	require.Eventually(t, func() bool { return s.notices("succeeded") == 2 }, 25*time.Second, 50*time.Millisecond)
+	r.Signal(syscall.SIGSTOP)
+	d := s.slack.Slash(mei, opsRoom, "/scale", "emr-m620 task +2")
+	require.NoError(t, d.Err)
+	require.Contains(t, d.Ephemeral.Text, "finding out")
+	r.Signal(syscall.SIGCONT)
+	told := func() bool {
+		for _, e := range s.slack.Ephemerals(mei) {
+			if strings.Contains(e.Text, "is recorded") && strings.Contains(e.Text, "task +2") || strings.Contains(e.Text, "not recorded after all") {
+				return true
+			}
+		}
+		return false
+	}
+	require.Eventually(t, told, 30*time.Second, 100*time.Millisecond)
+}
+
 // A probe must not kill a replica that only waits for its Redis.
 func TestItWaitsForARedisThatIsNotThereYet(t *testing.T) {
 	s := newSite(t, nil)

@@ -127,10 +127,10 @@ func (p *provider) cluster(ctx context.Context, id string) (*cs.DescribeClusterD
 
 // pool is a node pool as the cloud shows it.
 type pool struct {
-	id, state string
-	isDefault bool
-	count     int // nodes that are there and stay
-	sdk       *sdkPool
+	id, name, state string
+	isDefault       bool
+	count           int // nodes that are there and stay
+	sdk             *sdkPool
 }
 
 func (p *provider) pools(ctx context.Context, cluster string) ([]pool, error) {
@@ -149,7 +149,7 @@ func (p *provider) pools(ctx context.Context, cluster string) ([]pool, error) {
 				continue
 			}
 			one := pool{
-				id: *n.NodepoolInfo.NodepoolId, isDefault: value(n.NodepoolInfo.IsDefault),
+				id: *n.NodepoolInfo.NodepoolId, name: value(n.NodepoolInfo.Name), isDefault: value(n.NodepoolInfo.IsDefault),
 				state: stateOf(n), sdk: n,
 			}
 			if st := n.Status; st != nil {

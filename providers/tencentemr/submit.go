@@ -68,17 +68,6 @@ func (p *provider) inTime(action string, sub providers.Submission) error {
 	}
 }
 
-func (p *provider) action(c providers.Change, g group) string {
-	switch {
-	case c.Adds():
-		return "ScaleOutCluster"
-	case g.params.usesTerminateTasks():
-		return "TerminateTasks"
-	default:
-		return "TerminateClusterNodes"
-	}
-}
-
 // today checks that the submission can be sent as it was voted on.
 func (p *provider) today(sub providers.Submission) (group, error) {
 	c := sub.Change

@@ -25,6 +25,8 @@ import (
 type Server struct {
 	Addr string // host:port
 	Real bool   // a redis-server; false: the embedded one
+
+	process *os.Process // of a real one
 }
 
 // Start starts a Redis for the test and ends it with the test. Extra arguments
@@ -80,7 +82,7 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 			t.Log("redis-server ended by itself before the test did")
 		}
 	}
-	s := Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), Real: true}
+	s := Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), Real: true, process: cmd.Process}
 	rdb := s.open()
 	defer func() { _ = rdb.Close() }() // it only looked
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -102,6 +104,14 @@ func start(t testing.TB, path string, args []string) (Server, error) {
 			return Server{}, ctx.Err()
 		case <-tick.C:
 		}
+	}
+}
+
+// Signal sends a signal to the server's process, to freeze it and to let it go on;
+// only a real one has a process.
+func (s Server) Signal(sig os.Signal) {
+	if s.process != nil {
+		_ = s.process.Signal(sig) // a server that is gone shows in what the test waits for
 	}
 }
 
