@@ -15,6 +15,8 @@ type Config struct {
 	Rules          []Rule
 	RulesGiven     bool // false = the key is missing: every change is refused
 	Freezes        []Freeze
+	BreakGlass     []string // names of Groups whose members may run a change without its ballot; empty = nobody
+	Freezers       []string // names of Groups whose members may order a freeze; empty = any approver group
 }
 
 // Group is a named set of approvers; its members are looked up by the caller at
@@ -29,13 +31,16 @@ type Rule struct {
 	Name    string
 	When    string // CEL over change, quote, cluster, requester, now; must be a bool
 	Require map[string]int
+
+	Escalate *Escalation // nil = only the groups of Require, however long it takes
 }
 
 // Freeze refuses changes for a time.
 type Freeze struct {
 	Name     string
 	From, To time.Time
-	When     string // CEL; "" = every change
+	When     string   // CEL; "" = every change
+	Pass     []string // names of Config.Groups whose members it lets through when they give a reason
 }
 
 // Facts is all that a policy may look at.
@@ -44,7 +49,22 @@ type Facts struct {
 	Temporary bool              // the change has an end and takes its nodes back
 	Labels    map[string]string // of the cluster
 	Requester Requester
+	Reason    string // as the requester gave it; some freezes and break-glass need one
+	Order     *Order // the freeze that a person ordered for the cluster, if it is on; nil = none
 	Now       time.Time
+}
+
+// Order is a freeze of one cluster that a person ordered.
+type Order struct {
+	By     string    `json:"by"` // Slack user id
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // zero = until somebody ends it
+}
+
+// On reports whether the order holds at that time.
+func (o *Order) On(now time.Time) bool {
+	return o != nil && (o.Until.IsZero() || now.Before(o.Until))
 }
 
 // Requester is who asks.
@@ -69,6 +89,7 @@ type RefusalCode string
 const (
 	NoRules    RefusalCode = "no_rules"    // approvals.rules is missing altogether
 	Frozen     RefusalCode = "frozen"      // a freeze matches
+	Ordered    RefusalCode = "ordered"     // a person froze the cluster
 	RuleBroken RefusalCode = "rule_broken" // a condition failed to evaluate
 )
 
@@ -78,6 +99,7 @@ type Refusal struct {
 	Name  string      `json:"name,omitempty"`  // of the freeze or rule
 	Until time.Time   `json:"until,omitzero"`  // end of the freeze, also of one whose condition broke
 	Error string      `json:"error,omitempty"` // of the broken condition, for the people who wrote it
+	Order *Order      `json:"order,omitempty"` // with Ordered
 }
 
 // Judgement is what a policy says of one plan: refused, or a list of
@@ -87,7 +109,17 @@ type Judgement struct {
 	PlanHash     string        `json:"plan_hash"`
 	Refusal      *Refusal      `json:"refusal,omitempty"`
 	Requirements []Requirement `json:"requirements,omitempty"` // one per group, by group name
+	Passed       []Pass        `json:"passed,omitempty"`       // freezes that are on and let this request through
 	Outcomes     []Outcome     `json:"outcomes"`
+}
+
+// Pass is a freeze that is on and lets a request through: the requester is in one
+// of the groups that may pass it, and gave a reason.
+type Pass struct {
+	Freeze string    `json:"freeze"`
+	Group  string    `json:"group"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"` // end of the freeze
 }
 
 // Requirement is "n people from group g", with the rules that asked for it.
@@ -96,39 +128,47 @@ type Requirement struct {
 	Group string   `json:"group"`
 	N     int      `json:"n"`
 	Rules []string `json:"rules"`
+
+	Escalate *Escalation `json:"escalate,omitempty"` // the earliest that the rules give
 }
 
 // Reaction is one entry of Slack's reactions.get on the plan's card.
 type Reaction struct {
-	Name  string // as Slack has it: skin tones and aliases included
-	Users []string
-	Count int // more than len(Users) means that the list is cut: nothing counts then
+	Name  string   `json:"name"` // as Slack has it: skin tones and aliases included
+	Users []string `json:"users"`
+	Count int      `json:"count"` // more than len(Users) means that the list is cut: nothing counts then
 }
 
 // Person is what Slack says of a user.
 type Person struct {
-	ID       string
-	Name     string
-	Found    bool // false: could not be looked up; such a vote is not counted
-	Bot      bool
-	Guest    bool // single- or multi-channel guest
-	Stranger bool // of another workspace
-	Deleted  bool
+	ID       string `json:"id"`
+	Name     string `json:"name,omitempty"`
+	Found    bool   `json:"found"` // false: could not be looked up; such a vote is not counted
+	Bot      bool   `json:"bot,omitempty"`
+	Guest    bool   `json:"guest,omitempty"`    // single- or multi-channel guest
+	Stranger bool   `json:"stranger,omitempty"` // of another workspace
+	Deleted  bool   `json:"deleted,omitempty"`
 }
 
-// BallotFacts is all that Count may look at. Now is the time at which Reactions
-// were read: a vote counts if it was there at a read before ExpiresAt
-// (design.md section 4), and a zero ExpiresAt is long past.
+// BallotFacts is all that Count may look at, and so all that must be kept to
+// count again. Now is the time at which Reactions were read: a vote counts if it
+// was there at a read before ExpiresAt (design.md section 4), and a zero ExpiresAt
+// is long past.
 type BallotFacts struct {
-	PlanHash     string
-	Requirements []Requirement // of the Judgement on that plan
-	Requester    string
-	Reactions    []Reaction          // in Slack's order: earlier voters keep their seats
-	People       map[string]Person   // by user id; one that is missing is as good as not Found
-	Members      map[string][]string // by group name; a group that is missing could not be looked up
-	Bot          string              // our own user id: its seeded reactions are ignored silently
-	Now          time.Time
-	ExpiresAt    time.Time
+	PlanHash     string              `json:"plan_hash"`
+	Plan         int                 `json:"plan,omitempty"` // number of the plan in its flow; Votes name it
+	Requirements []Requirement       `json:"requirements"`   // of the Judgement on that plan
+	Requester    string              `json:"requester"`
+	Reactions    []Reaction          `json:"reactions"`          // in Slack's order: earlier voters keep their seats
+	Votes        []Vote              `json:"votes,omitempty"`    // by button and command, in order; a person's last one holds
+	People       map[string]Person   `json:"people"`             // by user id; one that is missing is as good as not Found
+	Members      map[string][]string `json:"members"`            // by group name; a group that is missing could not be looked up
+	Bot          string              `json:"bot,omitempty"`      // our own user id: its seeded reactions are ignored silently
+	Before       *Ballot             `json:"before,omitempty"`   // of the last count on this plan: who is gone since has withdrawn
+	Replaced     []Ballot            `json:"replaced,omitempty"` // the last ones on the plans that this one replaced
+	OpenedAt     time.Time           `json:"opened_at,omitzero"` // escalations count from here; zero = none comes
+	Now          time.Time           `json:"now"`
+	ExpiresAt    time.Time           `json:"expires_at"`
 }
 
 // Status is where a ballot stands.
@@ -158,19 +198,24 @@ const (
 	ReasonNoSeatLeft  Reason = "no_seat_left" // in a group whose seats are all taken
 	ReasonBoth        Reason = "both"         // approved and denied at once: the denial counts
 	ReasonListCut     Reason = "list_cut"     // Slack gave a shortened list of voters
+	ReasonWithdrawn   Reason = "withdrawn"    // counted at an earlier read, and gone now
+	ReasonOlderPlan   Reason = "older_plan"   // counted on a plan that was replaced, and not given on this one
 )
 
 // Seat is one requirement with the people who fill it.
 type Seat struct {
 	Requirement
 	By []string `json:"by"` // user ids, in a stable order; at most N
+
+	Escalated bool `json:"escalated,omitempty"` // members of Escalate.To may sit here too by now
 }
 
 // Open is how many people are still missing.
 func (s Seat) Open() int { return s.N - len(s.By) }
 
 // Uncounted is a vote that does not count, and why. A person has at most two:
-// an approval and a denial, however many emoji they used.
+// an approval and a denial, however many emoji they used. A vote that is no
+// reaction stands under the emoji that people are told to use.
 type Uncounted struct {
 	User   string `json:"user"`
 	Emoji  string `json:"emoji"` // the person's first on that side, without skin tone
@@ -182,6 +227,7 @@ type Ballot struct {
 	PlanHash  string      `json:"plan_hash"`
 	Seats     []Seat      `json:"seats"`
 	DeniedBy  []string    `json:"denied_by,omitempty"`
+	Why       string      `json:"why,omitempty"` // the reason of the first in DeniedBy; foreign text
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
 }
 
@@ -190,15 +236,21 @@ type Verdict struct {
 	Status Status    `json:"status"`
 	Ballot Ballot    `json:"ballot"`
 	At     time.Time `json:"at"`
+	Glass  *Glass    `json:"glass,omitempty"` // set: nobody was asked, because somebody broke the glass
 }
 
 // Permits reports whether this verdict lets exactly this plan run. It trusts
 // neither side: the plan's hash is computed again, and every seat must hold as
-// many people as it asks for, nobody twice on the whole ballot. So a record that
-// was damaged or written by other code permits nothing.
+// many people as it asks for, nobody twice on the whole ballot; where the glass
+// was broken, it must say who did it, as a member of which group, why, and what
+// was skipped. So a record that was damaged or written by other code permits
+// nothing.
 func (v Verdict) Permits(p Plan) bool {
 	if v.Status != Approved || p.Hash == "" || v.Ballot.PlanHash != p.Hash || p.Hash != p.digest() || len(v.Ballot.DeniedBy) > 0 {
 		return false
+	}
+	if v.Glass != nil {
+		return len(v.Ballot.Seats) == 0 && v.Glass.whole()
 	}
 	seated := map[string]bool{}
 	for _, s := range v.Ballot.Seats {
@@ -234,4 +286,5 @@ const (
 	PriceLost   DifferenceKind = "no_price" // was known, is not any more
 	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
 	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
+	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
 )

@@ -61,34 +61,34 @@ func newConditions(groups []string) (*conditions, error) {
 // finding is one thing wrong with a condition.
 type finding struct{ text, suggest string }
 
-// compile checks one condition. It returns every finding at once; a program
+// compile checks one condition. It returns every finding at once; the compiled one
 // only when there is none.
-func (c *conditions) compile(when string) (cel.Program, []finding) {
+func (c *conditions) compile(when string) (condition, []finding) {
 	if strings.TrimSpace(when) == "" {
-		return nil, []finding{{text: "the condition is empty: write `true` for every change"}}
+		return condition{}, []finding{{text: "the condition is empty: write `true` for every change"}}
 	}
 	parsed, issues := c.env.Parse(when)
 	if issues.Err() != nil {
-		return nil, c.findings(nil, issues.Errors())
+		return condition{}, c.findings(nil, issues.Errors())
 	}
 	checked, issues := c.env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, c.findings(parsed, issues.Errors())
+		return condition{}, c.findings(parsed, issues.Errors())
 	}
 	if !checked.OutputType().IsExactType(cel.BoolType) {
-		return nil, []finding{{text: fmt.Sprintf("the condition must be true or false, this one is a %s", typeName(checked.OutputType()))}}
+		return condition{}, []finding{{text: fmt.Sprintf("the condition must be true or false, this one is a %s", typeName(checked.OutputType()))}}
 	}
 	if readsGroups(checked) {
 		c.readsGroups = true
 	}
 	if bad := c.words(checked); len(bad) > 0 {
-		return nil, bad
+		return condition{}, bad
 	}
 	prg, err := c.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxRuleCost))
 	if err != nil {
-		return nil, []finding{{text: err.Error()}}
+		return condition{}, []finding{{text: err.Error()}}
 	}
-	return prg, nil
+	return condition{holds: prg, reads: readsOf(checked), ast: checked}, nil
 }
 
 // findings turns the checker's errors into sentences with the nearest right

@@ -22,19 +22,27 @@ type Policy struct {
 	approveBy []string // as written, for the card to seed and name
 	denyBy    []string
 	self      bool
-	reads     bool // a condition may read requester.groups
+	reads     bool     // a condition may read requester.groups
+	glass     []string // groups whose members may break the glass
 	rules     []rule
 	freezes   []freeze
 }
 
 type rule struct {
 	Rule
-	holds cel.Program
+	condition
+}
+
+// condition is a compiled one: whether it holds, what it reads, and its tree.
+type condition struct {
+	holds cel.Program // nil = always
+	reads []read
+	ast   *cel.Ast
 }
 
 type freeze struct {
 	Freeze
-	holds cel.Program // nil = every change
+	condition // its holds is nil for every change
 }
 
 // Problem is one thing wrong with the approvals section of the config file.
@@ -73,10 +81,13 @@ func Compile(c Config) (*Policy, []Problem) {
 	k.checkNumbers()
 	k.checkRules()
 	k.checkFreezes()
+	k.p.glass = slices.Clone(c.BreakGlass)
+	k.checkNames([]string{"break_glass"}, c.BreakGlass)
+	k.checkNames([]string{"freezers"}, c.Freezers)
 	if len(k.problems) > 0 {
 		return nil, k.problems
 	}
-	k.p.reads = conds.readsGroups
+	k.p.reads = conds.readsGroups || slices.ContainsFunc(c.Freezes, func(f Freeze) bool { return len(f.Pass) > 0 })
 	return k.p, nil
 }
 
@@ -165,6 +176,11 @@ func (k *compiler) checkRules() {
 			first[r.Name] = i
 		}
 		r.Require = maps.Clone(r.Require)
+		if r.Escalate != nil {
+			e := *r.Escalate
+			r.Escalate = &e
+			k.checkEscalation(at, r)
+		}
 		k.p.rules = append(k.p.rules, rule{r, k.condition(at("when"), r.When)})
 		if len(r.Require) == 0 {
 			k.bad(at("require"), "", "the rule asks for nobody: name a group and how many of it")
@@ -187,6 +203,21 @@ func (k *compiler) checkRequire(path []string, name string, n int) {
 	}
 }
 
+func (k *compiler) checkEscalation(at func(...string) []string, r Rule) {
+	e := r.Escalate
+	if e.After <= 0 {
+		k.bad(at("escalate", "after"), "1h", "an escalation needs a time after which it comes, this says %s", e.After)
+	} else if k.c.ExpireAfter > 0 && e.After >= k.c.ExpireAfter {
+		k.bad(at("escalate", "after"), "", "the escalation after %s never comes: the ballot expires after %s", e.After, k.c.ExpireAfter)
+	}
+	_, asked := r.Require[e.To]
+	if _, ok := k.c.Groups[e.To]; !ok {
+		k.bad(at("escalate", "to"), nearest(e.To, sortedKeys(k.c.Groups)), "there is no approver group %s", e.To)
+	} else if asked && len(r.Require) == 1 {
+		k.bad(at("escalate", "to"), "", "the rule asks %s already: name another group, or leave escalate out", e.To)
+	}
+}
+
 func (k *compiler) checkFreezes() {
 	first := map[string]int{}
 	for i, f := range k.c.Freezes {
@@ -201,20 +232,31 @@ func (k *compiler) checkFreezes() {
 		if !f.From.Before(f.To) {
 			k.bad(at("to"), "", "the freeze must end after it begins")
 		}
+		f.Pass = slices.Clone(f.Pass)
+		k.checkNames(at("pass"), f.Pass)
 		fr := freeze{Freeze: f}
 		if f.When != "" {
-			fr.holds = k.condition(at("when"), f.When)
+			fr.condition = k.condition(at("when"), f.When)
 		}
 		k.p.freezes = append(k.p.freezes, fr)
 	}
 }
 
-func (k *compiler) condition(path []string, when string) cel.Program {
-	prg, found := k.conds.compile(when)
+func (k *compiler) condition(path []string, when string) condition {
+	made, found := k.conds.compile(when)
 	for _, f := range found {
 		k.bad(path, f.suggest, "%s", f.text)
 	}
-	return prg
+	return made
+}
+
+// checkNames holds a list to the approver groups that there are.
+func (k *compiler) checkNames(path []string, names []string) {
+	for i, name := range names {
+		if _, ok := k.c.Groups[name]; !ok {
+			k.bad(append(slices.Clone(path), strconv.Itoa(i)), nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
+		}
+	}
 }
 
 // Groups are the approver groups by name: a copy. The caller looks up their

@@ -1,9 +1,15 @@
 package approvals
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// Count says where a ballot stands, from the reactions as Slack has them now
-// and nothing else: it keeps no state, so a withdrawn reaction is simply gone.
+// Count says where a ballot stands, from the reactions as Slack has them now and
+// the votes on record: it keeps no state, so a withdrawn reaction is simply gone.
+// A vote by button or command counts like a reaction, on the plan it names only,
+// and both together are one vote of one person. The earlier ballots decide
+// nothing: they only explain whose vote is missing.
 //
 //   - Expired from ExpiresAt on, whatever the votes; the ballot still shows them.
 //   - Denied when one person denied who could fill a seat. With self_approval
@@ -24,14 +30,17 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	}
 	c := counter{p: p, b: b, members: map[string]map[string]bool{}}
 	for _, q := range b.Requirements {
-		if ids, ok := b.Members[q.Group]; ok {
-			c.members[q.Group] = setOf(ids)
+		for _, g := range q.Asked(b.OpenedAt, b.Now) {
+			if ids, ok := b.Members[g]; ok {
+				c.members[g] = setOf(ids)
+			}
 		}
 	}
 	voters, cut := p.voters(b)
 	c.tally(voters, cut)
 	seats := c.seat()
-	v := Verdict{At: b.Now, Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Uncounted: c.uncounted}}
+	c.missing(voters, cut)
+	v := Verdict{At: b.Now, Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Why: c.why, Uncounted: c.uncounted}}
 	switch {
 	case !b.Now.Before(b.ExpiresAt):
 		v.Status = Expired
@@ -45,13 +54,25 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	return v
 }
 
-// voter is one person with the first emoji on each side; "" = none.
-type voter struct{ id, approve, deny string }
+// voter is one person with the first emoji on each side, "" = none, and what
+// they gave as reason for a denial.
+type voter struct{ id, approve, deny, why string }
 
 // voters collects people, not entries: the same thumb in two skin tones, or two
-// emoji that both approve, are one vote. They come in order of first appearance.
+// emoji that both approve, are one vote, and so is a reaction with a press of the
+// button. They come in order of first appearance, reactions first: Slack doesn't
+// tell when one was put.
 func (p *Policy) voters(b BallotFacts) (voters []voter, cut bool) {
 	at := map[string]int{}
+	find := func(id string) *voter {
+		i, seen := at[id]
+		if !seen {
+			i = len(voters)
+			at[id] = i
+			voters = append(voters, voter{id: id})
+		}
+		return &voters[i]
+	}
 	for _, r := range b.Reactions {
 		name := canonical(r.Name)
 		if !p.approve[name] && !p.deny[name] {
@@ -64,19 +85,24 @@ func (p *Policy) voters(b BallotFacts) (voters []voter, cut bool) {
 			if id == b.Bot && b.Bot != "" {
 				continue
 			}
-			i, seen := at[id]
-			if !seen {
-				i = len(voters)
-				at[id] = i
-				voters = append(voters, voter{id: id})
-			}
-			side := &voters[i].approve
+			v := find(id)
+			side := &v.approve
 			if p.deny[name] {
-				side = &voters[i].deny
+				side = &v.deny
 			}
 			if *side == "" {
 				*side = name
 			}
+		}
+	}
+	for _, vote := range standing(b) {
+		v := find(vote.User)
+		switch vote.Choice {
+		case Approve:
+			v.approve = cmp.Or(v.approve, p.emojiOf(Approve))
+		case Deny:
+			v.deny, v.why = cmp.Or(v.deny, p.emojiOf(Deny)), vote.Reason
+		case TakenBack:
 		}
 	}
 	return voters, cut
@@ -89,7 +115,8 @@ type counter struct {
 
 	approved  []voter // may fill a seat
 	denied    []string
-	doubt     bool // somebody denies who may have the right to
+	why       string // of the first denial that gave a reason
+	doubt     bool   // somebody denies who may have the right to
 	uncounted []Uncounted
 }
 
@@ -107,7 +134,11 @@ func (c *counter) tally(voters []voter, cut bool) {
 			c.drop(v.id, v.approve, reason)
 			c.drop(v.id, v.deny, reason)
 		case v.deny != "":
-			c.denied = append(c.denied, v.id)
+			if c.why == "" && v.why != "" {
+				c.denied, c.why = slices.Insert(c.denied, 0, v.id), v.why
+			} else {
+				c.denied = append(c.denied, v.id)
+			}
 			c.drop(v.id, v.approve, ReasonBoth)
 		default:
 			c.approved = append(c.approved, v)
@@ -141,11 +172,13 @@ func (c *counter) barred(id string) Reason {
 	}
 	unread := false
 	for _, q := range c.b.Requirements {
-		m, read := c.members[q.Group]
-		if m[id] {
-			return ""
+		for _, g := range q.Asked(c.b.OpenedAt, c.b.Now) {
+			m, read := c.members[g]
+			if m[id] {
+				return ""
+			}
+			unread = unread || !read
 		}
-		unread = unread || !read
 	}
 	if unread {
 		return ReasonGroupUnread
@@ -177,7 +210,7 @@ func (c *counter) seat() []Seat {
 	var take func(i int, tried []bool) bool
 	take = func(i int, tried []bool) bool {
 		for s, q := range reqs {
-			if tried[s] || !c.members[q.Group][c.approved[i].id] {
+			if tried[s] || !c.maySit(c.approved[i].id, q) {
 				continue
 			}
 			tried[s] = true
@@ -203,7 +236,7 @@ func (c *counter) seat() []Seat {
 	for s, q := range reqs {
 		slices.Sort(holders[s])
 		q.Rules = slices.Clone(q.Rules)
-		seats[s].Requirement = q
+		seats[s].Requirement, seats[s].Escalated = q, len(q.Asked(c.b.OpenedAt, c.b.Now)) > 1
 		for _, i := range holders[s] {
 			seats[s].By = append(seats[s].By, c.approved[i].id)
 		}

@@ -320,7 +320,7 @@ func TestPermitsTrustsNobody(t *testing.T) {
 	plan := basePlan(prepaid)
 	good := func() Verdict {
 		return Verdict{Status: Approved, Ballot: Ballot{PlanHash: plan.Hash, Seats: []Seat{
-			{Requirement{"finops", 1, nil}, []string{fin1}}, {Requirement{"leads", 2, nil}, []string{lead1, lead2}},
+			{Requirement: Requirement{Group: "finops", N: 1}, By: []string{fin1}}, {Requirement: Requirement{Group: "leads", N: 2}, By: []string{lead1, lead2}},
 		}}}
 	}
 	require.True(t, good().Permits(plan))

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -11,8 +13,10 @@ import (
 // judged is refused.
 //
 //   - approvals.rules missing altogether: NoRules, with no Outcomes;
+//   - a freeze that a person ordered for the cluster: Ordered;
 //   - a freeze with From ≤ Now < To whose condition holds: Frozen, and if several
-//     hold the one that ends last;
+//     hold the one that ends last; not where the requester is in one of the groups
+//     that may pass it and gave a reason, which is listed in Passed;
 //   - a condition of a rule, or of a freeze at its time, that fails to evaluate:
 //     RuleBroken, the first of them in the order of the file.
 //
@@ -48,15 +52,18 @@ func (p *Policy) Judge(f Facts) Judgement {
 		j.Requirements = append(j.Requirements, *q)
 	}
 	slices.SortFunc(j.Requirements, func(a, b Requirement) int { return cmp.Compare(a.Group, b.Group) })
-	j.Refusal = p.frozen(w)
-	if broken != nil && (j.Refusal == nil || j.Refusal.Code != Frozen) {
-		j.Refusal = broken
+	frozen, unsure := p.frozen(w, &j)
+	switch {
+	case f.Order.On(f.Now):
+		j.Refusal = &Refusal{Code: Ordered, Name: f.Plan.Change.Cluster, Until: f.Order.Until, Order: f.Order}
+	default:
+		j.Refusal = cmp.Or(frozen, broken, unsure)
 	}
 	return j
 }
 
-// merge adds what a rule asks: the larger number per group, and every rule that
-// asked, so that the card can say why.
+// merge adds what a rule asks: the larger number per group, the earliest
+// escalation, and every rule that asked, so that the card can say why.
 func merge(asked map[string]*Requirement, r Rule) {
 	for g, n := range r.Require {
 		q := asked[g]
@@ -66,15 +73,18 @@ func merge(asked map[string]*Requirement, r Rule) {
 		}
 		q.N = max(q.N, n)
 		q.Rules = append(q.Rules, r.Name)
+		if e := r.Escalate; e != nil && e.To != g && (q.Escalate == nil || e.After < q.Escalate.After) {
+			earliest := *e
+			q.Escalate = &earliest
+		}
 	}
 }
 
-// frozen finds the freeze that refuses a change now: one that surely holds
-// before one that can't be told.
-func (p *Policy) frozen(w *world) *Refusal {
-	var hold, broken *Refusal
+// frozen finds the freeze that refuses a change now, and the first that can't be
+// told; those that the request passes are noted in the judgement.
+func (p *Policy) frozen(w *world, j *Judgement) (hold, broken *Refusal) {
 	for _, f := range p.freezes {
-		if w.Now.Before(f.From) || !w.Now.Before(f.To) {
+		if !f.on(w.Now) {
 			continue
 		}
 		holds, err := true, error(nil)
@@ -87,12 +97,44 @@ func (p *Policy) frozen(w *world) *Refusal {
 				broken = &Refusal{Code: RuleBroken, Name: f.Name, Until: f.To, Error: err.Error()}
 			}
 		case holds:
-			if hold == nil || f.To.After(hold.Until) {
+			if group, ok := f.passes(w.Facts); ok {
+				j.Passed = append(j.Passed, Pass{Freeze: f.Name, Group: group, Reason: w.Reason, Until: f.To})
+			} else if hold == nil || f.To.After(hold.Until) {
 				hold = &Refusal{Code: Frozen, Name: f.Name, Until: f.To}
 			}
 		}
 	}
-	return cmp.Or(hold, broken)
+	return hold, broken
+}
+
+func (f freeze) on(now time.Time) bool { return !now.Before(f.From) && now.Before(f.To) }
+
+// passes names the group as whose member the requester passes the freeze.
+func (f freeze) passes(x Facts) (group string, ok bool) {
+	if !Reasoned(x.Reason) {
+		return "", false
+	}
+	return firstIn(f.Pass, x.Requester.Groups)
+}
+
+// Says is the judgement in a few words for an operator: who is asked, or why it is
+// refused. Judgements that say the same decide the same.
+func (j Judgement) Says() string {
+	if no := j.Refusal; no != nil {
+		s := "refused: " + string(no.Code)
+		if no.Name != "" {
+			s += " " + no.Name
+		}
+		return s
+	}
+	if len(j.Requirements) == 0 {
+		return "runs without approval"
+	}
+	asked := make([]string, len(j.Requirements))
+	for i, r := range j.Requirements {
+		asked[i] = strconv.Itoa(r.N) + " of " + r.Group
+	}
+	return "asks " + strings.Join(asked, " and ")
 }
 
 // Unopposed is the only way to an Approved verdict without votes: no refusal

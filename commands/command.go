@@ -61,7 +61,10 @@ type Scale struct {
 	For    time.Duration // 0 = for good
 	At     *When         // nil = as soon as it may
 	DryRun bool
-	Reason string // as typed, may span lines
+	// BreakGlass asks to run without the ballot; whether this person may is the
+	// caller's to find out.
+	BreakGlass bool
+	Reason     string // as typed, may span lines
 }
 
 // Disk is one kind of data disk for each new node.
@@ -157,6 +160,9 @@ func (s *Scale) write(b *line) {
 	}
 	if s.DryRun {
 		b.put("dry-run")
+	}
+	if s.BreakGlass {
+		b.put("break-glass")
 	}
 	b.reason(s.Reason)
 }

@@ -22,7 +22,7 @@
 //	option    = "prepaid" [ TERM ] | "postpaid" | "spot" | "renew" | "no-renew"
 //	          | "spec" TYPE | "disk" TYPE:GiBxN | "zone" ZONE | "nodes" ID,ID
 //	          | "drain" DURATION | "start" | "no-start" | "bootstrap" | "no-bootstrap"
-//	          | "tag" KEY=VALUE | "for" DURATION | "at" TIME | "dry-run" | "reason" TEXT
+//	          | "tag" KEY=VALUE | "for" DURATION | "at" TIME | "dry-run" | "break-glass" | "reason" TEXT
 //	DURATION  = number ( "m" minutes | "h" | "d" )
 //	TERM      = number ( "m" months | "y" )     only behind "prepaid"
 //	TIME      = HH:MM[:SS] [ zone ] | YYYY-MM-DD ( "T" | " " ) HH:MM[:SS] [ zone ]

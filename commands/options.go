@@ -11,7 +11,7 @@ import (
 // optionNames are the options as the help spells them.
 func optionNames() []string {
 	return []string{"for", "at", "prepaid", "postpaid", "spot", "renew", "no-renew", "spec", "disk", "zone", "nodes",
-		"drain", "start", "no-start", "bootstrap", "no-bootstrap", "tag", "dry-run", "reason"}
+		"drain", "start", "no-start", "bootstrap", "no-bootstrap", "tag", "dry-run", "break-glass", "reason"}
 }
 
 // optionOf gives the name of an option in any spelling, without dashes.
@@ -19,10 +19,12 @@ func optionOf(name string) (string, bool) {
 	name = strings.ToLower(name) // no copy when it is lower case already
 	switch name {
 	case "for", "at", Prepaid, Postpaid, Spot, "renew", "no-renew", "spec", "disk", "zone", "nodes",
-		"drain", "start", "no-start", "bootstrap", "no-bootstrap", "tag", "dry-run", "reason":
+		"drain", "start", "no-start", "bootstrap", "no-bootstrap", "tag", "dry-run", "break-glass", "reason":
 		return name, true
 	case "dryrun":
 		return "dry-run", true
+	case "breakglass":
+		return "break-glass", true
 	case "auto-renew", "autorenew":
 		return "renew", true
 	case "norenew", "no-auto-renew", "no-autorenew", "noautorenew":
@@ -108,6 +110,9 @@ func (p *parser) option(s *Scale) *UsageError {
 		return p.flag(&s.Bootstrap, a)
 	case "dry-run":
 		s.DryRun = true
+		return p.bare(a)
+	case "break-glass":
+		s.BreakGlass = true
 		return p.bare(a)
 	}
 	return p.valued(s, a)

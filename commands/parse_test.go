@@ -74,7 +74,7 @@ func TestEveryLineOfOurWordsReadsBackOrIsCorrected(t *testing.T) {
 		"month", "postpaid", "spot", "renew", "no-renew", "--renew=false", "start", "nostart", "bootstrap", "spec=S5.LARGE8", "--zone",
 		"zone", "zone=@bob", "ap-gz-3", "nodes=a,b", "node", "a,", "disk=SSD:100x2", "disk", "SSD:1×1", "drain=30m", "drain", "1h30m", "for",
 		"6h", "6", "hours", "at", "02:00", "2026-12-24", "2026-12-24T02:00Z", "+08:00", "2026/12/24", "tag=k=v", `tag="k= v'"`, "tag", "k=",
-		`tag='a="'"b'"`, "dry-run", "dryrun", `reason="a b"`, "reason=“x y”", "reason", `"`, "“", "it's", "because", "@ann", "<@U1|ann>", "&amp;lt;", "a<b>",
+		`tag='a="'"b'"`, "dry-run", "dryrun", "break-glass", `reason="a b"`, "reason=“x y”", "reason", `"`, "“", "it's", "because", "@ann", "<@U1|ann>", "&amp;lt;", "a<b>",
 		"\u00a0", "\n", "\u200b", "help", "status", "show", "F-7K3Q", "7k3q", "deny", "freeze", "extend", "policy", "scale", "list", "hlep", "/scale",
 	}
 	vocabularies := []Vocabulary{vocabulary(), {}, {Clusters: map[string][]string{"list": {"spot"}, "f-7k3q": nil}}}
@@ -108,7 +108,7 @@ func TestEveryCommandCanBeTyped(t *testing.T) {
 			Charge: rapid.SampledFrom([]string{"", Postpaid, Prepaid, Spot}).Draw(t, "charge"),
 			Renew:  flag.Draw(t, "renew"), Start: flag.Draw(t, "start"), Bootstrap: flag.Draw(t, "bootstrap"),
 			Zone: rapid.OneOf(rapid.Just(""), name).Draw(t, "zone"), InstanceType: rapid.OneOf(rapid.Just(""), name).Draw(t, "spec"),
-			Drain: span.Draw(t, "drain"), For: span.Draw(t, "for"), DryRun: rapid.Bool().Draw(t, "dry"), Reason: text.Draw(t, "reason"),
+			Drain: span.Draw(t, "drain"), For: span.Draw(t, "for"), DryRun: rapid.Bool().Draw(t, "dry"), BreakGlass: rapid.Bool().Draw(t, "glass"), Reason: text.Draw(t, "reason"),
 		}
 		if s.Charge == Prepaid {
 			s.Months = rapid.IntRange(0, MaxTerm).Draw(t, "months")

@@ -224,6 +224,10 @@ type Submission struct {
 	Attempt  int       `json:"attempt"`  // 1, 2, …; a further attempt needs proof that the last was not accepted
 	Token    string    `json:"token"`    // see Token
 	SentAt   time.Time `json:"sent_at"`  // when the intent was saved: the call began at or after this time
+
+	// Look tells Reconcile to repeat nothing, whatever the cloud promises: a person
+	// was asked and may be looking at the console, or enough was repeated.
+	Look bool `json:"-"`
 }
 
 // Operation is the cloud's own asynchronous job.

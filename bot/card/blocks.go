@@ -233,7 +233,8 @@ func (p *page) context(ls ...line) {
 	}
 }
 
-// button is one click with the question asked before it counts.
+// button is one click with the question asked before it counts; without a title
+// it counts at once.
 type button struct {
 	action, value string
 	label         string
@@ -248,13 +249,14 @@ func (p *page) buttons(bs ...button) {
 	}
 	els := make([]slack.BlockElement, 0, len(bs))
 	for _, b := range bs {
-		ask := slack.NewConfirmationBlockObject(
-			plainText(b.title, maxConfirmTop), plainText(b.text, maxConfirm),
-			plainText(b.confirm, maxConfirmKey), plainText(b.deny, maxConfirmKey))
 		el := slack.NewButtonBlockElement(b.action, b.value, plainText(b.label, maxButton))
-		el.Confirm = ask
 		el.Style = b.style
-		ask.Style = b.style
+		if b.title != "" {
+			el.Confirm = slack.NewConfirmationBlockObject(
+				plainText(b.title, maxConfirmTop), plainText(b.text, maxConfirm),
+				plainText(b.confirm, maxConfirmKey), plainText(b.deny, maxConfirmKey))
+			el.Confirm.Style = b.style
+		}
 		els = append(els, el)
 	}
 	// Past add: room was kept for this.

@@ -30,6 +30,9 @@ const (
 	ActionRetry    = "flow_retry"    //
 	ActionCleanUp  = "flow_clean_up" //
 	ActionKeep     = "flow_keep"     //
+	ActionHalt     = "flow_halt"     //
+	ActionApprove  = "flow_approve"  // the value of a vote names the plan too, see Ballot
+	ActionDeny     = "flow_deny"     //
 )
 
 // Options are what a Renderer knows besides the record.
@@ -132,6 +135,7 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 			p.lines(wWarning.fill(lang, args{"text": theirs(w.In(lang), longForeign)}))
 		}
 	}
+	r.unusual(p, f)
 	r.ballot(p, f)
 	r.road(p, f, rich)
 	if f.Progress != nil && len(f.Progress.Changed) > 0 {
@@ -243,6 +247,9 @@ func (r *Renderer) ballot(p *page, f flow.Flow) {
 			a["open"], a["who"] = number(s.Open()), r.members(lang, s.Group)
 		}
 		lines = append(lines, wSeatOpen.fill(lang, a))
+		if open {
+			lines = append(lines, r.escalation(lang, f, s)...)
+		}
 	}
 	if v := verdict(f); open && v != nil && len(v.Ballot.DeniedBy) > 0 {
 		lines = append(lines, wDenied.fill(lang, args{"by": mentions(lang, v.Ballot.DeniedBy)}))
@@ -327,13 +334,18 @@ func buttons(lang string, f flow.Flow) []button {
 	fill := func(s sentence) string { return s.fill(lang, id).plain() }
 	switch f.State {
 	case flow.Planning, flow.AwaitingApproval, flow.Scheduled, flow.Queued:
-		return []button{{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger}}
+		return append(ballotButtons(f, fill), button{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger})
 	case flow.Unknown:
-		return []button{
+		bs := []button{
 			{ActionHappened, f.ID, fill(wHappened), fill(wHappenTop), fill(wHappenText), fill(wConfirm), fill(wGoBack), slack.StyleDefault},
 			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
 			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}
+		if f.Operation != nil { // the cloud took it: it can't be said that it didn't happen
+			bs = slices.Delete(bs, 1, 2)
+		}
+		return bs
+
 	case flow.Running:
 		return steering(f, fill)
 	case flow.Failed, flow.Partial:
@@ -453,7 +465,7 @@ func uncounted(lang string, votes []approvals.Uncounted) []line {
 		}
 		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": why}))
 	}
-	return short(lang, ls, maxPoints)
+	return short(lang, ls, maxVotes)
 }
 
 // voters are the people whose votes fill the seats.

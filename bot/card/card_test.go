@@ -30,8 +30,14 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 			continue
 		}
 		for _, e := range b.Elements {
-			require.Equal(t, "F-7K3Q", e.Value)
-			require.NotEmpty(t, e.Confirm, "a click that changes something is asked about first")
+			if e.ActionID == ActionApprove || e.ActionID == ActionDeny {
+				require.Equal(t, Ballot("F-7K3Q", 1), e.Value)
+			} else {
+				require.Equal(t, "F-7K3Q", e.Value)
+			}
+			if e.ActionID != ActionDeny { // which opens a modal that asks
+				require.NotEmpty(t, e.Confirm, "a click that changes something is asked about first")
+			}
 			ids = append(ids, e.ActionID)
 		}
 	}
@@ -41,12 +47,14 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 func TestButtonsFollowTheState(t *testing.T) {
 	for name, f := range situations() {
 		want := map[flow.State][]string{
-			flow.Planning: {ActionCancel}, flow.AwaitingApproval: {ActionCancel},
+			flow.Planning: {ActionCancel}, flow.AwaitingApproval: {ActionApprove, ActionDeny, ActionCancel},
 			flow.Scheduled: {ActionCancel}, flow.Queued: {ActionCancel},
 			flow.Unknown: {ActionHappened, ActionDidNot, ActionClose},
 			flow.Partial: {ActionRetry, ActionKeep},
 		}[f.State]
 		switch name {
+		case "grace":
+			want = []string{ActionHalt, ActionCancel}
 		case "replaced", "partial-settled":
 			want = nil
 		case "partial-desk":

@@ -122,7 +122,7 @@ func argument(lang, name, value string) line {
 		return nil
 	}
 	switch name {
-	case "by":
+	case "by", "who":
 		return mentions(lang, strings.Split(value, ","))
 	case "at", "until":
 		t, err := time.Parse(time.RFC3339, value)
@@ -130,6 +130,8 @@ func argument(lang, name, value string) line {
 			return theirs(value, shortForeign)
 		}
 		return when(t)
+	case "reason":
+		return theirs(value, longForeign)
 	case "channel":
 		return mentionChannel(value)
 	case "nodes":
@@ -141,6 +143,10 @@ func argument(lang, name, value string) line {
 		return stageWord(lang, providers.StageState(value))
 	case "how":
 		if s, ok := resolutions[value]; ok {
+			return say(s.in(lang))
+		}
+	case "vote":
+		if s, ok := reasons[approvals.Reason(value)]; ok {
 			return say(s.in(lang))
 		}
 	case "control":

@@ -216,7 +216,27 @@ func situations() map[string]flow.Flow {
 	steerable.Plans[0].Plan.Warnings = []providers.Text{{EN: "The cloud phases this call out; a node pool is the better way.", ZH: "云平台将逐步停用此接口，建议改用节点池。"}}
 	anyNodes := removal(2)
 	anyNodes.Plans[0].Plan.Change.Nodes = nil
+	escalated := withVotes(planned(prepaid(), 3))
+	seats := escalated.Verdict.Ballot.Seats
+	seats[0].Escalate = &approvals.Escalation{After: 3 * time.Hour, To: "leads"}
+	seats[0].N = 2
+	seats[1].Escalate, seats[1].Escalated = &approvals.Escalation{After: time.Hour, To: "finops"}, true
+	escalated.Verdict.Ballot.Uncounted = []approvals.Uncounted{
+		{User: "U0LEAD2", Emoji: "white_check_mark", Reason: approvals.ReasonWithdrawn},
+		{User: "U0FIN2", Emoji: "x", Reason: approvals.ReasonOlderPlan},
+	}
+	grace := approved(planned(prepaid(), 3))
+	grace.State, grace.GraceUntil = flow.Scheduled, t0.Add(12*time.Minute)
+	grace.Wait = &flow.Note{Code: flow.WaitGrace, Args: map[string]string{"at": t0.Add(12 * time.Minute).Format(time.RFC3339)}}
+	reasoned := planned(prepaid(), 3)
+	reasoned.Verdict.Status, reasoned.Verdict.Ballot.DeniedBy, reasoned.Verdict.Ballot.Why = approvals.Denied, []string{"U0LEAD2"}, "too *dear* <!channel>"
 	return map[string]flow.Flow{
+		"escalated": escalated,
+		"grace":     grace,
+		"denied-why": ended(reasoned, flow.Denied, flow.Note{Code: flow.NoteDenied, By: "U0LEAD2",
+			Args: map[string]string{"reason": "too *dear* <!channel> <https://x|y>"}}, 10*time.Minute),
+		"stopped": ended(approved(planned(prepaid(), 3)), flow.Cancelled, flow.Note{Code: flow.NoteStopped, By: "U0LEAD1",
+			Args: map[string]string{"who": "U0ALICE,U0FIN1"}}, 5*time.Minute),
 		"planning":      none,
 		"awaiting":      planned(prepaid(), 3),
 		"votes":         withVotes(planned(prepaid(), 3)),

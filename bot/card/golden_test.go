@@ -128,8 +128,8 @@ func TestRepliesReadAsPinned(t *testing.T) {
 			"preview":         r.Preview(flow.Preview{Plan: f.Plans[0].Plan, Judgement: judged}, lang),
 			"preview-frozen":  r.Preview(flow.Preview{Plan: f.Plans[0].Plan, Judgement: frozen}, lang),
 			"preview-refused": r.Preview(flow.Preview{Request: all["refused"].Request, Refused: all["refused"].End}, lang),
-			"status":          r.ClusterStatus(cat["emr-m620"], seen, lang),
-			"clusters":        r.ClusterList(cat, lang),
+			"status":          r.ClusterStatus(cat["emr-m620"], seen, flow.Frozen{}, lang),
+			"clusters":        r.ClusterList(cat, flow.Frozen{}, lang),
 			"list":            r.FlowList([]flow.Flow{f, told}, lang),
 			"list-empty":      r.FlowList(nil, lang),
 			"show":            r.FlowDetail(told, lang),
@@ -184,7 +184,11 @@ func readBlock(m map[string]any) string {
 	case "actions":
 		for _, e := range list("elements") {
 			o := e.(map[string]any)
-			c := o["confirm"].(map[string]any)
+			c, asks := o["confirm"].(map[string]any)
+			if !asks {
+				out = append(out, "["+text(o["text"])+"]  "+o["value"].(string))
+				continue
+			}
 			out = append(out, "["+text(o["text"])+"]  "+text(c["title"])+" / "+text(c["text"])+" / "+text(c["confirm"])+" | "+text(c["deny"]))
 		}
 	case "plan":

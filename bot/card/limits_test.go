@@ -61,7 +61,10 @@ func checkBlock(t tester, b map[string]any) int {
 		for _, e := range b["elements"].([]any) {
 			o := e.(map[string]any)
 			require.LessOrEqual(t, size(o["text"].(map[string]any)["text"].(string)), 75)
-			c := o["confirm"].(map[string]any)
+			c, asks := o["confirm"].(map[string]any)
+			if !asks {
+				continue
+			}
 			for k, limit := range map[string]int{"title": 100, "text": 300, "confirm": 30, "deny": 30} {
 				require.LessOrEqual(t, size(c[k].(map[string]any)["text"].(string)), limit, k)
 			}

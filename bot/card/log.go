@@ -13,7 +13,11 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 	p := &page{lang: lang}
 	lines := make([]line, 0, len(ns))
 	for _, n := range ns {
-		lines = append(lines, noteLines(lang, f, n)...)
+		if n.Code == flow.NoteEscalated {
+			lines = append(lines, r.escalated(lang, n))
+			continue
+		}
+		lines = append(lines, r.noteLines(lang, f, n)...)
 	}
 	p.lines(lines...)
 	text := say(title(lang, f))
@@ -28,8 +32,11 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 }
 
 // noteLines is a note with what belongs below it.
-func noteLines(lang string, f flow.Flow, n flow.Note) []line {
+func (r *Renderer) noteLines(lang string, f flow.Flow, n flow.Note) []line {
 	lines := []line{note(lang, n, ballotOf(f, n))}
+	if n.Code == flow.NoteGlass {
+		lines[0] = r.glassNote(lang, n)
+	}
 	if i := n.Plan - 1; n.Code == flow.NoteReplaced && i >= 0 && i < len(f.Plans) {
 		for _, d := range moved(lang, f.Plans[i].VoidedBy) {
 			lines = append(lines, join("", say("• "), d))
@@ -74,6 +81,7 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 		}
 	}
 	p.lines(lead, nodesLine(lang, then), paid(lang, then))
+	p.lines(r.glassLines(lang, f)...)
 	if s == flow.Unknown {
 		p.lines(say(nexts[s].in(lang)))
 	} else {

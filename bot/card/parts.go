@@ -17,6 +17,7 @@ import (
 const (
 	maxNames  = 8   // in a sentence
 	maxPoints = 12  // in a list
+	maxVotes  = 20  // in the list of votes that don't count: each is somebody's question
 	maxHead   = 120 // characters of cluster and group
 )
 

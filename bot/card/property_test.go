@@ -139,9 +139,9 @@ func TestNoReplyInterpretsWhatItIsTold(t *testing.T) {
 			cat[name] = flow.Cluster{Name: name, Account: s, Groups: map[string]flow.Group{name: {ID: name}}}
 			snap.Groups = append(snap.Groups, providers.Group{ID: name, InstanceType: s})
 		}
-		checkMessage(t, r.ClusterList(cat, lang))
+		checkMessage(t, r.ClusterList(cat, flow.Frozen{}, lang))
 		for _, c := range cat {
-			checkMessage(t, r.ClusterStatus(c, snap, lang))
+			checkMessage(t, r.ClusterStatus(c, snap, flow.Frozen{}, lang))
 		}
 	})
 }

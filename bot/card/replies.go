@@ -137,6 +137,10 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 		}
 		yes = append(yes, wRuleYes.fill(lang, args{"name": names(lang, []string{o.Rule}), "seats": seatsLine(lang, required(o.Require))}))
 	}
+	if v.Explained != nil {
+		r.explained(p, *v.Explained)
+		return p.message(join(word(lang, wGap), say(top+": "+word(lang, wDryRun)), sum))
+	}
 	p.lines(short(lang, yes, maxPoints)...)
 	if len(no) > 0 {
 		p.context(wRuleNo.fill(lang, args{"n": number(len(no)), "rules": names(lang, no)}))
@@ -151,6 +155,9 @@ func (r *Renderer) unplanned(v flow.Preview, lang string) flow.Message {
 	p.header(theirs(head(f), maxHeader))
 	why := note(lang, *v.Refused, nil)
 	p.lines(say(word(lang, wDryRun)), why)
+	if v.Explained != nil {
+		r.explained(p, *v.Explained)
+	}
 	fixed := r.propose(p, fixedLine(f))
 	return p.message(join(word(lang, wGap), say(head(f)+": "+word(lang, wDryRun)), why, fixed))
 }
@@ -165,7 +172,11 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 		if !ok {
 			s = refusals[approvals.NoRules] // closed by default, also in words
 		}
-		sum = s.fill(lang, args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300)})
+		a := args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300)}
+		if o := j.Refusal.Order; o != nil {
+			a["by"], a["reason"] = mention(o.By), theirs(o.Reason, longForeign)
+		}
+		sum = s.fill(lang, a)
 	case len(j.Requirements) == 0:
 		sum = say(word(lang, wWouldRun))
 	default:
@@ -177,7 +188,7 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 
 // ClusterStatus is what the cloud says of a cluster now, beside what config
 // allows.
-func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang string) flow.Message {
+func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, z flow.Frozen, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
 	phase := theirs(string(s.Phase), shortForeign)
@@ -185,6 +196,8 @@ func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang stri
 		phase = say(w.in(lang))
 	}
 	p.header(theirs(c.Name, maxHeader))
+	frozen := frozenLines(lang, c.Name, z)
+	p.lines(frozen...)
 	p.fields(
 		field{say(word(lang, wStatus)), join(" · ", phase, theirs(s.Status, shortForeign))},
 		field{say(word(lang, wAccount)), named(c.Account)})
@@ -202,11 +215,11 @@ func (r *Renderer) ClusterStatus(c flow.Cluster, s providers.Snapshot, lang stri
 	}
 	p.list(bold(word(lang, wGroups)), short(lang, lines, 30))
 	p.context(wSeenAt.fill(lang, args{"at": when(s.At)}))
-	return p.message(join(" · ", append([]line{join(": ", named(c.Name), phase)}, short(lang, lines, maxNames)...)...))
+	return p.message(join(" · ", append([]line{join(": ", named(c.Name), phase)}, append(frozen, short(lang, lines, maxNames)...)...)...))
 }
 
-// ClusterList is what config knows.
-func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
+// ClusterList is what config knows, and what is frozen.
+func (r *Renderer) ClusterList(cat flow.Catalog, z flow.Frozen, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
 	if len(cat) == 0 {
@@ -216,9 +229,10 @@ func (r *Renderer) ClusterList(cat flow.Catalog, lang string) flow.Message {
 	const shown = 30
 	all := cat.Names()
 	p.header(say(word(lang, wClusters)))
+	p.lines(calendarLines(lang, z)...)
 	for _, name := range all[:min(len(all), shown)] {
 		c := cat[name]
-		lines := make([]line, 0, len(c.Groups))
+		lines := orderLines(lang, name, z)
 		for _, gn := range c.GroupNames() {
 			g := c.Groups[gn]
 			lines = append(lines, wGroupOnly.fill(lang, args{
@@ -288,7 +302,7 @@ func (r *Renderer) FlowDetail(f flow.Flow, lang string) flow.Message {
 		lines = append(lines, wEarlier.fill(lang, args{"n": number(skipped)}))
 	}
 	for _, n := range f.Log[skipped:] {
-		for i, l := range noteLines(lang, f, n) {
+		for i, l := range in.noteLines(lang, f, n) {
 			if i == 0 {
 				l = wLogLine.fill(lang, args{"at": when(n.At), "what": l})
 			}

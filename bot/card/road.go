@@ -105,6 +105,9 @@ func steps(lang string, f flow.Flow) []step {
 		}
 		if v := verdict(f); v != nil && vote.state == stepDone {
 			vote.detail = approvers(lang, v.Ballot)
+			if v.Glass != nil {
+				vote.word, vote.detail = say(word(lang, wGlassTitle)), mention(v.Glass.By)
+			}
 		}
 	}
 	road = append(road, vote)

@@ -55,7 +55,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteUnvote:      {"{by}'s approval for {group} no longer counts.", "{by} 以 {group} 身份的批准不再计入。"},
 	flow.NoteApproved:    {"Approved[ by {by}].", "审批通过[，批准人：{by}]。"},
 	flow.NoteFree:        {"No rule asks for an approval, so it goes ahead.", "没有规则要求审批，直接执行。"},
-	flow.NoteDenied:      {"Denied[ by {by}]. Nothing was changed.", "申请被否决[，否决人：{by}]。未作任何变更。"},
+	flow.NoteDenied:      {"Denied[ by {by}]. Nothing was changed.[ Reason: {reason}]", "申请被否决[，否决人：{by}]。未作任何变更。[理由：{reason}]"},
 	flow.NoteExpired:     {"Not enough approvals came in time. Nothing was changed.", "未能在期限内获得足够的批准。未作任何变更。"},
 	flow.NoteCancelled:   {"Cancelled[ by {by}]. Nothing was changed.", "申请已取消[，操作人：{by}]。未作任何变更。"},
 	flow.NoteTooLate:     {"{by} asked to cancel, but the change had already been sent to the cloud.", "{by} 请求取消，但变更已提交到云平台。"},
@@ -73,12 +73,17 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NotePartial:     {"Only {got} of {want} {want|node|nodes} came through.[ {text}]", "只完成了 {got} 个节点，应为 {want} 个。[{text}]"},
 	flow.NoteFailed:      {"The change failed.[ {text}]", "变更失败。[{text}]"},
 	flow.NoteUnknown:     {"It can't be told whether the change happened.[ {text}]", "无法确认变更是否已生效。[{text}]"},
+	flow.NoteTorn:        {"It was settled in different ways at once, so nothing was done. Please agree, and press one button.", "同时收到了不同的裁定，因此未执行任何操作。请协商一致后再点击按钮。"},
 	flow.NoteResolved:    {"{by} settled it: {how}.", "{by} 已作裁定：{how}。"},
 	flow.NoteRefused:     {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteImpossible:  {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
 	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
+	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。"},
+	flow.NotePassed:      {"{by} passes the freeze “{name}” as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过冻结期“{name}”[：{reason}]"},
+	flow.NoteGlass:       {"Break-glass: {by} runs this without approval, as a member of {group}[: {reason}][ Skipped: {skipped}]", "紧急执行：{by} 以 {group} 成员身份跳过审批[：{reason}][ 被跳过：{skipped}]"},
+	flow.NoteGlassHeld:   {"{by} asked to run this without approval and is not, or no longer, among those who may: approvals are asked for.", "{by} 请求跳过审批，但没有（或已不再有）此权限：仍需审批。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
 	flow.NoteAboveMax:    {"That would make {to} {to|node|nodes}; the maximum is {max}[, and there are {have} now].", "变更后将有 {to} 个节点，超过上限 {max}[；当前为 {have} 个]。"},
 	flow.NoteAboveStep:   {"That is {n} nodes at once; at most {max_step} are allowed.", "一次变更 {n} 个节点，超过单次上限 {max_step}。"},
@@ -92,10 +97,16 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteCleaned:     {"{by} asked to remove the failed nodes: {id}", "{by} 已申请移除失败的节点：{id}"},
 	flow.NoteKept:        {"{by} keeps it as it is.", "{by} 决定保持现状。"},
 
+	flow.NoteReminder:  {"{who} — an approval of yours is still needed; the vote closes at {at}.", "{who}：仍需你们的批准，投票截止 {at}。"},
+	flow.NoteEscalated: {"{group} has not answered in time; from now on members of {to} may vote in their place[: {who}].", "{group} 未在期限内答复，即刻起 {to} 的成员也可以代为审批[：{who}]。"},
+	flow.NoteGrace:     {"Everybody concerned can stop it until {at}; after that it goes on by itself.", "在 {at} 之前，相关人员可以随时叫停；此后将自动继续。"},
+	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},
+
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
 	flow.WaitPlace:  {"In the cluster's queue[ at place {place}][, behind {behind}].", "正在该集群的队列中等待[，第 {place} 位][，排在 {behind} 之后]。"},
 	flow.WaitStart:  {"Starts at {at}.", "将于 {at} 开始。"},
+	flow.WaitGrace:  {"Approved. It goes on at {at} unless somebody concerned stops it.", "审批已通过。除非有相关人员叫停，将于 {at} 继续。"},
 	flow.WaitBallot: {"The votes can't be read right now, so nothing is decided yet.[ {text}]", "暂时无法读取投票，因此尚未作出决定。[{text}]"},
 	flow.WaitCard:   {"Waiting for Slack to take the card.", "正在等待 Slack 接收卡片。"},
 	flow.WaitProof:  {"Finding out what became of the change; it is not sent again meanwhile.[ {text}]", "正在核实变更是否生效，核实前不会重复提交。[{text}]"},
@@ -151,8 +162,19 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectTooLate:    {"{id} has already been sent to the cloud and can't be cancelled any more (now {state}).", "{id} 已提交到云平台，无法取消（当前{state}）。"},
 	flow.RejectNotUnknown: {"{id} needs no decision: it is {state}.", "{id} 无需裁定：当前{state}。"},
 	flow.RejectSettler:    {"You are not among those who may settle a request whose outcome is unknown.", "你没有裁定结果不明的申请的权限。"},
+	flow.RejectTaken:      {"The cloud accepted {id}, so it can't be said that it did not happen. Say that it happened, or close it as failed.", "云平台已接受 {id}，不能裁定为未发生。请选择“变更已发生”或“按失败结束”。"},
 	flow.RejectSteer:      {"{id} can't be steered like this now: it is {state}.", "{id} 当前{state}，无法执行此操作。"},
 	flow.RejectNothing:    {"There is nothing to do about {id}: it is {state}.", "{id} 当前{state}，无需处理。"},
+	flow.RejectVote:       {"Your vote on {id} would not count, so it was not taken: {vote}.", "你对 {id} 的投票不会计入，因此未登记：{vote}。"},
+	flow.RejectOldPlan:    {"This plan of {id} no longer holds, so your vote was not taken. Look at the newest card of {id} and vote there.", "{id} 的这个方案已失效，你的投票未登记。请查看 {id} 的最新卡片并在那里投票。"},
+	flow.RejectBallot:     {"There is nothing to vote on: {id} is {state}.", "{id} 当前{state}，没有可投票的内容。"},
+	flow.RejectStop:       {"{id} can't be stopped like this now: it is {state}.", "{id} 当前{state}，无法叫停。"},
+	flow.RejectNoStop:     {"Only who asked for {id}, who was asked to approve it, and those who settle requests can stop it.", "只有 {id} 的申请人、被要求审批的人，以及有权裁定的人可以叫停。"},
+	flow.RejectReason:     {"Running without approval needs a reason: everybody who is skipped will read it.", "跳过审批必须写明理由，所有被跳过的审批人都会看到。"},
+	flow.RejectGlass:      {"You are not among those who may run a change without approval ({groups}). Without break-glass it is put to the vote.", "你没有跳过审批的权限（{groups}）。去掉 break-glass 即可按正常流程申请。"},
+	flow.RejectGlassOff:   {"Nobody may run a change without approval here: approvals.break_glass names no group.", "此处不允许任何人跳过审批：approvals.break_glass 未指定任何组。"},
+	flow.RejectFreezer:    {"You are not among those who may freeze a cluster ({groups}).", "你没有冻结集群的权限（{groups}）。"},
+	flow.RejectNotFrozen:  {"Nobody has frozen {cluster}. A freeze of the calendar in config ends by itself.", "没有人冻结 {cluster}。配置日历中的冻结期会自行结束。"},
 	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
 	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 }
@@ -170,6 +192,8 @@ var reasons = map[approvals.Reason]sentence{
 	approvals.ReasonNoSeatLeft:  {"not needed: the group's seats are taken", "该组名额已满，无需再投"},
 	approvals.ReasonBoth:        {"also denied, and the denial counts", "同时投了否决，以否决为准"},
 	approvals.ReasonListCut:     {"Slack's list of voters is cut short", "Slack 返回的投票名单不完整"},
+	approvals.ReasonWithdrawn:   {"withdrew the vote", "已撤回投票"},
+	approvals.ReasonOlderPlan:   {"voted on an older plan, and has not voted on this one", "投的是旧方案，尚未对此方案投票"},
 }
 
 // differences are what moved between two plans. A side that is "" reads as none.
@@ -179,6 +203,7 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.PriceUp:     {"Price ({field}): {was} → {is}", "价格（{field}）：{was} → {is}"},
 	approvals.PriceLost:   {"The price was {was} and can't be told any more.", "价格原为 {was}，现已无法获知。"},
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
+	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
 	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
 }
 
@@ -216,6 +241,7 @@ var reconfigured = map[string]sentence{
 var refusals = map[approvals.RefusalCode]sentence{
 	approvals.NoRules:    {"Would be refused: no approval rules are configured (approvals.rules).", "将被拒绝：尚未配置审批规则（approvals.rules）。"},
 	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。"},
+	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]"},
 	approvals.RuleBroken: {"Would be refused: the rule “{name}” could not be evaluated[: {error}]", "将被拒绝：审批规则“{name}”无法求值[：{error}]"},
 }
 

@@ -60,7 +60,9 @@ var (
 	wSeatOpen  = sentence{"{group}: {got} of {n}[ — {by}][ — {open} more needed][ from {who}]", "{group}：{got}/{n}[ — {by}][ — 还需 {open} 人][，请 {who} 审批]"}
 	wUncounted = sentence{"Votes that don't count", "未计入的投票"}
 	wVoteLine  = sentence{"{emoji} {by} — {why}", "{emoji} {by} — {why}"}
-	wHowToVote = sentence{"React with {yes} to approve or {no} to deny[ · closes {at}]", "用 {yes} 批准，用 {no} 否决[ · 截止 {at}]"}
+	wHowToVote = sentence{"React with {yes} to approve or {no} to deny, or press the card's buttons[ · closes {at}]", "用 {yes} 批准、{no} 否决，或点击卡片上的按钮[ · 截止 {at}]"}
+	wAlsoAsked = sentence{"{group}: {to} may vote too since nobody answered in time[ — {who}]", "{group}：因逾期未答复，{to} 也可以审批[ — {who}]"}
+	wThen      = sentence{"{group}: from {at} on {to} may vote too", "{group}：自 {at} 起 {to} 也可以审批"}
 	wRules     = sentence{"Asked for by {n|rule|rules} {rules}", "触发规则：{rules}"}
 	wDenied    = sentence{"Denied by {by}", "否决人：{by}"}
 	wApproved  = sentence{"Approved by {by}", "批准人：{by}"}
@@ -90,6 +92,20 @@ var (
 	wOvertaken   = sentence{"Planned by now: the plan has a card of its own below.", "方案已生成，见下方单独的卡片。"}
 	wPlanning    = sentence{"Looking at the cluster and pricing the change.", "正在查看集群并计算价格。"}
 
+	wApproveIt  = sentence{"Approve", "批准"}
+	wApproveTop = sentence{"Approve this request?", "批准这项申请？"}
+	wApproveTxt = sentence{"You approve {id} exactly as this card shows it. Once all approvals are in, it goes on by itself. Pressing again before that takes yours back.", "你批准的是此卡片所示的 {id} 方案。所需批准齐全后将自动继续；在此之前再次点击可撤回。"}
+	wApproveYes = sentence{"Approve", "确认批准"}
+	wDenyIt     = sentence{"Deny…", "否决…"}
+	wDenyTop    = sentence{"Deny {id}", "否决 {id}"}
+	wDenyText   = sentence{"Denying {what} ends the request. Nothing is changed.", "否决后申请 {what} 即告结束，不作任何变更。"}
+	wDenyWhy    = sentence{"Reason", "理由"}
+	wDenyHint   = sentence{"Optional. It stands on the card, and who asked is told.", "选填。会显示在卡片上，并告知申请人。"}
+	wDenyYes    = sentence{"Deny", "否决"}
+	wHalt       = sentence{"Stop", "叫停"}
+	wHaltTop    = sentence{"Stop this request?", "叫停这项申请？"}
+	wHaltText   = sentence{"Request {id} ends and nothing is changed. Who asked for it, who was asked to approve it and those who settle requests can do this.", "申请 {id} 将结束，不作任何变更。申请人、被要求审批的人以及有权裁定的人可以叫停。"}
+	wHaltYes    = sentence{"Stop it", "确认叫停"}
 	wKeep       = sentence{"Keep it", "保留"}
 	wGoBack     = sentence{"Go back", "返回"}
 	wCancel     = sentence{"Cancel request", "取消申请"}
@@ -185,4 +201,32 @@ var (
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
 	wHomeRunning = sentence{"Under way", "进行中"}
 	wHomeMine    = sentence{"Your requests", "你的申请"}
+
+	wGlassCard   = sentence{"Break-glass by {by} as a member of {group}: {reason}", "由 {by} 以 {group} 成员身份紧急执行：{reason}"}
+	wGlassSkip   = sentence{"Skipped, and told herewith: {seats} — {who}", "被跳过的审批：{seats} — {who}"}
+	wGlassTitle  = sentence{"break-glass", "紧急执行"}
+	wPassCard    = sentence{"Passes the freeze “{name}” (until {until}) as a member of {group}: {reason}", "以 {group} 成员身份通过冻结期“{name}”（持续到 {until}）：{reason}"}
+	wFroze       = sentence{"{by} froze {cluster}[ until {until}][: {reason}]. Changes are refused meanwhile; what is running goes on.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。在此期间拒绝变更，已在执行的变更不受影响。"}
+	wUnfroze     = sentence{"{by} ended the freeze of {cluster}, which {whose} had ordered.", "{by} 已解除 {cluster} 的冻结（原由 {whose} 冻结）。"}
+	wFrozenBy    = sentence{"Frozen by {by}[ until {until}][: {reason}]", "已被 {by} 冻结[，持续到 {until}][：{reason}]"}
+	wFrozenOn    = sentence{"The freeze “{name}” is on until {until}, for changes that it holds for", "冻结期“{name}”持续到 {until}，适用于其条件所涵盖的变更"}
+	wHistory     = sentence{"Ended changes, newest first", "已结束的变更（最近的在前）"}
+	wHistoryNone = sentence{"No change has ended yet.", "尚无已结束的变更。"}
+	wHistoryLine = sentence{"{at} · {id} · {head} · {state} · {by}[ · {cost}][ · {took}]", "{at} · {id} · {head} · {state} · {by}[ · {cost}][ · {took}]"}
+	wPolicy      = sentence{"Approval rules", "审批规则"}
+	wPolicyNone  = sentence{"No approval rules are configured, so every change is refused.", "尚未配置审批规则，因此拒绝所有变更。"}
+	wPolicyFree  = sentence{"There is no rule: every change runs without approval.", "没有任何规则：所有变更均无需审批。"}
+	wRuleLine    = sentence{"{name}: {seats} when {when}", "{name}：满足 {when} 时需要 {seats}"}
+	wRuleMatch   = sentence{"✓ {name} matches: {seats}[ — {values}]", "✓ {name} 命中：{seats}[ — {values}]"}
+	wRuleMiss    = sentence{"✗ {name} does not match[ — {values}]", "✗ {name} 未命中[ — {values}]"}
+	wRuleBroke   = sentence{"! {name} can't be evaluated, so the change is refused: {error}[ — {values}]", "! {name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wFreezes     = sentence{"Freezes", "冻结期"}
+	wFreezeLine  = sentence{"{name}: {from} to {to}[, when {when}][; may pass with a reason: {groups}]", "{name}：{from} 至 {to}[，条件 {when}][；附理由可通过：{groups}]"}
+	wFreezeOff   = sentence{"{name} is not on: {from} to {to}", "{name} 未生效：{from} 至 {to}"}
+	wFreezeHolds = sentence{"{name} refuses this until {to}[ — {values}]", "{name} 拒绝此变更，直到 {to}[ — {values}]"}
+	wFreezePass  = sentence{"{name} is on until {to} and lets this through, for a member of {group} with a reason[ — {values}]", "{name} 持续到 {to}，但 {group} 成员附理由可通过[ — {values}]"}
+	wFreezeElse  = sentence{"{name} is on until {to} and does not hold for this[ — {values}]", "{name} 持续到 {to}，不适用于此变更[ — {values}]"}
+	wFreezeBroke = sentence{"{name} can't be evaluated, so the change is refused: {error}[ — {values}]", "{name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
+	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 )

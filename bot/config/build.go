@@ -90,7 +90,7 @@ func (b *builder) token(key string, t providers.Secret, prefix, what string) {
 
 func (b *builder) redis() {
 	k, path := b.file.Redis, []string{"redis", "url"}
-	b.cfg.Redis.KeyPrefix = k.KeyPrefix
+	b.cfg.Redis.KeyPrefix, b.cfg.Redis.AuditRetention = k.KeyPrefix, k.AuditRetention
 	if b.overlaps(path) {
 		return
 	}

@@ -47,7 +47,8 @@ type Slack struct {
 // Redis is where flows are recorded.
 type Redis struct {
 	RedisTarget
-	KeyPrefix string
+	KeyPrefix      string
+	AuditRetention time.Duration // > 0
 }
 
 // HTTP is the address of health and metrics.

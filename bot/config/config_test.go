@@ -64,6 +64,7 @@ func TestDefaults(t *testing.T) {
 	}, c.Slack)
 	require.Equal(t, config.Redis{
 		RedisTarget: config.RedisTarget{Mode: config.RedisSingle, Network: "tcp", Addrs: []string{"localhost:6379"}}, KeyPrefix: "scalebot",
+		AuditRetention: 400 * 24 * time.Hour,
 	}, c.Redis)
 	require.Equal(t, "127.0.0.1:9090", c.HTTP.Listen)
 	require.Equal(t, config.Engine{
@@ -438,4 +439,16 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhoMayFreezeAndBreakTheGlass(t *testing.T) {
+	groups := "approvals:\n  groups: {leads: {users: [U0L]}, finops: {users: [U0F]}}\n  rules: []\n"
+	c := parse(t, groups)
+	require.Equal(t, []string{"finops", "leads"}, c.Approvals.Freezers, "left out = any approver group")
+	require.Empty(t, c.Approvals.BreakGlass, "left out = nobody")
+	c = parse(t, groups+"  freezers: [leads]\n  break_glass: [finops]\n  freezes:\n    - {name: x, from: 2026-12-24T00:00Z, to: 2027-01-03T00:00Z, pass: [finops]}\nredis: {audit_retention: 30d}\n")
+	require.Equal(t, []string{"leads"}, c.Approvals.Freezers)
+	require.Equal(t, []string{"finops"}, c.Approvals.BreakGlass)
+	require.Equal(t, []string{"finops"}, c.Approvals.Freezes[0].Pass)
+	require.Equal(t, 30*24*time.Hour, c.Redis.AuditRetention)
 }

@@ -49,6 +49,8 @@ type slackKeys struct {
 type redisKeys struct {
 	URL       providers.Secret `yaml:"url" default:"redis://localhost:6379/0" doc:"redis:// rediss:// unix:// redis+sentinel://host1,host2/master/0 redis+cluster://host1,host2"`
 	KeyPrefix string           `yaml:"key_prefix" default:"scalebot" form:"key_prefix" doc:"First part of every key, so that several bots can share a Redis."`
+
+	AuditRetention time.Duration `yaml:"audit_retention" default:"400d" min:"1d" max:"3650d" doc:"How long audit entries stay; older ones go, and the rest still verifies."`
 }
 
 type httpKeys struct {
@@ -135,6 +137,8 @@ type approvalKeys struct {
 	Settle         []string              `yaml:"settle" null:"no" doc:"Groups whose members may settle an unknown flow; left out = all approver groups."`
 	Rules          []ruleKeys            `yaml:"rules" null:"no" doc:"All that match must be met. Missing altogether = every change is refused; none matching = no approval needed."`
 	Freezes        []freezeKeys          `yaml:"freezes" doc:"Times in which changes are refused."`
+	Freezers       []string              `yaml:"freezers" null:"no" doc:"Groups whose members may freeze a cluster from Slack; left out = all approver groups."`
+	BreakGlass     []string              `yaml:"break_glass" null:"no" doc:"Groups whose members may run a change at once, without its ballot, with a reason; left out = nobody."`
 }
 
 type reactionKeys struct {
@@ -146,6 +150,13 @@ type ruleKeys struct {
 	Name    string         `yaml:"name" required:"true" doc:"Shown on the card."`
 	When    string         `yaml:"when" required:"true" doc:"CEL over change, quote, cluster, requester, now."`
 	Require map[string]int `yaml:"require" required:"true" null:"no" min:"1" max:"100" doc:"How many people of which group."`
+
+	Escalate *escalateKeys `yaml:"escalate" null:"no" doc:"Who may fill the seats too when nobody answers in time; left out = nobody else."`
+}
+
+type escalateKeys struct {
+	After time.Duration `yaml:"after" required:"true" min:"1s" max:"720h" doc:"How long after the plan was posted."`
+	To    string        `yaml:"to" required:"true" doc:"One of approvals.groups, asked from then on beside those of require."`
 }
 
 type freezeKeys struct {
@@ -153,4 +164,5 @@ type freezeKeys struct {
 	From time.Time `yaml:"from" required:"true" doc:"Start, with zone: 2026-12-24T00:00+08:00."`
 	To   time.Time `yaml:"to" required:"true" doc:"End, with zone."`
 	When string    `yaml:"when" default:"" doc:"CEL; left out = every change."`
+	Pass []string  `yaml:"pass" null:"no" doc:"Groups whose members it lets through when they give a reason; left out = nobody."`
 }

@@ -32,11 +32,17 @@ func (b *builder) approvals() {
 		c.Groups[name] = b.people([]string{"approvals", "groups", name}, k.Groups[name])
 	}
 	for _, r := range k.Rules {
-		c.Rules = append(c.Rules, approvals.Rule{Name: r.Name, When: r.When, Require: r.Require})
+		rule := approvals.Rule{Name: r.Name, When: r.When, Require: r.Require}
+		if e := r.Escalate; e != nil {
+			rule.Escalate = &approvals.Escalation{After: e.After, To: e.To}
+		}
+		c.Rules = append(c.Rules, rule)
 	}
 	for _, f := range k.Freezes {
-		c.Freezes = append(c.Freezes, approvals.Freeze{Name: f.Name, From: f.From, To: f.To, When: f.When})
+		c.Freezes = append(c.Freezes, approvals.Freeze{Name: f.Name, From: f.From, To: f.To, When: f.When, Pass: f.Pass})
 	}
+	c.Freezers, c.BreakGlass = b.freezers(k, c), k.BreakGlass
+	b.twice([]string{"approvals", "break_glass"}, k.BreakGlass)
 	b.cfg.Approvals = c
 	b.settle(k, c)
 	_, found := approvals.Compile(c)
@@ -53,6 +59,20 @@ func (b *builder) approvals() {
 	case len(c.Rules) == 0:
 		b.warn(rules, "has no rule: every change runs without approval")
 	}
+}
+
+// freezers fills in the default; a list that is there and names nobody would turn
+// the command off in a way that nobody reads.
+func (b *builder) freezers(k approvalKeys, c approvals.Config) []string {
+	path := []string{"approvals", "freezers"}
+	if !b.root.has(path...) {
+		return sorted(c.Groups)
+	}
+	if len(k.Freezers) == 0 && !b.overlaps(path) {
+		b.at(path, "names nobody: no cluster could be frozen; leave it out for all approver groups", "")
+	}
+	b.twice(path, k.Freezers)
+	return k.Freezers
 }
 
 func (b *builder) settle(k approvalKeys, c approvals.Config) {

@@ -140,10 +140,10 @@ func (f *Flow) missing() (Ask, bool) {
 			a.Months, a.Renew = c.Months, new(c.Renew)
 		}
 	}
-	if f.State == Succeeded {
-		return a, false
+	if f.State == Succeeded || f.closedByPerson() {
+		return a, false // what the cloud did of a flow that was closed by hand nobody knows
 	}
-	if f.State != Partial || f.Progress == nil || w.Op == Set {
+	if (f.State != Partial && f.State != Failed) || f.Progress == nil || w.Op == Set {
 		return a, true // nothing of it happened, or the size asked for still says it all
 	}
 	changed := f.Progress.Changed
@@ -152,6 +152,12 @@ func (f *Flow) missing() (Ask, bool) {
 		return slices.ContainsFunc(changed, func(n providers.Node) bool { return n.ID == id })
 	})
 	return a, a.N > 0
+}
+
+// closedByPerson reports whether somebody closed the flow while its outcome was
+// unknown.
+func (f *Flow) closedByPerson() bool {
+	return slices.ContainsFunc(f.Log, func(n Note) bool { return n.Code == NoteResolved && n.Args["how"] == string(SignalClose) })
 }
 
 // maySettle reports whether a person is in a group that decides about flows that

@@ -55,7 +55,7 @@ const (
 )
 
 // final reports whether a message is not written any more.
-func (p Post) final() bool { return p.Hash == postGone || p.Hash == postStuck }
+func (p Post) final() bool { return p.Hash == postGone || p.Hash == postStuck || p.Hash == postBlocked }
 
 // plainCards is the flag that says that this workspace refuses plan blocks.
 const plainCards = "plain_cards"

@@ -38,6 +38,7 @@ type Ask struct {
 	Reason         string
 	StartAt        time.Time     // zero = now
 	For            time.Duration // a temporary change; 0 = for good
+	BreakGlass     bool          // to run at once without the ballot
 }
 
 // RejectCode names why the Desk does not take something; the words are in
@@ -69,8 +70,19 @@ const (
 	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
 	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
 	RejectSettler    RejectCode = "settler"     // not among those who may settle
+	RejectTaken      RejectCode = "taken"       // id, state: the cloud accepted it, so it can't be sent again
 	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
 	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
+	RejectVote       RejectCode = "vote"        // id; vote: the approvals.Reason why it would not count
+	RejectOldPlan    RejectCode = "old_plan"    // id: the plan that was voted on was replaced
+	RejectBallot     RejectCode = "ballot"      // id, state: nothing to vote on
+	RejectStop       RejectCode = "stop"        // id, state: no grace time runs
+	RejectNoStop     RejectCode = "no_stop"     // id: not among those who may stop it
+	RejectReason     RejectCode = "reason"      // break-glass without a reason
+	RejectGlass      RejectCode = "glass"       // groups: not among those who may break the glass
+	RejectGlassOff   RejectCode = "glass_off"   // nobody may break the glass
+	RejectFreezer    RejectCode = "freezer"     // groups: not among those who may freeze
+	RejectNotFrozen  RejectCode = "not_frozen"  // cluster: nobody froze it
 	RejectLimited    RejectCode = "limited"     // too many commands this minute
 	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
 )
@@ -111,7 +123,9 @@ type Preview struct {
 	Request   Request
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
-	Refused   *Note // why there is no plan; Plan and Judgement are empty then
+	Refused   *Note // why there is no plan; Plan and Judgement are empty then, unless the policy refused
+	// Explained are the grounds of the judgement; nil where it was not reached.
+	Explained *approvals.Explanation
 }
 
 // FrontDesk is what the Slack edge calls; *Desk is the real one. Every error
@@ -141,6 +155,26 @@ type FrontDesk interface {
 	Keep(ctx context.Context, c Caller, id string) (Flow, error)
 	// Settle decides an unknown flow; only people whom config names may.
 	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
+	// Vote records a vote by button or command on plan number n, the one that the
+	// person saw; 0 = the current one. Approving twice takes the approval back.
+	Vote(ctx context.Context, c Caller, id string, n int, choice approvals.Choice, reason string) (Voted, error)
+	// MayVote says as a *Rejection why this person's vote would not count, if so.
+	MayVote(ctx context.Context, c Caller, id string, n int) error
+	// Halt stops an approved flow in its grace time: its requester, whoever was
+	// asked to approve and those who may settle may.
+	Halt(ctx context.Context, c Caller, id string) (Flow, error)
+	// Freeze refuses changes of a cluster for a time, or until it is ended where last
+	// is 0; it takes the place of an earlier one. Only people whom config names may.
+	Freeze(ctx context.Context, c Caller, cluster string, last time.Duration, reason string) (approvals.Order, error)
+	// Unfreeze ends the freeze that somebody ordered, and gives it back.
+	Unfreeze(ctx context.Context, c Caller, cluster string) (approvals.Order, error)
+	// Frozen reads what is frozen now.
+	Frozen(ctx context.Context) (Frozen, error)
+	// History lists the last ended changes of a cluster, or of all for "", newest
+	// end first.
+	History(ctx context.Context, cluster string) ([]Flow, error)
+	// Rules is what config says of approvals.
+	Rules() approvals.Config
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".
 	Flow(ctx context.Context, id string) (Flow, error)
 	Flows(ctx context.Context, f Filter) ([]Flow, error)

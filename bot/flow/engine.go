@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+
+	"scalebot/approvals"
+	"scalebot/providers"
 )
 
 // Engine drives due flows, one step at a time, each under a lease. Any number of
@@ -132,7 +136,8 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		}
 		return err
 	}
-	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, log: e.Logger.With("flow", f.ID)}
+	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, log: e.Logger.With("flow", f.ID)}
+	t.takeVotes()
 	switch f.State {
 	case Planning:
 		return t.planning(ctx)
@@ -162,7 +167,12 @@ type turn struct {
 	from    State
 	signals []Signal
 	changed bool
+	before  *approvals.Verdict // as it was read: another one is news for the audit
 	log     *slog.Logger
+
+	voted  bool                   // votes were taken into the record in this turn
+	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
+	detail map[string]any         // for the audit entry of a look that is news
 }
 
 // call runs one outside call under a lease that outlives it.
@@ -262,11 +272,39 @@ func (t *turn) look(ctx context.Context, wait *Note, due time.Time) error {
 		t.f.Wait, t.changed = wait, true
 	}
 	if t.changed || len(t.signals) > 0 {
-		return t.save(ctx, "look", due, nil)
+		action, detail := "look", t.detail
+		if t.f.State == AwaitingApproval && t.f.Verdict != t.before {
+			action = "votes" // who counted, who did not and why
+			if detail == nil {
+				detail = map[string]any{"verdict": t.f.Verdict}
+			}
+		}
+		return t.save(ctx, action, due, detail)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	return t.Store.Release(ctx, t.claim, due)
+}
+
+// withTrouble adds an error to an audit detail, with the cloud's own code and
+// request id where it has them: its support asks for the id.
+func withTrouble(detail map[string]any, err error) map[string]any {
+	if err == nil {
+		return detail
+	}
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	detail["error"] = err.Error()
+	var e *providers.Error
+	if errors.As(err, &e) {
+		for name, v := range map[string]string{"request_id": e.RequestID, "code": e.Code, "kind": string(e.Kind)} {
+			if v != "" {
+				detail[name] = v
+			}
+		}
+	}
+	return detail
 }
 
 func sameWait(a, b *Note) bool {
@@ -298,6 +336,10 @@ func (t *turn) cancelled() bool {
 			t.finish(Cancelled, Note{Code: NoteCancelled, By: s.By})
 			return true
 		}
+		if s.Kind == SignalHalt {
+			t.finish(Cancelled, Note{Code: NoteStopped, By: s.By, Args: map[string]string{"who": strings.Join(t.concerned(s.By), ",")}})
+			return true
+		}
 	}
 	return false
 }
@@ -305,7 +347,7 @@ func (t *turn) cancelled() bool {
 // tooLate answers cancellations of what was already sent.
 func (t *turn) tooLate() {
 	for _, s := range t.signals {
-		if s.Kind == SignalCancel {
+		if s.Kind == SignalCancel || s.Kind == SignalHalt {
 			t.whisper(Note{Code: NoteTooLate, By: s.By})
 		}
 	}

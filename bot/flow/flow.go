@@ -29,8 +29,14 @@ type Flow struct {
 	Requirements []approvals.Requirement `json:"requirements,omitempty"` // of the current plan
 	Verdict      *approvals.Verdict      `json:"verdict,omitempty"`      // on the current plan
 	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
+	Votes        []approvals.Vote        `json:"votes,omitempty"`        // by button and command, on all plans; the last of each person and plan
+	Reminded     int                     `json:"reminded,omitempty"`     // reminders of the current ballot whose time has come and gone
+	GraceUntil   time.Time               `json:"grace_until,omitzero"`   // until when it can be stopped after the last vote; zero = no such time runs
 
 	Attempts   int                   `json:"attempts,omitempty"` // submissions made so far
+	SentBy     string                `json:"sent_by,omitempty"`  // fence of the claim that made the last one
+	Repeats    int                   `json:"repeats,omitempty"`  // of its request, by token, to find out about a lost answer
+	RepeatedAt time.Time             `json:"repeated_at,omitzero"`
 	Submission *providers.Submission `json:"submission,omitempty"`
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
@@ -42,6 +48,8 @@ type Flow struct {
 	Whispers []Note  `json:"whispers,omitempty"` // told to the requester privately, in order
 	Told     []State `json:"told,omitempty"`     // states announced in channels, in order; see State.Told
 	After    []Note  `json:"after,omitempty"`    // what people did about it after its end, in order
+
+	Refused *Planned `json:"refused,omitempty"` // what the policy refused outright, kept so that another one can be tried over it
 }
 
 // Request is what was asked, in the words of config, with who and where.
@@ -55,6 +63,8 @@ type Request struct {
 	Wish      Wish      `json:"wish"`
 	Reason    string    `json:"reason,omitempty"`
 	StartAt   time.Time `json:"start_at,omitzero"` // zero = as soon as it may
+
+	BreakGlass bool `json:"break_glass,omitempty"` // to run without its ballot, by who may
 }
 
 // AmountOp says how an amount is meant.
@@ -81,6 +91,8 @@ type Planned struct {
 	Void      bool                   `json:"void,omitempty"`
 	VoidedBy  []approvals.Difference `json:"voided_by,omitempty"`
 	Judgement approvals.Judgement    `json:"judgement"`
+	Ballot    *approvals.Ballot      `json:"ballot,omitempty"` // of a void plan, as it was last counted
+	Facts     *Facts                 `json:"facts,omitempty"`  // nil = recorded by a version that kept none
 }
 
 // Plan is the current plan, or nil while there is none.
@@ -152,7 +164,7 @@ const (
 	NoteUnvote      NoteCode = "unvote"       // By's vote no longer counts: group
 	NoteApproved    NoteCode = "approved"     // all seats filled: by (mentions are made from the ballot)
 	NoteFree        NoteCode = "free"         // no rule asked for anybody
-	NoteDenied      NoteCode = "denied"       // By
+	NoteDenied      NoteCode = "denied"       // By; reason
 	NoteExpired     NoteCode = "expired"      //
 	NoteCancelled   NoteCode = "cancelled"    // By
 	NoteTooLate     NoteCode = "too_late"     // By asked to cancel what was already sent
@@ -171,11 +183,16 @@ const (
 	NoteFailed      NoteCode = "failed"       // Text
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
 	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
+	NoteTorn        NoteCode = "torn"         // people settled it in different ways at once: nothing was done
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
 	NoteFrozen      NoteCode = "frozen"       // refused: name, until
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
+	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
+	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
+	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
+	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed
 	NoteAboveMax    NoteCode = "above_max"    // refused: to, max; fixed
 	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step; fixed
@@ -185,6 +202,10 @@ const (
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
 	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not
+	NoteReminder    NoteCode = "reminder"     // who: people who can fill an open seat, comma list; at: the end of the ballot
+	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
+	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
+	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
 
 	// After the end:
 	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow
@@ -195,6 +216,7 @@ const (
 	WaitBusy   NoteCode = "wait_busy"   // status: another operation runs on the cluster
 	WaitPlace  NoteCode = "wait_place"  // place, behind
 	WaitStart  NoteCode = "wait_start"  // at
+	WaitGrace  NoteCode = "wait_grace"  // at: until when it can be stopped
 	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
 	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
 	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer

@@ -133,6 +133,9 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	if err := d.fits(a, group); err != nil {
 		return Request{}, err
 	}
+	if err := d.mayBreakGlass(ctx, c.User, a); err != nil {
+		return Request{}, err
+	}
 	change := providers.Change{
 		Kind: cluster.Kind, Account: cluster.Account, Cluster: cluster.Name, ClusterID: cluster.ID,
 		Group: group.Name, GroupID: group.ID,
@@ -176,6 +179,7 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	return Request{
 		Raw: c.Raw, User: c.User, Workspace: c.Workspace, Channel: c.Channel, Thread: c.Thread, Language: c.Language,
 		Wish: Wish{Op: a.Op, N: a.N, Change: change}, Reason: a.Reason, StartAt: a.StartAt,
+		BreakGlass: a.BreakGlass,
 	}, nil
 }
 
@@ -281,13 +285,19 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	var later *unread
 	switch {
 	case errors.As(err, &no):
-		return Preview{Refused: &no.note, Request: r}, nil
+		p := Preview{Refused: &no.note, Request: r}
+		if made.planned.Judgement.Refusal != nil {
+			p.Plan, p.Judgement, p.Explained = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts))
+		}
+		return p, nil
 	case errors.As(err, &later):
 		return Preview{Refused: &later.wait, Request: r}, nil
 	case err != nil:
-		return Preview{}, err
+		return Preview{}, &Rejection{Code: RejectStore, Err: err}
 	}
-	return Preview{Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r}, nil
+	return Preview{
+		Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+	}, nil
 }
 
 // within is the time of one cloud call outside of a flow.
@@ -337,6 +347,8 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 		return f, err
 	case f.State != Unknown:
 		return f, about(RejectNotUnknown, f)
+	case k == SignalRetry && f.Operation != nil:
+		return f, about(RejectTaken, f)
 	}
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err
@@ -354,7 +366,11 @@ func (d *Desk) noSettler(f Flow) *Rejection {
 }
 
 func (d *Desk) signal(ctx context.Context, f Flow, s Signal) error {
-	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: map[string]any{"operation": s.Operation}})
+	detail := map[string]any{"operation": s.Operation}
+	if s.PlanHash != "" {
+		detail["plan"], detail["reason"] = s.PlanHash, s.Reason
+	}
+	err := d.Store.Signal(ctx, f.ID, s, Audit{Actor: s.By, Action: "signal_" + string(s.Kind), Detail: detail})
 	if errors.Is(err, ErrIllegal) {
 		return about(RejectEnded, f)
 	}
@@ -430,16 +446,19 @@ func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, error) {
 func openSeats(f Flow) []string {
 	var groups []string
 	for _, r := range f.Requirements {
-		missing := r.N
+		missing, escalated := r.N, false
 		if f.Verdict != nil {
 			for _, s := range f.Verdict.Ballot.Seats {
 				if s.Group == r.Group {
-					missing = s.Open()
+					missing, escalated = s.Open(), s.Escalated
 				}
 			}
 		}
 		if missing > 0 {
 			groups = append(groups, r.Group)
+		}
+		if missing > 0 && escalated && r.Escalate != nil {
+			groups = append(groups, r.Escalate.To)
 		}
 	}
 	return groups
@@ -472,7 +491,7 @@ func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
 	var failed error
 	for i, f := range open {
 		at := now.Add(spread * time.Duration(i) / time.Duration(len(open)))
-		if f.State == AwaitingApproval {
+		if f.State == AwaitingApproval || !f.GraceUntil.IsZero() {
 			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
 		}
 		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))

@@ -39,13 +39,18 @@ type Options struct {
 	CallTimeout time.Duration // one step's cloud call; well below Lease
 	PollMin     time.Duration // how often a running operation is looked at, at first
 	PollMax     time.Duration // and later
+	RemindAfter time.Duration // after which the first reminder of an open ballot is due, then doubling; 0 = none
+	Grace       time.Duration // after the last vote, how long a request can be stopped; 0 = not at all
 	Doubt       time.Duration // how long the machine looks for proof after a lost answer
 	Follow      time.Duration // how long an operation may run before a person is asked
 	Workers     int           // steps at a time, per lane
 }
 
 // refusal is a definite no to a request, as the note to end it with.
-type refusal struct{ note Note }
+type refusal struct {
+	note Note
+	err  error // the cloud's words, where it was the cloud; for the audit
+}
 
 func (r *refusal) Error() string { return "refused: " + string(r.note.Code) + " " + r.note.Text.EN }
 
@@ -67,6 +72,7 @@ type observed struct {
 	planned  Planned
 	snapshot providers.Snapshot
 	provider providers.Provider
+	facts    approvals.Facts                          // that the plan was judged by
 	judge    func(approvals.Plan) approvals.Judgement // another plan, by the same policy at the same moment
 }
 
@@ -78,9 +84,16 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	var out observed
 	p, ok := o.Clouds.Provider(c.Account)
 	if !ok {
-		return out, &refusal{Note{Code: NoteAuth, Args: map[string]string{"account": c.Account}}}
+		return out, &refusal{note: Note{Code: NoteAuth, Args: map[string]string{"account": c.Account}}}
 	}
 	out.provider = p
+	if known, ok := o.Catalog[c.Cluster]; !ok || known.ID != c.ClusterID || known.Account != c.Account || known.Groups[c.Group].ID != c.GroupID {
+		// Its limits and labels are gone with it: without them nothing may be judged.
+		return out, &refusal{note: Note{Code: NoteRefused, Text: providers.Text{
+			EN: "The config no longer has this cluster and group as they were asked for. Ask again, or have the config put back.",
+			ZH: "配置中已没有申请时的集群和节点组。请重新申请，或恢复配置。",
+		}}}
+	}
 	if err := call(ctx, func(ctx context.Context) (err error) {
 		out.snapshot, err = p.Observe(ctx, providers.ClusterRef{Name: c.Cluster, ID: c.ClusterID})
 		return err
@@ -114,23 +127,20 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	}); err != nil {
 		return out, cloudSaidNo(err, c.Account)
 	}
-	var groups []string
-	if o.Policy.ReadsGroups() {
-		if groups, err = o.groupsOf(ctx, r.User); err != nil {
-			return out, err
-		}
+	facts, err := o.gather(ctx, r, c)
+	if err != nil {
+		return out, err
 	}
-	now := o.Clock.Now()
-	plan := approvals.NewPlan(c, out.snapshot, quote)
+	out.planned = Planned{Plan: approvals.NewPlan(c, out.snapshot, quote), At: o.Clock.Now(), Facts: &facts}
+	out.facts = out.planned.facts(r)
 	out.judge = func(p approvals.Plan) approvals.Judgement {
-		return o.Policy.Judge(approvals.Facts{
-			Plan: p, Labels: o.Catalog[c.Cluster].Labels, Now: now,
-			Requester: approvals.Requester{ID: r.User, Groups: groups},
-		})
+		facts := out.facts
+		facts.Plan = p
+		return o.Policy.Judge(facts)
 	}
-	out.planned = Planned{Plan: plan, At: now, Judgement: out.judge(plan)}
+	out.planned.Judgement = out.judge(out.planned.Plan)
 	if no := out.planned.Judgement.Refusal; no != nil {
-		return out, &refusal{policyNote(*no)}
+		return out, &refusal{note: policyNote(*no)}
 	}
 	return out, nil
 }
@@ -144,17 +154,17 @@ func stands(s providers.Snapshot) error {
 	case providers.Ready, providers.Busy:
 		return nil
 	case providers.Blocked:
-		return &refusal{Note{Code: NoteRefused, Text: providers.Text{
+		return &refusal{note: Note{Code: NoteRefused, Text: providers.Text{
 			EN: fmt.Sprintf("The cluster is in state %s and takes no change until a person has looked at it in the cloud's console.", s.Status),
 			ZH: fmt.Sprintf("集群处于 %s 状态，需要先有人在云控制台处理后才能变更。", s.Status),
 		}}}
 	case providers.Gone:
-		return &refusal{Note{Code: NoteRefused, Text: providers.Text{
+		return &refusal{note: Note{Code: NoteRefused, Text: providers.Text{
 			EN: fmt.Sprintf("The cluster is destroyed or being destroyed (state %s).", s.Status),
 			ZH: fmt.Sprintf("集群已销毁或正在销毁（状态 %s）。", s.Status),
 		}}}
 	}
-	return &refusal{Note{Code: NoteRefused, Text: providers.Text{EN: "The cluster is in an unknown state.", ZH: "集群状态未知。"}}}
+	return &refusal{note: Note{Code: NoteRefused, Text: providers.Text{EN: "The cluster is in an unknown state.", ZH: "集群状态未知。"}}}
 }
 
 // size turns the wish into a delta against what is there, and holds it to the
@@ -178,7 +188,7 @@ func (o *Options) size(r Request, c providers.Change, have int) (providers.Chang
 		for i := 0; i+1 < len(args); i += 2 {
 			n.Args[args[i]] = args[i+1]
 		}
-		return &refusal{n}
+		return &refusal{note: n}
 	}
 	// instead is the same request for the nearest size that the limits allow, as a
 	// line to copy.
@@ -251,9 +261,9 @@ func cloudSaidNo(err error, account string) error {
 	text := providers.AdviceOf(err)
 	switch providers.KindOf(err) {
 	case providers.Refused, providers.NotFound:
-		return &refusal{Note{Code: NoteRefused, Text: text}}
+		return &refusal{note: Note{Code: NoteRefused, Text: text}, err: err}
 	case providers.Auth:
-		return &refusal{Note{Code: NoteAuth, Args: map[string]string{"account": account}, Text: text}}
+		return &refusal{note: Note{Code: NoteAuth, Args: map[string]string{"account": account}, Text: text}, err: err}
 	case providers.Retry, providers.Occupied, providers.Unknown:
 	}
 	return &unread{wait: Note{Code: WaitCloud, Text: text}, err: err}
@@ -277,6 +287,12 @@ func policyNote(no approvals.Refusal) Note {
 	case approvals.Frozen:
 		n.Code = NoteFrozen
 		n.Args["until"] = no.Until.Format(time.RFC3339)
+	case approvals.Ordered:
+		n.Code = NoteFrozenBy
+		n.Args = map[string]string{"cluster": no.Name, "by": no.Order.By, "reason": no.Order.Reason, "until": ""}
+		if !no.Until.IsZero() {
+			n.Args["until"] = no.Until.Format(time.RFC3339)
+		}
 	case approvals.RuleBroken:
 		n.Code = NoteRuleBroken
 	}
@@ -290,7 +306,7 @@ func (o *Options) groupsOf(ctx context.Context, user string) ([]string, error) {
 	for _, name := range o.groupNames() {
 		members, err := o.Directory.Members(ctx, o.Approvals.Groups[name])
 		if errors.Is(err, ErrNoGroup) {
-			return nil, &refusal{Note{Code: NoteRefused, Text: providers.Text{
+			return nil, &refusal{note: Note{Code: NoteRefused, Text: providers.Text{
 				EN: "The rules ask who is in approver group " + name + ", which names a usergroup that Slack doesn't have. Please tell whoever runs scalebot.",
 				ZH: "审批规则需要读取审批组 " + name + "，但 Slack 中没有它所指的用户组。请联系 scalebot 的管理员。",
 			}}}

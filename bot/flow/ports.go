@@ -53,6 +53,12 @@ type Signal struct {
 	By        string     `json:"by"`
 	At        time.Time  `json:"at"`
 	Operation string     `json:"operation,omitempty"` // with SignalHappened, if known
+
+	// Of votes: the plan that the person saw, and what names the press.
+	Plan     int    `json:"plan,omitempty"`
+	PlanHash string `json:"plan_hash,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Dedupe   string `json:"dedupe,omitempty"`
 }
 
 // SignalKind says what was done.
@@ -71,6 +77,12 @@ const (
 	SignalHappened SignalKind = "happened"     // the cloud took it: follow it
 	SignalRetry    SignalKind = "did_not"      // it did not: a new attempt may be made
 	SignalClose    SignalKind = "close_failed" // leave it: end as failed
+
+	// These are votes by button and command, and the Stop of the grace time.
+	SignalApprove  SignalKind = "approve"
+	SignalDeny     SignalKind = "deny"
+	SignalTakeBack SignalKind = "take_back"
+	SignalHalt     SignalKind = "halt"
 )
 
 // control is the cloud's word for a signal that steers; false for any other.
@@ -82,7 +94,7 @@ func (k SignalKind) control() (providers.Control, bool) {
 		return providers.Resume, true
 	case SignalStop:
 		return providers.Cancel, true
-	case SignalCancel, SignalHappened, SignalRetry, SignalClose:
+	case SignalCancel, SignalHappened, SignalRetry, SignalClose, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 	}
 	return "", false
 }
@@ -147,6 +159,9 @@ type Store interface {
 	// ErrSeatTaken. A flow enters its cluster's line when it becomes queued (at
 	// its old place if it had one) and leaves it when it becomes anything else.
 	Save(ctx context.Context, c Claim, s Save) (Flow, error)
+	// Durable returns once what was saved of the flow survives a crash of the store,
+	// as far as the store can tell; an error means that it surely doesn't yet.
+	Durable(ctx context.Context, id string) error
 	// Place is the flow's place in its cluster's line (1 = next) and the flow
 	// that holds the seat, "" if free.
 	Place(ctx context.Context, seatKey, id string) (place int, holder string, err error)
@@ -157,6 +172,13 @@ type Store interface {
 	// with its audit entry, and wakes the chat lane. Nothing else of an ended
 	// record changes. ErrNotFound, ErrNewer, ErrIllegal while it has not ended.
 	Amend(ctx context.Context, id string, n Note, a Audit) (Flow, error)
+
+	// SetFreeze records a freeze of a cluster, in place of an earlier one, and audits
+	// it. EndFreeze forgets it; ErrNotFound if there is none. Freezes reads all on
+	// record by cluster, also those whose end has passed.
+	SetFreeze(ctx context.Context, cluster string, o approvals.Order, a Audit) error
+	EndFreeze(ctx context.Context, cluster string, at time.Time, a Audit) error
+	Freezes(ctx context.Context) (map[string]approvals.Order, error)
 
 	// Posts reads what Slack shows of a flow; SavePosts writes it under a
 	// chat-lane claim, keeping the claim. ErrLeaseLost.

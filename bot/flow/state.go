@@ -35,8 +35,8 @@ var States = [...]State{
 var moves = map[State][]State{
 	Planning:         {AwaitingApproval, Scheduled, Queued, Refused, Cancelled},
 	AwaitingApproval: {Scheduled, Queued, Denied, Expired, Cancelled, Planning},
-	Scheduled:        {Queued, Cancelled, Planning},
-	Queued:           {Submitting, Planning, Refused, Cancelled},
+	Scheduled:        {Queued, Cancelled, Planning, Denied},
+	Queued:           {Submitting, Planning, Refused, Cancelled, Denied},
 	Submitting:       {Running, Queued, Failed, Unknown},
 	Running:          {Succeeded, Partial, Failed, Unknown},
 	Unknown:          {Running, Queued, Succeeded, Failed},

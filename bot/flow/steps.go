@@ -23,19 +23,27 @@ func (t *turn) planning(ctx context.Context) error {
 	}
 	made, err := t.plan(ctx, t.call, t.f.Request)
 	if err != nil {
+		if made.planned.Judgement.Refusal != nil {
+			t.complete(ctx, made.planned.Facts)
+			t.f.Refused = &made.planned
+		}
 		return t.noPlan(ctx, err)
 	}
+	t.complete(ctx, made.planned.Facts)
 	t.f.Plans = append(t.f.Plans, made.planned)
 	t.f.Requirements = made.planned.Judgement.Requirements
 	plan := t.f.Plan()
 	now := t.Clock.Now()
 	t.f.ExpiresAt = now.Add(t.Approvals.ExpireAfter)
 	t.f.Verdict = nil
-	detail := map[string]any{"plan": plan, "outcomes": made.planned.Judgement.Outcomes}
+	detail := map[string]any{
+		"plan": plan, "outcomes": made.planned.Judgement.Outcomes, "requirements": t.f.Requirements, "passed": made.planned.Judgement.Passed,
+	}
 	t.tell(Note{Code: NotePlanned, Args: map[string]string{"from": strconv.Itoa(plan.Base), "to": strconv.Itoa(plan.Target)}})
-	if verdict, free := made.planned.Judgement.Unopposed(*plan, now); free {
-		t.f.Verdict = &verdict
-		t.tell(Note{Code: NoteFree})
+	t.tellPasses(made.planned.Judgement.Passed)
+	if verdict, why := t.unasked(made); why != nil {
+		t.f.Verdict, detail["verdict"] = &verdict, verdict
+		t.tell(*why)
 		return t.proceed(ctx, "plan", detail)
 	}
 	t.become(AwaitingApproval)
@@ -47,7 +55,7 @@ func (t *turn) noPlan(ctx context.Context, err error) error {
 	var no *refusal
 	if errors.As(err, &no) {
 		t.finish(Refused, no.note)
-		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": no.note})
+		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": no.note}, no.err))
 	}
 	var later *unread
 	if !errors.As(err, &later) {
@@ -56,8 +64,9 @@ func (t *turn) noPlan(ctx context.Context, err error) error {
 	t.log.Warn("planning waits", "error", later.err)
 	if t.from == Planning && !t.Clock.Now().Before(t.f.ExpiresAt) {
 		t.finish(Refused, Note{Code: NoteRefused, Text: later.wait.Text})
-		return t.save(ctx, "refuse", time.Time{}, map[string]any{"why": later.err.Error()})
+		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": later.err.Error()}, later.err))
 	}
+	t.detail = withTrouble(nil, later.err)
 	return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
 }
 
@@ -78,6 +87,10 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	last := &t.f.Plans[len(t.f.Plans)-1]
 	t.tell(Note{Code: NoteReplaced})
 	last.Void, last.VoidedBy = true, why
+	if v := t.f.Verdict; v != nil && v.Ballot.PlanHash == last.Plan.Hash {
+		last.Ballot = &v.Ballot
+	}
+	t.f.Reminded, t.f.GraceUntil = 0, time.Time{}
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -105,6 +118,11 @@ func (t *turn) awaiting(ctx context.Context) error {
 	if !t.Clock.Now().Before(t.f.ExpiresAt) {
 		return t.expire(ctx)
 	}
+	if began, err := t.freezeBegan(ctx, t.Clock.Now()); err != nil {
+		return err
+	} else if began {
+		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
+	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.f.ExpiresAt)
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
@@ -126,22 +144,17 @@ func (t *turn) awaiting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.tellVotes(t.f.Verdict, verdict)
-	if !sameBallot(t.f.Verdict, &verdict) {
-		t.f.Verdict, t.changed = &verdict, true
-	}
-	detail := map[string]any{"verdict": verdict}
+	detail := t.adopt(verdict)
 	switch verdict.Status {
 	case approvals.Approved:
-		t.tell(Note{Code: NoteApproved})
-		return t.proceed(ctx, "approve", detail)
+		return t.approved(ctx, detail)
 	case approvals.Denied:
-		t.finish(Denied, Note{Code: NoteDenied, By: verdict.Ballot.DeniedBy[0]})
-		return t.save(ctx, "deny", time.Time{}, detail)
+		return t.deny(ctx, verdict, detail)
 	case approvals.Expired:
 		return t.expire(ctx)
 	case approvals.Pending:
 	}
+	t.remind(ctx)
 	now := t.Clock.Now()
 	due := now.Add(ballotPoll)
 	if last := t.f.ExpiresAt.Add(-lastLook); last.After(now) {
@@ -149,12 +162,12 @@ func (t *turn) awaiting(ctx context.Context) error {
 	} else {
 		due = earliest(due, t.f.ExpiresAt)
 	}
-	return t.look(ctx, nil, due)
+	return t.look(ctx, nil, t.soonest(now, due))
 }
 
 func (t *turn) expire(ctx context.Context) error {
 	t.finish(Expired, Note{Code: NoteExpired})
-	return t.save(ctx, "expire", time.Time{}, map[string]any{"verdict": t.f.Verdict})
+	return t.save(ctx, "expire", time.Time{}, map[string]any{"verdict": t.f.Verdict, "facts": t.facts})
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -188,22 +201,15 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		}
 		return approvals.Verdict{}, ballotUnread(err)
 	}
-	facts := approvals.BallotFacts{
-		PlanHash: plan.Hash, Requirements: asked, Requester: t.f.Request.User, Reactions: reactions,
-		Bot: t.Bot, Members: map[string][]string{}, ExpiresAt: expires,
-	}
-	if facts.People, err = t.Directory.People(ctx, t.Policy.Voters(reactions)); err != nil {
+	readAt := t.Clock.Now() // a vote counts if it was there at a read before the expiry
+	facts := t.onRecord(plan, asked, reactions, expires)
+	voters := t.Policy.VotersOf(facts)
+	if facts.People, err = t.Directory.People(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}
-	for _, r := range asked {
-		// A group that can't be read is left out: Count fails closed on it.
-		if members, err := t.Directory.Members(ctx, t.Approvals.Groups[r.Group]); err == nil {
-			facts.Members[r.Group] = members
-		} else {
-			t.log.Warn("approver group can't be read", "group", r.Group, "error", err)
-		}
-	}
-	facts.Now = t.Clock.Now()
+	facts.Members = t.members(ctx, facts, func(id string) bool { return slices.Contains(voters, id) })
+	facts.Now = readAt
+	t.facts = &facts
 	return t.Policy.Count(facts), nil
 }
 
@@ -212,9 +218,9 @@ func sameBallot(a, b *approvals.Verdict) bool {
 		return a == b
 	}
 	return a.Status == b.Status && a.Ballot.PlanHash == b.Ballot.PlanHash &&
-		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
+		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && a.Ballot.Why == b.Ballot.Why && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
 		slices.EqualFunc(a.Ballot.Seats, b.Ballot.Seats, func(x, y approvals.Seat) bool {
-			return x.Group == y.Group && x.N == y.N && slices.Equal(x.By, y.By)
+			return x.Group == y.Group && x.N == y.N && x.Escalated == y.Escalated && slices.Equal(x.By, y.By)
 		})
 }
 
@@ -249,6 +255,9 @@ func seated(v *approvals.Verdict) map[string]string {
 func (t *turn) scheduled(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	if !t.f.GraceUntil.IsZero() || t.voted {
+		return t.grace(ctx)
 	}
 	if at := t.f.Request.StartAt; at.After(t.Clock.Now()) {
 		return t.look(ctx, &Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}, at)
@@ -344,7 +353,7 @@ func (t *turn) steer(ctx context.Context, p providers.Provider, s Signal) error 
 		return err
 	} else if err != nil {
 		note.Code, note.Text = NoteNotSteered, providers.AdviceOf(err)
-		detail["error"] = err.Error()
+		withTrouble(detail, err)
 	}
 	t.tell(note)
 	return t.save(ctx, "steer", t.Clock.Now(), detail)

@@ -18,6 +18,13 @@ const (
 	unknownPoll = time.Minute      // a person decides, but proof may still turn up
 	graftPause  = time.Second      // between tries to save what only this replica knows
 	graftLimit  = 2 * time.Minute
+
+	// A lost answer is asked for by a repeat of the request this often at most, and
+	// this far apart: the last one comes when the first send can't arrive any more.
+	maxRepeats = 3
+	repeatGap  = 45 * time.Second
+	// maxAttempts ends a flow that the cloud puts off again and again.
+	maxAttempts = 20
 )
 
 // queued: wait for the cluster's one seat, look at everything once more, save
@@ -25,6 +32,9 @@ const (
 func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
+	}
+	if t.voted && len(t.f.Requirements) > 0 {
+		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
 	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
 	if err != nil {
@@ -63,8 +73,16 @@ func (t *turn) queued(ctx context.Context) error {
 		return err
 	}
 	t.f.Verdict = &verdict
+	if verdict.Status == approvals.Denied {
+		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
+	}
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
+	}
+	if order, err := t.order(ctx, voted.Change.Cluster); err != nil {
+		return err
+	} else if order != nil { // ordered since the plan was made a moment ago
+		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
 	return t.send(ctx, fresh, *voted)
 }
@@ -83,6 +101,9 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 			return verdict, nil
 		}
 	}
+	if verdict, broken := t.glass(fresh, voted); broken {
+		return verdict, nil
+	}
 	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
 }
 
@@ -100,18 +121,26 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) e
 		Token: providers.Token(t.Workspace, t.f.ID, t.f.Attempts), SentAt: now,
 	}
 	t.f.Operation, t.f.Progress = nil, nil
+	t.f.SentBy, t.f.Repeats, t.f.RepeatedAt = t.claim.Fence, 0, time.Time{}
 	t.become(Submitting)
 	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
 	intent := t.f
 	if err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
-		"plan": voted.Hash, "verdict": t.f.Verdict, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
 	}); err != nil {
-		if errors.Is(err, ErrSeatTaken) {
+		switch {
+		case errors.Is(err, ErrSeatTaken):
 			return t.Store.Release(ctx, t.claim, now.Add(linePoll))
+		case errors.Is(err, ErrStale): // somebody cancelled in this very moment
+			return t.Store.Release(ctx, t.claim, now)
 		}
 		return err
 	}
 	t.claim.Until = now.Add(t.Lease)
+	if err := t.Store.Durable(ctx, t.f.ID); err != nil {
+		// Nothing was sent, but the next step can't know that: it looks for proof.
+		return fmt.Errorf("%s: the intent is not safe yet, so nothing is sent: %w", t.f.ID, err)
+	}
 
 	// A process that was frozen after the write may wake with its lease gone and
 	// another replica reconciling: then it must not send.
@@ -138,7 +167,7 @@ func (t *turn) answered(op providers.Operation, err error) (action string, due t
 		return t.accepted(op, "accept")
 	}
 	text := providers.AdviceOf(err)
-	detail = map[string]any{"error": err.Error()}
+	detail = withTrouble(nil, err)
 	switch kind := providers.KindOf(err); kind {
 	case providers.Retry, providers.Occupied:
 		return t.notAccepted(kind, text, detail)
@@ -173,6 +202,10 @@ func (t *turn) notAccepted(kind providers.Kind, text providers.Text, detail map[
 	// Each further attempt waits longer, so that a cloud that keeps saying "later"
 	// is not asked more and more.
 	wait = min(wait*time.Duration(max(t.f.Attempts, 1)), time.Minute)
+	if t.f.Attempts >= maxAttempts {
+		t.finish(Failed, Note{Code: NoteFailed, Text: text})
+		return "fail", time.Time{}, detail
+	}
 	t.become(Queued)
 	t.f.Wait = &Note{Code: WaitCloud, At: t.Clock.Now(), Text: text}
 	t.tell(Note{Code: NoteNotAccepted, Text: text})
@@ -220,10 +253,18 @@ func (t *turn) graftOnce(ctx context.Context, intent Flow, apply func(*turn) (st
 		if err := g.write(ctx, "submit_again_recorded", t.Clock.Now(), c.Until, map[string]any{"attempt": intent.Attempts, "token": intent.Submission.Token}); err != nil {
 			return false, err
 		}
-	} else if now.State != Submitting || now.Attempts != intent.Attempts {
+	} else if (now.State != Submitting && now.State != Unknown) || now.Attempts != intent.Attempts {
 		return true, errors.Join(ErrStale, t.Store.Release(ctx, c, t.Clock.Now()))
 	}
 	action, due, detail := apply(g)
+	if now.SentBy != "" && now.SentBy != intent.SentBy && g.f.Operation == nil {
+		// Another replica made this attempt too. That it was taken is true of the
+		// attempt; that ours was not says nothing about the other's.
+		return true, errors.Join(ErrStale, t.Store.Release(ctx, c, t.Clock.Now()))
+	}
+	if now.State == Unknown && g.f.Operation != nil {
+		g.f.End = nil
+	}
 	err = g.save(ctx, action, due, detail)
 	return err == nil, err
 }
@@ -232,7 +273,17 @@ func (t *turn) graftOnce(ctx context.Context, intent Flow, apply func(*turn) (st
 // It looks for proof, for a time, and never sends.
 func (t *turn) submitting(ctx context.Context) error {
 	t.tooLate()
-	finding, err := t.reconcile(ctx)
+	repeat := t.f.Repeats < maxRepeats && t.Clock.Now().Sub(t.f.RepeatedAt) >= repeatGap
+	if repeat {
+		// On record before it is done, like every send.
+		t.f.Repeats, t.f.RepeatedAt = t.f.Repeats+1, t.Clock.Now()
+		until := t.Clock.Now().Add(t.Lease)
+		if err := t.write(ctx, "repeat", until, until, map[string]any{"repeat": t.f.Repeats}); err != nil {
+			return err
+		}
+		t.claim.Until = until
+	}
+	finding, err := t.reconcile(ctx, repeat)
 	if errors.Is(err, ErrLeaseLost) {
 		return err
 	}
@@ -261,6 +312,7 @@ func (t *turn) submitting(ctx context.Context) error {
 func (t *turn) provedNot(ctx context.Context, finding providers.Finding) error {
 	detail := map[string]any{"evidence": finding.Evidence}
 	kind := providers.Retry
+	withTrouble(detail, finding.Cause)
 	if finding.Cause != nil {
 		kind = providers.KindOf(finding.Cause)
 	}
@@ -274,13 +326,17 @@ func (t *turn) provedNot(ctx context.Context, finding providers.Finding) error {
 	return t.save(ctx, action, due, detail)
 }
 
-func (t *turn) reconcile(ctx context.Context) (finding providers.Finding, err error) {
+// reconcile asks the provider what became of the submission. Without repeat it
+// only looks.
+func (t *turn) reconcile(ctx context.Context, repeat bool) (finding providers.Finding, err error) {
+	sub := *t.f.Submission
+	sub.Look = !repeat
 	p, ok := t.Clouds.Provider(t.f.Submission.Change.Account)
 	if !ok {
 		return providers.Finding{State: providers.Unsure, Evidence: accountGone(t.f.Submission.Change.Account)}, nil
 	}
 	err = t.call(ctx, func(ctx context.Context) (err error) {
-		finding, err = p.Reconcile(ctx, *t.f.Submission)
+		finding, err = p.Reconcile(ctx, sub)
 		return err
 	})
 	return finding, err
@@ -291,6 +347,10 @@ func (t *turn) reconcile(ctx context.Context) (finding providers.Finding, err er
 func (t *turn) unknown(ctx context.Context) error {
 	t.tooLate()
 	now := t.Clock.Now()
+	if t.torn() {
+		t.tell(Note{Code: NoteTorn})
+		return t.save(ctx, "settle_torn", now.Add(unknownPoll), map[string]any{"signals": t.signals})
+	}
 	for _, s := range t.signals {
 		note := Note{Code: NoteResolved, By: s.By, Args: map[string]string{"how": string(s.Kind), "operation": s.Operation}}
 		detail := map[string]any{"signal": s}
@@ -306,6 +366,9 @@ func (t *turn) unknown(ctx context.Context) error {
 			action, due, _ := t.accepted(op, "settle_happened")
 			return t.save(ctx, action, due, detail)
 		case SignalRetry:
+			if t.f.Operation != nil {
+				continue // the cloud took it: to send it again would be to do it twice
+			}
 			t.tell(note)
 			t.f.End = nil
 			t.become(Queued)
@@ -314,11 +377,11 @@ func (t *turn) unknown(ctx context.Context) error {
 			t.tell(note)
 			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
 			return t.save(ctx, "settle_close", time.Time{}, detail)
-		case SignalCancel, SignalPause, SignalResume, SignalStop:
+		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 		}
 	}
 	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end
-		finding, err := t.reconcile(ctx)
+		finding, err := t.reconcile(ctx, false)
 		if errors.Is(err, ErrLeaseLost) {
 			return err
 		}
@@ -328,6 +391,44 @@ func (t *turn) unknown(ctx context.Context) error {
 			detail["evidence"] = finding.Evidence
 			return t.save(ctx, action, due, detail)
 		}
+	} else if ended, err := t.endSeen(ctx); errors.Is(err, ErrLeaseLost) {
+		return err
+	} else if ended {
+		t.f.End = nil
+		action, due, detail := t.accepted(*t.f.Operation, "found_again")
+		return t.save(ctx, action, due, detail)
 	}
 	return t.look(ctx, nil, now.Add(unknownPoll))
+}
+
+// torn reports whether people who may settle said different things: then none of
+// it is done, and they are asked to agree.
+func (t *turn) torn() bool {
+	var first SignalKind
+	for _, s := range t.signals {
+		switch s.Kind {
+		case SignalHappened, SignalRetry, SignalClose:
+			if first != "" && first != s.Kind {
+				return true
+			}
+			first = s.Kind
+		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
+		}
+	}
+	return false
+}
+
+// endSeen reports whether the cloud meanwhile says how an operation ended that was
+// handed to a person because it could not be followed.
+func (t *turn) endSeen(ctx context.Context) (bool, error) {
+	p, ok := t.Clouds.Provider(t.f.Submission.Change.Account)
+	if !ok {
+		return false, nil
+	}
+	var seen providers.Progress
+	err := t.call(ctx, func(ctx context.Context) (err error) {
+		seen, err = p.Follow(ctx, *t.f.Submission, *t.f.Operation)
+		return err
+	})
+	return err == nil && seen.State != providers.Running, err
 }

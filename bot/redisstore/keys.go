@@ -70,6 +70,15 @@ func (k keys) count(of string, at time.Time) string {
 // audit is the stream of every move.
 func (k keys) audit() string { return k.base + "audit" }
 
+// auditHead, which chain in scripts.go builds from the stream's key, is a hash: n
+// and link of the last entry of the stream, and anchor
+// and anchor_link, the same of the last one that was let go for its age.
+func (k keys) auditHead() string { return k.audit() + ":head" }
+
+// freezes is a hash of the freezes that people ordered, by the config's name of
+// the cluster.
+func (k keys) freezes() string { return k.base + "freezes" }
+
 // flags is a hash of small facts about the workspace.
 func (k keys) flags() string { return k.base + "flags" }
 

@@ -54,6 +54,22 @@ var prelude = func() string {
 		}
 	}
 	b.WriteString(`}
+-- held says whether a flow really has its cluster's seat: one whose record is gone
+-- or whose state holds none must not block the cluster for ever.
+local function held(base, id)
+  local s = redis.call('HGET', base .. 'flow:' .. id, 's')
+  return s and holds[s]
+end
+-- head is the first flow of a line that really waits, and those before it that
+-- don't.
+local function head(base, line)
+  local gone = {}
+  for _, id in ipairs(redis.call('ZRANGE', line, 0, 99)) do
+    if redis.call('HGET', base .. 'flow:' .. id, 's') == 'queued' then return id, gone end
+    gone[#gone + 1] = id
+  end
+  return false, gone
+end
 -- wake asks for a look at a flow no later than at. A flow under a live lease
 -- gets a note instead of an earlier score: its score is the end of the lease.
 local function wake(base, lane, id, at)
@@ -69,6 +85,27 @@ local function wake(base, lane, id, at)
   local score = redis.call('ZSCORE', due, id)
   if not score or tonumber(score) > at then redis.call('ZADD', due, at, id) end
   return true
+end
+-- chain appends the audit entry whose fields begin at ARGV[first] (auditFields:
+-- digest and cut come first), linked to the one before, and lets go of a few
+-- entries that are past their time, remembering the last of them. Nothing else
+-- may write the stream.
+local function chain(stream, first)
+  local head = stream .. ':head'
+  local h = redis.call('HMGET', head, 'n', 'link')
+  local n = tonumber(h[1] or '0') + 1
+  local digest, cut = ARGV[first + 1], ARGV[first + 3]
+  local link = redis.sha1hex((h[2] or '') .. ' ' .. n .. ' ' .. digest)
+  redis.call('XADD', stream, '*', 'n', n, 'link', link, 'digest', digest, unpack(ARGV, first + 4))
+  redis.call('HSET', head, 'n', n, 'link', link)
+  for _ = 1, 8 do
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    local e = {}
+    for i = 1, #oldest[2], 2 do e[oldest[2][i]] = oldest[2][i + 1] end
+    if e.n == tostring(n) or (e.at or '') >= cut then break end
+    redis.call('XDEL', stream, oldest[1])
+    if e.n then redis.call('HSET', head, 'anchor', e.n, 'anchor_link', e.link or '') end
+  end
 end
 `)
 	return b.String()
@@ -103,7 +140,7 @@ redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. ARGV[10])
-redis.call('XADD', KEYS[6], '*', unpack(ARGV, 11))
+chain(KEYS[6], 11)
 return {'ok'}
 `)
 
@@ -162,6 +199,7 @@ return 'ok'
 local f = redis.call('HMGET', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.w', 's')
 if f[1] ~= ARGV[3] then return 'lost' end
 local due = tonumber(ARGV[4])
+if due == 0 and ARGV[2] == 'step' and legal[f[3]] then return 'nodue' end
 if f[2] and (due == 0 or tonumber(f[2]) < due) then due = tonumber(f[2]) end
 redis.call('HDEL', KEYS[1], ARGV[2] .. '.f', ARGV[2] .. '.u', ARGV[2] .. '.w')
 if due == 0 or (ARGV[2] == 'step' and not legal[f[3]]) then
@@ -199,11 +237,19 @@ if not legal[from] or (from ~= to and not legal[from][to]) then return 'illegal'
 local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
+if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
 local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= id and not held(base, holder) then holder = false end
+local gone = {}
 if holds[to] then
   if holder and holder ~= id then return 'seat' end
-  if not holds[from] and redis.call('ZRANGE', KEYS[4], 0, 0)[1] ~= id then return 'seat' end
+  if not holds[from] then
+    local first
+    first, gone = head(base, KEYS[4])
+    if first ~= id then return 'seat' end
+  end
 end
+for _, other in ipairs(gone) do redis.call('ZREM', KEYS[4], other) end
 
 redis.call('HSET', KEYS[1], 'j', ARGV[7], 'v', tonumber(ARGV[4]) + 1, 's', to, 'n', ARGV[8])
 local moved = false
@@ -249,8 +295,27 @@ if moved then
   end
 end
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
-redis.call('XADD', KEYS[7], '*', unpack(ARGV, 15))
+chain(KEYS[7], 15)
 return 'ok'
+`)
+
+	// place tells where a flow waits and who has the seat, leaving out who doesn't
+	// really. KEYS 1 line, 2 seat. ARGV 1 base, 2 id. Returns {place (0 = not in
+	// line), holder or ""}.
+	place = script(`
+local n, at = 0, 0
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if redis.call('HGET', ARGV[1] .. 'flow:' .. id, 's') == 'queued' then
+    n = n + 1
+    if id == ARGV[2] then
+      at = n
+      break
+    end
+  end
+end
+local holder = redis.call('GET', KEYS[2])
+if not holder or not held(ARGV[1], holder) then holder = '' end
+return {tostring(at), holder}
 `)
 
 	// signal records what a person did and wakes the flow.
@@ -262,7 +327,7 @@ local s = redis.call('HGET', KEYS[1], 's')
 if not s then return 'missing' end
 if not legal[s] then return 'illegal' end
 redis.call('RPUSH', KEYS[2], ARGV[3])
-redis.call('XADD', KEYS[3], '*', unpack(ARGV, 5))
+chain(KEYS[3], 5)
 wake(ARGV[1], 'step', ARGV[2], tonumber(ARGV[4]))
 return 'ok'
 `)
@@ -278,8 +343,28 @@ if not f[1] then return 'missing' end
 if legal[f[1]] then return 'illegal' end
 if f[2] ~= ARGV[3] then return 'stale' end
 redis.call('HSET', KEYS[1], 'j', ARGV[4], 'v', tonumber(ARGV[3]) + 1, 'n', ARGV[5])
-redis.call('XADD', KEYS[2], '*', unpack(ARGV, 7))
+chain(KEYS[2], 7)
 wake(ARGV[1], 'chat', ARGV[2], tonumber(ARGV[6]))
+return 'ok'
+`)
+
+	// setFreeze records a freeze of a cluster, in place of an earlier one.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2 the freeze, 3… audit fields.
+	// Returns "ok".
+	setFreeze = script(`
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+chain(KEYS[2], 3)
+return 'ok'
+`)
+
+	// endFreeze forgets the freeze of a cluster.
+	//
+	// KEYS 1 freezes, 2 audit. ARGV 1 cluster, 2… audit fields. Returns "ok" or
+	// "missing".
+	endFreeze = script(`
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 'missing' end
+chain(KEYS[2], 2)
 return 'ok'
 `)
 

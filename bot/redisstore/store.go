@@ -30,15 +30,37 @@ const deliveryTTL = 25 * time.Hour
 
 // Store is flow.Store on Redis.
 type Store struct {
-	rdb  redis.UniversalClient
-	keys keys
+	rdb       redis.UniversalClient
+	workspace string
+	keys      keys
+	auditKept time.Duration
 }
 
 var _ flow.Store = (*Store)(nil)
 
 // New makes the store of one workspace. prefix is redis.key_prefix of config.
-func New(rdb redis.UniversalClient, prefix, workspace string) *Store {
-	return &Store{rdb: rdb, keys: newKeys(prefix, workspace)}
+func New(rdb redis.UniversalClient, prefix, workspace string, options ...Option) *Store {
+	s := &Store{rdb: rdb, workspace: workspace, keys: newKeys(prefix, workspace), auditKept: AuditRetention}
+	for _, o := range options {
+		o(s)
+	}
+	return s
+}
+
+// Workspace is the Slack team id that the store is of.
+func (s *Store) Workspace() string { return s.workspace }
+
+// Option changes what a Store does by itself.
+type Option func(*Store)
+
+// KeepAudit sets how long audit entries stay: redis.audit_retention of config;
+// zero or less is AuditRetention.
+func KeepAudit(d time.Duration) Option {
+	return func(s *Store) {
+		if d > 0 {
+			s.auditKept = d
+		}
+	}
 }
 
 // Register makes the workspace known to Workspaces.
@@ -101,19 +123,6 @@ func failed(err error) error {
 	return fmt.Errorf("%w: redis: %w", flow.ErrInDoubt, err)
 }
 
-// auditFields is one entry of the stream: who moved what from where to where,
-// with the version that the move made.
-func auditFields(id string, from, to flow.State, version int64, at time.Time, a flow.Audit) ([]any, error) {
-	detail, err := json.Marshal(a.Detail)
-	if err != nil {
-		return nil, fmt.Errorf("audit detail of %s: %w", id, err)
-	}
-	return []any{
-		"flow", id, "from", string(from), "to", string(to), "version", version,
-		"at", at.UTC().Format(time.RFC3339Nano), "actor", a.Actor, "action", a.Action, "detail", string(detail),
-	}, nil
-}
-
 // Accept records a new flow; see flow.Store.
 func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow.Limits) (string, bool, error) {
 	f.Schema, f.Version = flow.Schema, 1
@@ -121,7 +130,7 @@ func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow
 	if err != nil {
 		return "", false, fmt.Errorf("flow %s: %w", f.ID, err)
 	}
-	fields, err := auditFields(f.ID, "", f.State, 1, f.CreatedAt, flow.Audit{
+	fields, err := s.auditFields(f.ID, "", f.State, 1, f.CreatedAt, flow.Audit{
 		Actor: f.Request.User, Action: "request",
 		Detail: map[string]any{"raw": f.Request.Raw, "channel": f.Request.Channel, "wish": f.Request.Wish, "reason": f.Request.Reason},
 	})
@@ -313,7 +322,7 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	if err != nil {
 		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
 	}
-	fields, err := auditFields(f.ID, sv.From, f.State, f.Version, sv.Now, sv.Audit)
+	fields, err := s.auditFields(f.ID, sv.From, f.State, f.Version, sv.Now, sv.Audit)
 	if err != nil {
 		return flow.Flow{}, err
 	}
@@ -338,16 +347,39 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 
 // Place reads the cluster's line; see flow.Store.
 func (s *Store) Place(ctx context.Context, cluster, id string) (int, string, error) {
-	pipe := s.rdb.Pipeline()
-	rank := pipe.ZRank(ctx, s.keys.line(cluster), id)
-	holder := pipe.Get(ctx, s.keys.seat(cluster))
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	got, err := place.Run(ctx, s.rdb, []string{s.keys.line(cluster), s.keys.seat(cluster)}, s.keys.base, id).StringSlice()
+	if err != nil {
 		return 0, "", answer("", err)
 	}
-	if errors.Is(rank.Err(), redis.Nil) {
-		return 0, holder.Val(), nil
+	at, err := strconv.Atoi(got[0])
+	return at, got[1], err
+}
+
+// durableWait is how long Redis may take to bring a write to disk.
+const durableWait = 1500 * time.Millisecond
+
+// Durable waits until the append-only file has what was saved (WAITAOF, Redis
+// 7.2). An older Redis, or one without such a file, can't tell: a change is then
+// protected by the cloud's token or by what the cloud shows, and `scalebot check`
+// says so. See flow.Store.
+func (s *Store) Durable(ctx context.Context, id string) error {
+	// WAITAOF speaks of the writes of its own connection, and a write after all
+	// others is on disk after all others.
+	pipe := s.rdb.Pipeline()
+	pipe.HSet(ctx, s.keys.flags(), "durable", id)
+	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
+	_, err := pipe.Exec(ctx)
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return nil //nolint:nilerr // an older server, or one without an append-only file
 	}
-	return int(rank.Val()) + 1, holder.Val(), nil
+	if err != nil {
+		return answer("", err)
+	}
+	if n, err := wait.Int64Slice(); err != nil || len(n) == 0 || n[0] < 1 {
+		return fmt.Errorf("redis: not on disk within %s", durableWait)
+	}
+	return nil
 }
 
 // Signal records what a person did; see flow.Store.
@@ -356,7 +388,7 @@ func (s *Store) Signal(ctx context.Context, id string, sig flow.Signal, a flow.A
 	if err != nil {
 		return fmt.Errorf("signal to %s: %w", id, err)
 	}
-	fields, err := auditFields(id, "", "", 0, sig.At, a)
+	fields, err := s.auditFields(id, "", "", 0, sig.At, a)
 	if err != nil {
 		return err
 	}
@@ -382,7 +414,7 @@ func (s *Store) Amend(ctx context.Context, id string, n flow.Note, a flow.Audit)
 		if merr != nil {
 			return flow.Flow{}, fmt.Errorf("flow %s: %w", id, merr)
 		}
-		fields, ferr := auditFields(id, f.State, f.State, f.Version, n.At, a)
+		fields, ferr := s.auditFields(id, f.State, f.State, f.Version, n.At, a)
 		if ferr != nil {
 			return flow.Flow{}, ferr
 		}

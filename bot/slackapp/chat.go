@@ -230,6 +230,10 @@ func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 	return err
 }
 
+// findSpan is how long after since a post can have arrived: its call ends long
+// before. Without an end a busy channel would have to be searched from the top.
+const findSpan = 10 * time.Minute
+
 // Find looks for a message by its key, type and flow, posted at or after since.
 // It looks from a little earlier on, because since was read from our clock and
 // the message has Slack's.
@@ -242,6 +246,7 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.M
 	form := url.Values{
 		"channel":              {m.Channel},
 		"oldest":               {timestamp(since.Add(-clockSkew))},
+		"latest":               {timestamp(since.Add(findSpan))},
 		"inclusive":            {"true"},
 		"include_all_metadata": {"true"},
 		"limit":                {strconv.Itoa(findLimit)},

@@ -3,6 +3,7 @@ package slackapp
 import (
 	"context"
 
+	"scalebot/approvals"
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
 )
@@ -32,6 +33,10 @@ func (s *session) clicked(ctx context.Context, p interactionPayload) {
 			s.later(ctx, p.ResponseURL, c, *no)
 			continue
 		}
+		if action.ID == card.ActionDeny {
+			s.askWhy(ctx, c, p, action.Value)
+			continue
+		}
 		s.later(ctx, p.ResponseURL, c, s.act(ctx, c, action.ID, action.Value))
 	}
 }
@@ -58,6 +63,11 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 		return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.CleanUp(ctx, c, id) })
 	case card.ActionKeep:
 		return s.keep(ctx, c, id)
+	case card.ActionHalt:
+		return s.halt(ctx, c, id)
+	case card.ActionApprove:
+		id, plan := card.ReadBallot(id)
+		return s.vote(ctx, c, id, plan, approvals.Approve, "")
 	}
 	s.app.log.Info("an unknown button was pressed", "action", action, "user", c.User)
 	return s.say(saidOldButton, c.Language)

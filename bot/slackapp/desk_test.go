@@ -1,11 +1,13 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"time"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/providers"
 )
@@ -32,6 +34,9 @@ type desk struct {
 	homes      int // calls of Waiting
 	looks      int // calls that read flows or ask a cloud
 	preview    flow.Preview
+	voted      approvals.Choice // what a vote turns out to be; "" = what was asked
+	barred     error            // of MayVote
+	frozen     flow.Frozen
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -134,6 +139,26 @@ func (d *desk) Keep(_ context.Context, c flow.Caller, id string) (flow.Flow, err
 	return flow.Flow{ID: id}, d.fail
 }
 
+func (d *desk) Vote(_ context.Context, c flow.Caller, id string, n int, choice approvals.Choice, reason string) (flow.Voted, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprintf("%s %s/%d %s", choice, id, n, reason)), append(d.callers, c)
+	return flow.Voted{Flow: flow.Flow{ID: id}, Choice: cmp.Or(d.voted, choice)}, d.fail
+}
+
+func (d *desk) MayVote(_ context.Context, c flow.Caller, id string, n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.barred
+}
+
+func (d *desk) Halt(_ context.Context, c flow.Caller, id string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "halt "+id), append(d.callers, c)
+	return flow.Flow{ID: id}, d.fail
+}
+
 func (d *desk) Flow(_ context.Context, id string) (flow.Flow, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -210,4 +235,35 @@ func read[T any](d *desk, f func(*desk) T) T {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return f(d)
+}
+
+func (d *desk) Freeze(_ context.Context, c flow.Caller, cluster string, last time.Duration, reason string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprint("freeze ", cluster, " ", last, " ", reason)), append(d.callers, c)
+	return approvals.Order{By: c.User, Reason: reason, Since: time.Unix(0, 0), Until: time.Unix(0, 0).Add(last)}, d.fail
+}
+
+func (d *desk) Unfreeze(_ context.Context, c flow.Caller, cluster string) (approvals.Order, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "unfreeze "+cluster), append(d.callers, c)
+	return approvals.Order{By: "U0OTHER"}, d.fail
+}
+
+func (d *desk) Frozen(context.Context) (flow.Frozen, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.frozen, d.fail
+}
+
+func (d *desk) History(_ context.Context, cluster string) ([]flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, "history "+cluster)
+	return d.open, d.fail
+}
+
+func (d *desk) Rules() approvals.Config {
+	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }

@@ -209,7 +209,7 @@ func TestVerbs(t *testing.T) {
 		{"status F-AAAA", "emr-m620 task +2: planning"},
 		{"cancel F-AAAA", "F-AAAA"},
 		{"whoami", "leads"},
-		{"freeze emr-m620", "not available yet"},
+		{"watch emr-m620", "not available yet"},
 		{"emr-m620 tusk +2", "emr-m620 task +2"},
 		{"emr-m620 tusk +2 -- cost < 5 & more", "/scale emr-m620 task +2 -- cost &lt; 5 &amp; more"},
 		{"emr-m620 task 2", "/scale emr-m620 task +2 or /scale emr-m620 task =2"},

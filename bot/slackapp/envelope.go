@@ -153,7 +153,16 @@ type interactionPayload struct {
 	} `json:"container"`
 	ResponseURL string `json:"response_url"`
 	Trigger     string `json:"trigger_id"`
-	Actions     []struct {
+	View        struct {
+		Callback string `json:"callback_id"`
+		Private  string `json:"private_metadata"`
+		State    struct {
+			Values map[string]map[string]struct {
+				Value string `json:"value"` // null when left empty
+			} `json:"values"`
+		} `json:"state"`
+	} `json:"view"`
+	Actions []struct {
 		ID    string `json:"action_id"`
 		Value string `json:"value"`
 		TS    string `json:"action_ts"`

@@ -47,7 +47,7 @@ func TestOnlyFullMembersAreAnswered(t *testing.T) {
 		for _, user := range []string{guest, "U0SOLO", "U0ROBOT"} {
 			for _, line := range []string{
 				"list", "clusters", "status", "status emr-m620", "show F-AAAA", "cancel F-AAAA", "retry F-AAAA", "whoami",
-				"emr-m620 task +1", "emr-m620 task +1 dry-run", "emr-m620 tusk +1", "freeze emr-m620",
+				"emr-m620 task +1", "emr-m620 task +1 dry-run", "emr-m620 tusk +1", "watch emr-m620",
 			} {
 				d := e.sim.Slash(user, channel, "/scale", line)
 				require.NoError(t, d.Err, "%s %s", user, line)
@@ -125,7 +125,7 @@ func TestAnswersFollowThePersonsLanguage(t *testing.T) {
 	zh := func(s said) string { return strings.ReplaceAll(s.zh, "{command}", "/scale") }
 	t.Run("from the first one on", func(t *testing.T) {
 		e := newEdge(t, nil, nil).run()
-		require.Equal(t, zh(saidNotYet), e.sim.Slash(wei, channel, "/scale", "freeze emr-m620").Ephemeral.Text)
+		require.Equal(t, zh(saidNotYet), e.sim.Slash(wei, channel, "/scale", "watch emr-m620").Ephemeral.Text)
 		require.NoError(t, e.sim.Slash(wei, channel, "/scale", "emr-m620 task +1").Err)
 		require.Equal(t, "zh", read(e.desk, func(d *desk) string { return d.callers[0].Language }), "what comes later is told in it too")
 		_, err := e.sim.Mention(wei, channel, "", "emr-m620 task +2")

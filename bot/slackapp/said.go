@@ -22,6 +22,12 @@ func (s *session) say(what said, lang string) flow.Message {
 	return flow.Message{Text: strings.ReplaceAll(what.in(lang), "{command}", s.app.opt.Command)}
 }
 
+// cluster names the cluster.
+func (s said) cluster(name string) said {
+	r := strings.NewReplacer("{cluster}", name)
+	return said{r.Replace(s.en), r.Replace(s.zh)}
+}
+
 // of names the flow.
 func (s said) of(id string) said {
 	r := strings.NewReplacer("{id}", id)
@@ -69,5 +75,25 @@ var (
 	saidCancelled = said{"Cancelling {id} was asked for; its card shows how it ends.", "已请求取消 {id}，结果见其卡片。"}
 	saidSteered   = said{"The cloud is asked to do that with {id}; its card shows what comes of it.", "已向云平台发出对 {id} 的操作请求，结果见其卡片。"}
 	saidKept      = said{"{id} stays as it is.", "{id} 保持现状。"}
-	saidSettled   = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
+	saidApproved  = said{
+		"Your approval of {id} is on record; its card shows what it counts for. Approving again takes it back.",
+		"已登记你对 {id} 的批准，计入情况见其卡片。再次批准即可撤回。",
+	}
+	saidTakenBack = said{
+		"Your approval of {id} is taken back. If you also reacted on its card, that still counts until you remove it.",
+		"已撤回你对 {id} 的批准。如果你还在卡片上添加了表情，移除之前仍会计入。",
+	}
+	saidDenied  = said{"Your denial of {id} is on record; its card shows how it ends.", "已登记你对 {id} 的否决，结果见其卡片。"}
+	saidHalted  = said{"Stopping {id} was asked for; its card shows how it ends.", "已请求叫停 {id}，结果见其卡片。"}
+	saidNoModal = said{
+		"Slack did not open the question for your reason, so nothing was done. Press again, or type `{command} deny {id}` with your reason.",
+		"Slack 未能打开填写理由的窗口，未执行任何操作。请再点一次，或输入 `{command} deny {id}` 并附上理由。",
+	}
+	saidNotDenied = said{
+		"It could not be confirmed whether your denial was recorded. Press once more: it counts once.",
+		"无法确认你的否决是否已登记。请再次提交，不会重复计入。",
+	}
+	saidSettled = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
+	saidFroze   = said{"{cluster} is frozen; `{command} unfreeze {cluster}` ends it.", "{cluster} 已冻结；发送 `{command} unfreeze {cluster}` 可解除。"}
+	saidUnfroze = said{"The freeze of {cluster} has ended.", "{cluster} 的冻结已解除。"}
 )

@@ -154,6 +154,10 @@ func (s *session) takeInteraction(env envelope) {
 		env.ack(nil)
 		return
 	}
+	if p.Type == "view_submission" {
+		s.takeSubmission(env, p)
+		return
+	}
 	if p.Type != "block_actions" {
 		s.app.metrics.events.WithLabelValues("interaction").Inc()
 		env.ack(nil)
@@ -164,7 +168,11 @@ func (s *session) takeInteraction(env envelope) {
 		return
 	}
 	p.Trigger = env.delivery(p.Trigger)
-	if !s.back.offer(func(ctx context.Context) { s.clicked(ctx, p) }) {
+	pool := s.back
+	if opensModal(p) {
+		pool = s.front // its trigger is good for three seconds
+	}
+	if !pool.offer(func(ctx context.Context) { s.clicked(ctx, p) }) {
 		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"scalebot/approvals"
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/commands"
@@ -27,7 +28,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 		w.open = true // how to ask is no secret
 		return w
 	case commands.VerbClusters:
-		return saying(s.card.ClusterList(s.desk.Catalog(), c.Language))
+		return s.clusters(c)
 	case commands.VerbStatus:
 		switch {
 		case cmd.Cluster != "":
@@ -48,8 +49,19 @@ func (s *session) understand(c flow.Caller, line string) work {
 		}}
 	case commands.VerbWhoami:
 		return work{do: func(ctx context.Context) flow.Message { return s.whoami(ctx, c) }}
-	case commands.VerbHistory, commands.VerbExtend, commands.VerbApprove, commands.VerbDeny,
-		commands.VerbFreeze, commands.VerbUnfreeze, commands.VerbWatch, commands.VerbUnwatch, commands.VerbPolicy:
+	case commands.VerbApprove:
+		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Approve, "") }}
+	case commands.VerbDeny:
+		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Deny, cmd.Reason) }}
+	case commands.VerbFreeze:
+		return work{do: func(ctx context.Context) flow.Message { return s.freeze(ctx, c, cmd) }}
+	case commands.VerbUnfreeze:
+		return work{do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
+	case commands.VerbHistory:
+		return s.history(c, cmd.Cluster)
+	case commands.VerbPolicy:
+		return s.policy(c, cmd.Scale)
+	case commands.VerbExtend, commands.VerbWatch, commands.VerbUnwatch:
 	}
 	return saying(s.say(saidNotYet, c.Language))
 }
@@ -133,7 +145,11 @@ func (s *session) cluster(ctx context.Context, c flow.Caller, name string) flow.
 	if err != nil {
 		return s.unseen(err, c)
 	}
-	return s.card.ClusterStatus(cluster, seen, c.Language)
+	frozen, err := s.desk.Frozen(ctx)
+	if err != nil {
+		return s.refuse(err, c, saidFailed)
+	}
+	return s.card.ClusterStatus(cluster, seen, frozen, c.Language)
 }
 
 func (s *session) cancel(ctx context.Context, c flow.Caller, id string) flow.Message {

@@ -16,17 +16,7 @@ import (
 // scale is a wish to change a group.
 func (s *session) scale(c flow.Caller, wish *commands.Scale) work {
 	if wish.DryRun {
-		return work{slow: true, do: func(ctx context.Context) flow.Message {
-			ask, no := s.ask(ctx, c, wish)
-			if no != nil {
-				return *no
-			}
-			preview, err := s.desk.DryRun(ctx, c, ask)
-			if err != nil {
-				return s.unseen(spelled(err, true), c)
-			}
-			return s.card.Preview(rehearsed(preview), c.Language)
-		}}
+		return s.tried(c, wish)
 	}
 	return work{counted: true, do: func(ctx context.Context) flow.Message {
 		ctx, cancel := context.WithTimeout(ctx, deskBudget)
@@ -139,6 +129,7 @@ func askOf(wish *commands.Scale) flow.Ask {
 		Charge: providers.Charge(wish.Charge), Months: wish.Months, Renew: wish.Renew,
 		InstanceType: wish.InstanceType, Zone: wish.Zone, Nodes: wish.Nodes, Drain: wish.Drain,
 		Start: wish.Start, Bootstrap: wish.Bootstrap, Tags: wish.Tags, Reason: wish.Reason, For: wish.For,
+		BreakGlass: wish.BreakGlass,
 	}
 	for _, d := range wish.Disks {
 		ask.Disks = append(ask.Disks, providers.Disk{Type: d.Type, SizeG: d.SizeGiB, Count: d.Count})
@@ -183,6 +174,7 @@ func spell(a flow.Ask, dryRun bool) string {
 		Charge: string(a.Charge), Months: a.Months, Renew: a.Renew,
 		InstanceType: a.InstanceType, Zone: a.Zone, Nodes: a.Nodes, Drain: a.Drain,
 		Start: a.Start, Bootstrap: a.Bootstrap, Tags: a.Tags, Reason: a.Reason, For: a.For, DryRun: dryRun,
+		BreakGlass: a.BreakGlass,
 	}
 	for _, d := range a.Disks {
 		wish.Disks = append(wish.Disks, commands.Disk{Type: d.Type, SizeGiB: d.SizeG, Count: d.Count})

@@ -397,7 +397,8 @@ func TestPageShowsFourClusters(t *testing.T) {
 	s := start(t, func(o *slacksim.Options) { o.World = demoWorld() })
 	connect(t, s, nil)
 	c := &clouds{state: fourClusters(t)}
-	b := pagetest.Open(t, serve(t, s, slacksim.PageOptions{Start: "U0ALICE", Clouds: c, Roles: map[string]string{"U0ALICE": "requester"}}))
+	scenarios := []slacksim.Scenario{{Title: "At the edge", Text: "A fold opens.", User: "U0ALICE", Channel: "C0DATA", Command: "/scale web-edge edge +1"}}
+	b := pagetest.Open(t, serve(t, s, slacksim.PageOptions{Start: "U0ALICE", Clouds: c, Scenarios: scenarios}))
 	const web, edge = `[data-cluster=c82e6987e2961451182edacd74faf0000]`, `[data-cluster=Cccfd68c474454665ace07efce9240000]`
 	unfolded := `[...document.querySelectorAll('.cluster[open]')].map(x => x.querySelector('strong').innerText)`
 	b.Shows(".cluster", "task_node_default_group")
@@ -421,7 +422,7 @@ func TestPageShowsFourClusters(t *testing.T) {
 	c.mu.Unlock()
 	b.Until(`!document.querySelector('.op')`)
 	require.Equal(t, []string{"web", "analytics"}, pagetest.JS[[]string](b, unfolded))
-	b.Press(edge + " summary")
+	b.Press("[data-play='0']")
 	b.Shows(edge+" .dots", "90 +")
 	require.Equal(t, 30, pagetest.JS[int](b, `document.querySelectorAll('`+edge+` .dot').length`), "120 nodes are a number and thirty dots")
 

@@ -20,10 +20,12 @@ import (
 	"scalebot/providers"
 )
 
-// wall is the machine's clock.
+// wall is the machine's clock. Its readings are of the wall alone: the monotonic
+// clock stands still while a machine is suspended, and a replica that slept must
+// see that its lease and its intent have grown old.
 type wall struct{}
 
-func (wall) Now() time.Time { return time.Now() }
+func (wall) Now() time.Time { return time.Now().Round(0) }
 
 // clouds are the opened accounts.
 type clouds map[string]providers.Provider
@@ -105,11 +107,12 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	b.options = flow.Options{
-		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team), Clouds: open,
+		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention)), Clouds: open,
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
 		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,
+		RemindAfter: cfg.RemindAfter, Grace: cfg.Grace,
 		Lease: cfg.Engine.Lease, CallTimeout: cfg.Engine.CallTimeout, PollMin: cfg.Engine.PollMin, PollMax: cfg.Engine.PollMax,
 		Doubt: cfg.Engine.Doubt, Follow: cfg.Engine.Follow, Workers: cfg.Engine.Workers,
 	}
@@ -121,7 +124,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 // openClouds opens every account of the config, each with measurement around it.
 func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Registerer) (clouds, error) {
 	calls := providers.NewCalls(r, time.Now)
-	env := providers.Env{Now: time.Now, Limiter: limiter, Prices: cfg.Prices}
+	env := providers.Env{Now: wall{}.Now, Limiter: limiter, Prices: cfg.Prices}
 	registry, open := kinds(), clouds{}
 	for _, a := range cfg.Accounts {
 		p, err := registry.Open(a, env)

@@ -81,6 +81,7 @@ func (d *doctor) config() {
 	for _, w := range d.cfg.Warnings {
 		d.warn("%s", w.Error())
 	}
+	d.rules()
 	if !d.cfg.Approvals.RulesGiven {
 		d.warn("approvals.rules is missing: every change will be refused; write `rules: []` to let changes run without approval")
 	}
@@ -173,6 +174,7 @@ func (d *doctor) groups(ctx context.Context, app *slackapp.App) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	known := map[string][]string{}
 	for _, name := range names {
 		members, err := app.Members(ctx, d.cfg.Approvals.Groups[name])
 		switch {
@@ -182,8 +184,10 @@ func (d *doctor) groups(ctx context.Context, app *slackapp.App) {
 			d.fail("group %s has no members: nobody could approve", name)
 		default:
 			d.ok("group %s has %d members", name, len(members))
+			known[name] = members
 		}
 	}
+	d.shortfalls(ctx, app, known)
 }
 
 // free lets the doctor's few reads go without the shared pace, which needs a

@@ -21,12 +21,22 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	var as string
+	var as, replay, workspace string
 	cmd := &cobra.Command{
-		Use: "policy --config FILE --as USER 'emr-m620 task +2 prepaid 1m'", Short: "Say which rules match a request, and who must approve it",
-		Long: "Plan a request as the bot would, without recording it: the cluster is observed,\nthe change is priced, and every rule is shown with what it says and why.\nUSER is a Slack user id.",
+		Use: "policy --config FILE --as USER 'emr-m620 task +2 prepaid 1m'", Short: "Say which rules match a request, and who must approve it; or try a changed file on the record",
+		Long: `Plan a request as the bot would, without recording it: the cluster is observed,
+the change is priced, and every rule and freeze is shown with what it says and
+the values that it read. USER is a Slack user id.
+
+With --replay, judge the requests on record of that time by the rules of FILE
+instead, and list those that would have gone another way:
+
+    scalebot policy --config changed.yaml --replay 90d`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if replay != "" && len(args) > 0 {
+				return usageError{errors.New("scalebot policy takes a request or --replay, not both")}
+			}
+			if len(args) == 0 && replay == "" {
 				return usageError{errors.New("scalebot policy needs a request in quotes, such as 'emr-m620 task +2 prepaid 1m'")}
 			}
 			return nil
@@ -34,7 +44,12 @@ func policyCommand() *cobra.Command {
 	}
 	path := configFlag(cmd)
 	cmd.Flags().StringVar(&as, "as", "", "the Slack user id of the person who would ask (required)")
+	cmd.Flags().StringVar(&replay, "replay", "", "judge the requests of this time on record again, such as 90d")
+	cmd.Flags().StringVar(&workspace, "workspace", "", "with --replay: Slack team id; needed only where a Redis serves several")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if replay != "" {
+			return replayPolicy(cmd, *path, workspace, replay)
+		}
 		if as == "" {
 			return usageError{errors.New("scalebot policy: --as USER is required, a Slack user id such as U0123ABCD")}
 		}
@@ -108,19 +123,12 @@ func reachSlack(ctx context.Context, cfg *config.Config) (*slackapp.App, error) 
 
 func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	fmt.Fprintln(w, b.renderer.Preview(p, card.English).Text)
+	if p.Explained != nil {
+		fmt.Fprintln(w)
+		printExplained(w, *p.Explained)
+	}
 	if p.Refused != nil {
 		return
-	}
-	fmt.Fprintln(w)
-	for _, o := range p.Judgement.Outcomes {
-		said := "does not match"
-		switch {
-		case o.Error != "":
-			said = "BROKEN: " + o.Error
-		case o.Matched:
-			said = "matches, asks for " + wants(o)
-		}
-		fmt.Fprintf(w, "  rule %-16s %s\n", o.Rule, said)
 	}
 	if len(p.Judgement.Requirements) == 0 {
 		fmt.Fprintln(w, "\nNobody needs to approve.")
@@ -129,6 +137,54 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
 	for _, r := range p.Judgement.Requirements {
 		fmt.Fprintf(w, "  %d of %s, asked by %s\n", r.N, r.Group, strings.Join(r.Rules, ", "))
+	}
+}
+
+// printExplained prints one line per rule and freeze, and what it read below.
+func printExplained(w io.Writer, x approvals.Explanation) {
+	for _, r := range x.Rules {
+		said := "does not match"
+		switch {
+		case r.Error != "":
+			said = "BROKEN: " + r.Error
+		case r.Matched:
+			said = "matches, asks for " + wants(r.Outcome)
+		}
+		fmt.Fprintf(w, "  rule %-16s %s\n", r.Rule, said)
+		printValues(w, r.When, r.Values)
+	}
+	for _, f := range x.Freezes {
+		said := "can't be evaluated, so it refuses: " + f.Error
+		switch f.State {
+		case approvals.FreezeOff:
+			said = "is not on: " + f.From.Format(time.RFC3339) + " to " + f.To.Format(time.RFC3339)
+		case approvals.FreezeElsewhere:
+			said = "is on and does not hold for this request"
+		case approvals.FreezeHolds:
+			said = "refuses this request until " + f.To.Format(time.RFC3339)
+			if len(f.Pass) > 0 {
+				said += "; with a reason it lets through: " + strings.Join(f.Pass, ", ")
+			}
+		case approvals.FreezePassed:
+			said = "is on, and passed as a member of " + f.Passed
+		case approvals.FreezeBroken:
+		}
+		fmt.Fprintf(w, "  freeze %-14s %s\n", f.Name, said)
+		printValues(w, f.When, f.Values)
+	}
+}
+
+func printValues(w io.Writer, when string, values []approvals.Value) {
+	if when == "" {
+		return
+	}
+	read := make([]string, len(values))
+	for i, v := range values {
+		read[i] = v.Field + " = " + v.Text
+	}
+	fmt.Fprintf(w, "       when %s\n", when)
+	if len(read) > 0 {
+		fmt.Fprintf(w, "       read %s\n", strings.Join(read, ", "))
 	}
 }
 

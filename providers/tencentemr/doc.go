@@ -14,7 +14,7 @@
 //
 // Accepted, with its flow. ScaleOutCluster takes a ClientToken, "unique random
 // identifier with the time efficiency of 5 minutes, … to prevent the client from
-// creating resources again". Until four minutes after SentAt Reconcile repeats
+// creating resources again". Until two minutes after SentAt Reconcile repeats
 // the very same request with the same token; a flow id in the answer is the
 // first acceptance. The repeat is bounded so that it can't arrive later than
 // half a minute after that. The first send can't be older than SentAt, so the
@@ -26,8 +26,8 @@
 // minute after SentAt. What still hangs in a network after that can do nothing,
 // so the token's window and the window of a late arrival close together.
 //
-// Not accepted. Inside the window a definite refusal of the repeat speaks about
-// the first send too, because a token that was accepted before is answered with
+// Not accepted. Inside the window a definite refusal of the repeat, on a cluster
+// that is idle and shows nothing of the change, speaks about the first send too, because a token that was accepted before is answered with
 // its acceptance and not judged anew. How far it speaks depends on the code (see
 // rules in codes.go):
 //

@@ -11,8 +11,9 @@ import (
 
 const (
 	// tokenWindow is how long after SentAt the same request may be repeated: the
-	// documented five minutes of a ClientToken minus a minute.
-	tokenWindow = 4 * time.Minute
+	// documented five minutes of a ClientToken minus three, because SentAt may have
+	// been read from another replica's clock.
+	tokenWindow = 2 * time.Minute
 	// repeatLimit ends a repeat, so that one begun at the window's end still
 	// arrives while the token lives.
 	repeatLimit = 30 * time.Second
@@ -24,12 +25,16 @@ const (
 // Reconcile finds out about a lost answer; the package comment says how far.
 func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (providers.Finding, error) {
 	var note providers.Text
-	if g, err := p.today(sub); err == nil && sub.Change.Adds() {
+	var refused *providers.Finding
+	if g, err := p.today(sub); err == nil && sub.Change.Adds() && !sub.Look {
 		age := p.env.Now().Sub(sub.SentAt)
 		if age >= 0 && age < tokenWindow {
 			f, done := p.repeat(ctx, sub, g, age)
-			if done {
+			if done && f.State == providers.Accepted {
 				return f, nil
+			}
+			if done {
+				refused = &f
 			}
 			note = f.Evidence
 		}
@@ -39,6 +44,11 @@ func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (pro
 		return providers.Finding{}, err
 	}
 	f := p.compare(sub, s)
+	// A quota or a stock may be gone because the first send took it, so a refusal is
+	// believed only while the cluster shows nothing at all of the change.
+	if d := differ(sub, s); refused != nil && s.Phase == providers.Ready && len(d.changed) == 0 && d.now == d.before {
+		return *refused, nil
+	}
 	if f.State == providers.Unsure && !note.IsZero() {
 		f.Evidence = providers.Text{EN: note.EN + " " + f.Evidence.EN, ZH: note.ZH + f.Evidence.ZH}
 	}

@@ -495,6 +495,9 @@ func (s *Slack) React(ref flow.MessageRef, emoji, user string) {
 func (s *Slack) Unreact(ref flow.MessageRef, emoji, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.reactions[ref] == nil {
+		return
+	}
 	s.reactions[ref][emoji] = slices.DeleteFunc(s.reactions[ref][emoji], func(u string) bool { return u == user })
 }
 

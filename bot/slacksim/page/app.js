@@ -24,29 +24,36 @@ const world = {
 };
 
 // Looking: one request at a time, and once more if something changed meanwhile.
+// The promise is for a state that is no older than the call.
 
-let looking = false;
+let looking = null;
 let again = false;
 
-async function look() {
-  if (looking) {
-    again = true;
-    return;
-  }
-  looking = true;
-  do {
-    again = false;
-    const asked = [ui.user, ui.channel, ui.thread].join();
-    const query = new URLSearchParams({ user: ui.user, channel: ui.channel, thread: ui.thread });
-    try {
-      const next = await (await fetch('/page/state?' + query)).json();
-      if (asked !== [ui.user, ui.channel, ui.thread].join()) again = true; // changed meanwhile: an answer to an old question
-      else take(next);
-    } catch {
-      lost(true);
+function look() {
+  again = true;
+  looking ??= lookOn();
+  return looking;
+}
+
+async function lookOn() {
+  try {
+    while (again) {
+      again = false;
+      const asked = [ui.user, ui.channel, ui.thread].join();
+      const query = new URLSearchParams({ user: ui.user, channel: ui.channel, thread: ui.thread });
+      let next;
+      try {
+        next = await (await fetch('/page/state?' + query)).json();
+      } catch {
+        lost(true);
+        continue;
+      }
+      if (asked === [ui.user, ui.channel, ui.thread].join()) take(next);
+      else again = true; // an answer to an old question
     }
-  } while (again);
-  looking = false;
+  } finally {
+    looking = null;
+  }
 }
 
 function take(next) {
@@ -276,6 +283,7 @@ async function play(i) {
   settle();
   await look();
   draw();
+  clouds?.reveal(s.command.split(/\s+/));
   composer.set(s.command);
   composer.tell(t('ready'), 'ready');
 }
@@ -337,7 +345,7 @@ let shown = '';
 let pinned = true;
 $('scroll').addEventListener('scroll', () => { pinned = atBottom(); }, { passive: true });
 new ResizeObserver(() => {
-  if (pinned && !ui.home) $('scroll').scrollTop = $('scroll').scrollHeight;
+  if (pinned && $('messages').querySelector('.message')) $('scroll').scrollTop = $('scroll').scrollHeight;
 }).observe($('scroll'));
 
 function atBottom() {
@@ -357,7 +365,8 @@ function drawCentre() {
     const own = st.ephemerals.filter(e => e.channel === st.channel && !e.thread_ts);
     drawMessages($('messages'), [...st.messages, ...own], world, deeds, { thread: false, fresh: where === shown, empty: welcome() });
   }
-  if (ui.home ? where !== shown : bottom) box.scrollTop = ui.home ? 0 : box.scrollHeight;
+  const top = ui.home || !$('messages').querySelector('.message');
+  if (top ? where !== shown : bottom) box.scrollTop = top ? 0 : box.scrollHeight;
   shown = where;
   const c = here();
   composer.root.hidden = ui.home || !c?.member;

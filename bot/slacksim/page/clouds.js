@@ -141,12 +141,27 @@ export class Clouds {
         h('button', { class: 'plain', type: 'button', 'aria-label': t('clear') + ': ' + t(named(f.kind).label), onclick: () => this.#clear([f]) }, '×')));
   }
 
+  // reveal unfolds the cluster that a command names.
+  reveal(words) {
+    const c = this.#state?.clusters.find(x => words.includes(title(x)));
+    if (!c) return;
+    this.#unfolded.delete(c.id);
+    this.#show(c);
+    this.draw();
+  }
+
+  // show unfolds a cluster, and folds those shown before where nothing runs.
+  #show(c) {
+    for (const id of this.#shown) if (!this.#bases.has(id)) this.#shown.delete(id);
+    this.#shown.add(c.id);
+  }
+
   async #clear(list) {
     for (const f of list) await this.#call('clear', { id: f.id });
   }
 
-  // unfold shows where something begins to run, and folds the place where the
-  // last thing ran. What a person folded or unfolded stays.
+  // unfold shows where something begins to run. What a person folded or unfolded
+  // stays.
   #unfold(c) {
     const base = this.#bases.get(c.id);
     if (!c.operation) {
@@ -156,8 +171,7 @@ export class Clouds {
     if (base?.op === c.operation.id) return;
     const g = c.groups.find(x => x.id.toLowerCase() === c.operation.group?.toLowerCase());
     this.#bases.set(c.id, { op: c.operation.id, count: g?.count ?? 0 });
-    for (const id of this.#shown) if (!this.#bases.has(id)) this.#shown.delete(id);
-    this.#shown.add(c.id);
+    this.#show(c);
   }
 
   #group(c, g, row) {

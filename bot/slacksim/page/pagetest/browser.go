@@ -229,14 +229,18 @@ func (b *Browser) Point(selector string) {
 // and no keyboard then writes a line break.
 func (b *Browser) Type(selector, keys string) {
 	b.t.Helper()
+	if !patient(func() bool {
+		ok, err := run(b, chromedp.Evaluate[bool](`(el => { el?.focus(); return Boolean(el) && document.activeElement === el; })(document.querySelector(`+quoted(selector)+`))`))
+		return err == nil && ok
+	}) {
+		require.FailNow(b.t, selector+" takes no focus")
+	}
 	for i, text := range strings.Split(keys, "\r") {
 		if i > 0 {
 			b.do(enter)
 		}
 		if text != "" {
 			b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
-		} else {
-			b.do(chromedp.Focus(chromedp.CSS(selector)))
 		}
 	}
 }
@@ -272,7 +276,7 @@ func (b *Browser) Shot(name string) {
 	}
 	// Things at rest are what people look at.
 	patient(func() bool {
-		rest, err := run(b, chromedp.Evaluate[bool](`document.getAnimations().every(x => x.playState !== 'running' || x.effect.getTiming().iterations === Infinity)`))
+		rest, err := run(b, chromedp.Evaluate[bool](`document.getAnimations().every(x => !(x instanceof CSSAnimation) || x.playState !== "running" || x.effect.getTiming().iterations === Infinity)`))
 		return err != nil || rest
 	})
 	png, err := run(b, chromedp.CaptureScreenshot())

@@ -42,6 +42,8 @@ func (b *Browser) SticksOut() []string {
 func (b *Browser) HardToRead() []string {
 	b.t.Helper()
 	return JS[[]string](b, `(() => {
+		// What just arrives is still half transparent.
+		for (const x of document.getAnimations()) if (x.effect.getTiming().iterations !== Infinity) x.finish();
 		const pixel = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
 		const known = new Map();
 		const rgba = colour => {

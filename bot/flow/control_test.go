@@ -1,0 +1,424 @@
+package flow_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/bot/redisstore"
+	"scalebot/providers"
+)
+
+// audited are the entries of the audit stream, oldest first; it must verify.
+func (w *world) audited() []redisstore.AuditEntry {
+	w.t.Helper()
+	report, err := w.store.VerifyAudit(w.t.Context())
+	require.NoError(w.t, err)
+	require.Empty(w.t, report.Findings)
+	var all []redisstore.AuditEntry
+	require.NoError(w.t, w.store.Audit(w.t.Context(), func(e redisstore.AuditEntry) error { all = append(all, e); return nil }))
+	return all
+}
+
+// last is the newest entry of an action, with its detail.
+func (w *world) last(action string) (redisstore.AuditEntry, map[string]any) {
+	w.t.Helper()
+	all := w.audited()
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Action == action {
+			var detail map[string]any
+			require.NoError(w.t, json.Unmarshal(all[i].Detail, &detail))
+			return all[i], detail
+		}
+	}
+	w.t.Fatalf("no audit entry %q", action)
+	return redisstore.AuditEntry{}, nil
+}
+
+// told reports whether the log of a flow has a note, and gives it.
+func (w *world) told(id string, code flow.NoteCode) (flow.Note, bool) {
+	w.t.Helper()
+	for _, n := range w.flow(id).Log {
+		if n.Code == code {
+			return n, true
+		}
+	}
+	return flow.Note{}, false
+}
+
+func rejected(t *testing.T, err error, code flow.RejectCode) *flow.Rejection {
+	t.Helper()
+	var no *flow.Rejection
+	require.ErrorAs(t, err, &no)
+	require.Equal(t, code, no.Code)
+	return no
+}
+
+func glass(c *approvals.Config) { c.BreakGlass = []string{"finops"} }
+
+func urgent(n int) flow.Ask {
+	a := ask(flow.Remove, n)
+	a.BreakGlass, a.Reason = true, "disk full"
+	return a
+}
+
+func TestBrokenGlassRunsAtOnceAndIsToldFromAnApproval(t *testing.T) {
+	w := newWorld(t, glass)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+	require.NoError(t, err)
+	w.clock.Advance(time.Second)
+	w.settle()
+	f := w.flow(r.Flow.ID)
+	require.Equal(t, flow.Running, f.State, "%+v", f.End)
+	require.NotNil(t, f.Verdict.Glass)
+	require.Equal(t, approvals.Glass{
+		By: finance, Group: "finops", Reason: "disk full",
+		Skipped: []approvals.Requirement{{Group: "leads", N: 1, Rules: []string{"scale-in"}}},
+	}, *f.Verdict.Glass)
+	require.True(t, f.Verdict.Permits(*f.Plan()))
+	n, ok := w.told(f.ID, flow.NoteGlass)
+	require.True(t, ok, "the thread says so")
+	require.Equal(t, "leads", n.Args["skipped"])
+	require.Equal(t, finance, n.By)
+	_, ok = w.told(f.ID, flow.NoteApproved)
+	require.False(t, ok, "nobody approved")
+	e, detail := w.last("plan")
+	require.Equal(t, finance, e.Actor)
+	require.Equal(t, "disk full", detail["verdict"].(map[string]any)["glass"].(map[string]any)["reason"])
+	w.consistent()
+}
+
+func TestWhoMayBreakTheGlass(t *testing.T) {
+	w := newWorld(t, glass)
+	no := func(user string, a flow.Ask, code flow.RejectCode) *flow.Rejection {
+		t.Helper()
+		_, err := w.desk.Request(t.Context(), w.caller(user), a)
+		return rejected(t, err, code)
+	}
+	silent := urgent(1)
+	silent.Reason = ""
+	require.Equal(t, "…", no(finance, silent, flow.RejectReason).Better.Reason, "the corrected line shows where the reason goes")
+	silent.Reason = "…"
+	no(finance, silent, flow.RejectReason)
+	require.False(t, no(lead2, urgent(1), flow.RejectGlass).Better.BreakGlass, "the corrected line asks like everybody")
+
+	shut := newWorld(t)
+	_, err := shut.desk.Request(t.Context(), shut.caller(finance), urgent(1))
+	rejected(t, err, flow.RejectGlassOff)
+}
+
+func TestGlassThatMayNotBeBrokenAnyMoreIsVotedOn(t *testing.T) {
+	w := newWorld(t, glass)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+	require.NoError(t, err)
+	closed := w.options.Approvals
+	closed.BreakGlass = nil
+	w.options.Approvals = closed
+	w.options.Policy, _ = approvals.Compile(closed)
+	w.wire()
+	w.settle()
+	w.in(r.Flow.ID, flow.AwaitingApproval)
+	_, ok := w.told(r.Flow.ID, flow.NoteGlassHeld)
+	require.True(t, ok)
+}
+
+func TestGlassWhoseRightEndsInTheQueueIsNotSent(t *testing.T) {
+	w := newWorld(t, glass)
+	a := urgent(1)
+	a.StartAt = noon.Add(time.Hour)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	w.settle()
+	w.in(r.Flow.ID, flow.Scheduled)
+	closed := w.options.Approvals
+	closed.BreakGlass = nil
+	w.options.Approvals = closed
+	w.options.Policy, _ = approvals.Compile(closed)
+	w.wire()
+	w.pass(time.Hour + time.Minute)
+	w.in(r.Flow.ID, flow.AwaitingApproval)
+	require.Empty(t, w.cloud.Ledger())
+}
+
+func TestAFreezeIsOrderedAndEnds(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	_, err := w.desk.Freeze(ctx, w.caller(asker), "emr", 0, "x")
+	require.Contains(t, rejected(t, err, flow.RejectFreezer).Args["groups"], "leads")
+	_, err = w.desk.Freeze(ctx, w.caller(lead1), "emrr", 0, "x")
+	rejected(t, err, flow.RejectCluster)
+	_, err = w.desk.Unfreeze(ctx, w.caller(lead1), "emr")
+	rejected(t, err, flow.RejectNotFrozen)
+
+	o, err := w.desk.Freeze(ctx, w.caller(lead1), "emr", 2*time.Hour, "migration")
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(2*time.Hour), o.Until)
+	e, detail := w.last("freeze")
+	require.Equal(t, lead1, e.Actor)
+	require.Equal(t, "migration", detail["reason"])
+
+	id := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.in(id, flow.Refused)
+	end := w.flow(id).End
+	require.Equal(t, flow.NoteFrozenBy, end.Code)
+	require.Equal(t, map[string]string{"cluster": "emr", "by": lead1, "reason": "migration", "until": "2026-11-24T14:00:00Z"}, end.Args)
+	e, _ = w.last("refuse")
+	require.Equal(t, "scalebot", e.Actor, "the lead did not refuse it")
+
+	w.pass(2 * time.Hour)
+	id = w.request(ask(flow.Add, 2))
+	w.settle()
+	w.in(id, flow.Running)
+
+	_, err = w.desk.Freeze(ctx, w.caller(lead2), "emr", 0, "")
+	require.NoError(t, err)
+	frozen, err := w.desk.Frozen(ctx)
+	require.NoError(t, err)
+	require.Equal(t, lead2, frozen.Orders["emr"].By)
+	o, err = w.desk.Unfreeze(ctx, w.caller(finance), "emr")
+	require.NoError(t, err)
+	require.Equal(t, lead2, o.By)
+	e, _ = w.last("unfreeze")
+	require.Equal(t, finance, e.Actor)
+	frozen, err = w.desk.Frozen(ctx)
+	require.NoError(t, err)
+	require.Empty(t, frozen.Orders)
+}
+
+func TestFreezersOfConfigOnly(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.Freezers = []string{"finops"} })
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "x")
+	require.Equal(t, "finops", rejected(t, err, flow.RejectFreezer).Args["groups"])
+	w.slack.Fail("members", errors.New("away"))
+	_, err = w.desk.Freeze(t.Context(), w.caller(finance), "emr", 0, "x")
+	rejected(t, err, flow.RejectPerson)
+	_, err = w.desk.Freeze(t.Context(), w.caller(finance), "emr", 0, "x")
+	require.NoError(t, err)
+}
+
+func TestWhatIsApprovedAndUnsentWhenAFreezeBeginsIsNotSent(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before func(w *world, id string)
+		from   flow.State
+	}{
+		{"an open ballot", func(*world, string) {}, flow.AwaitingApproval},
+		{"approved, waiting for its time", func(w *world, id string) { w.vote(id, 1, "white_check_mark", lead1) }, flow.Scheduled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			a := ask(flow.Remove, 1)
+			if c.from == flow.Scheduled {
+				a.StartAt = noon.Add(time.Hour)
+			}
+			id := w.request(a)
+			w.settle()
+			c.before(w, id)
+			w.in(id, c.from)
+			_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+			require.NoError(t, err)
+			w.pass(time.Hour + time.Minute)
+			w.in(id, flow.Refused)
+			require.Equal(t, flow.NoteFrozenBy, w.flow(id).End.Code)
+			require.Contains(t, w.whispers(asker), "frozen_by")
+			require.Empty(t, w.cloud.Ledger())
+			w.consistent()
+		})
+	}
+	t.Run("one that starts after the freeze goes", func(t *testing.T) {
+		w := newWorld(t)
+		a := ask(flow.Remove, 1)
+		a.StartAt = noon.Add(time.Hour)
+		id := w.request(a)
+		w.settle()
+		_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 30*time.Minute, "short")
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		w.vote(id, 1, "white_check_mark", lead1)
+		w.pass(time.Hour)
+		w.in(id, flow.Succeeded)
+	})
+	t.Run("in the cluster's line", func(t *testing.T) {
+		w := newWorld(t)
+		first := w.request(ask(flow.Add, 1))
+		w.settle()
+		w.in(first, flow.Running)
+		second := w.request(ask(flow.Add, 1))
+		w.settle()
+		w.in(second, flow.Queued)
+		_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+		require.NoError(t, err)
+		w.settle()
+		w.in(first, flow.Running)
+		w.pass(15 * time.Minute)
+		w.in(second, flow.Refused)
+		require.Len(t, w.cloud.Ledger(), 1, "what was sent goes on, what was not is not sent")
+	})
+}
+
+func calendar(c *approvals.Config) {
+	c.Freezes = []approvals.Freeze{{Name: "year-end", From: noon.Add(-time.Hour), To: noon.Add(time.Hour), Pass: []string{"finops"}}}
+}
+
+func TestAGroupPassesAFreezeWithAReason(t *testing.T) {
+	w := newWorld(t, calendar)
+	a := ask(flow.Add, 1)
+	a.Reason = "payroll is stuck"
+	r, err := w.desk.Request(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	w.settle()
+	w.in(r.Flow.ID, flow.Running)
+	n, ok := w.told(r.Flow.ID, flow.NotePassed)
+	require.True(t, ok)
+	require.Equal(t, map[string]string{"by": finance, "name": "year-end", "group": "finops", "reason": "payroll is stuck"}, n.Args)
+	_, detail := w.last("plan")
+	require.Equal(t, "year-end", detail["passed"].([]any)[0].(map[string]any)["freeze"])
+
+	a.Reason = ""
+	r, err = w.desk.Request(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	other := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.in(r.Flow.ID, flow.Refused)
+	w.in(other, flow.Refused)
+	require.Equal(t, flow.NoteFrozen, w.flow(other).End.Code)
+}
+
+func TestTheAuditTellsVotesAndTheCloudsRequestIds(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(prepaid(1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", asker)
+	w.vote(id, 1, "white_check_mark", lead2)
+	_, detail := w.last("votes")
+	ballot := detail["verdict"].(map[string]any)["ballot"].(map[string]any)
+	require.Equal(t, asker, ballot["uncounted"].([]any)[0].(map[string]any)["user"])
+	require.Equal(t, "requester", ballot["uncounted"].([]any)[0].(map[string]any)["reason"])
+	require.Contains(t, string(mustJSON(t, ballot["seats"])), lead2)
+
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, &providers.Error{Kind: providers.Refused, Code: "ResourceInsufficient", RequestID: "req-77", Advice: providers.Text{EN: "no"}}
+	})
+	w.vote(id, 1, "white_check_mark", finance)
+	w.pass(time.Minute)
+	w.in(id, flow.Failed)
+	_, detail = w.last("fail")
+	require.Equal(t, "req-77", detail["request_id"])
+	require.Equal(t, "ResourceInsufficient", detail["code"])
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
+}
+
+func TestReplayTriesAnotherPolicyOverTheRecord(t *testing.T) {
+	w := newWorld(t, calendar)
+	frozen := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.pass(2 * time.Hour)
+	free := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.pass(time.Hour)
+	removal := w.request(ask(flow.Remove, 1))
+	w.settle()
+	nothing := w.request(ask(flow.Set, w.cloud.Count()))
+	w.settle()
+	w.in(nothing, flow.Refused) // for its size: the policy never saw it
+
+	flows, err := w.store.List(t.Context(), flow.Filter{})
+	require.NoError(t, err)
+	same := flow.Replay(w.options.Policy, flows)
+	require.Empty(t, same.Moved)
+	require.Equal(t, 3, same.Same)
+
+	changed := w.options.Approvals
+	changed.Freezes = nil
+	changed.Rules = []approvals.Rule{{Name: "by-who", When: `change.delta > 0 && !("leads" in requester.groups)`, Require: map[string]int{"leads": 2}}}
+	policy, problems := approvals.Compile(changed)
+	require.Empty(t, problems)
+	got := flow.Replay(policy, flows)
+	require.Empty(t, got.Unjudged, "the requester's groups are on record although no rule read them")
+	require.Equal(t, 0, got.Same)
+	lines := map[string]string{}
+	for _, m := range got.Moved {
+		lines[m.Flow.ID] = m.Was + " → " + m.Is + " " + string(m.Way)
+	}
+	require.Equal(t, map[string]string{
+		frozen:  "refused: frozen year-end → asks 2 of leads looser",
+		free:    "runs without approval → asks 2 of leads stricter",
+		removal: "asks 1 of leads → runs without approval looser",
+	}, lines)
+	require.True(t, strings.HasPrefix(got.Moved[0].String(), removal+"  2026-11-24T15:"), got.Moved[0].String())
+
+	flows[0].Plans = []flow.Planned{{Plan: flows[1].Plans[0].Plan}}
+	require.Len(t, flow.Replay(policy, flows).Unjudged, 1, "a record from before facts were kept")
+}
+
+func TestHistoryIsNewestEndFirst(t *testing.T) {
+	w := newWorld(t)
+	first := w.request(ask(flow.Remove, 1))
+	w.settle()
+	second := w.request(ask(flow.Add, 2))
+	w.pass(15 * time.Minute)
+	w.in(second, flow.Succeeded)
+	_, err := w.desk.Cancel(t.Context(), w.caller(asker), first)
+	require.NoError(t, err)
+	w.settle()
+	open := w.request(ask(flow.Remove, 1))
+	w.settle()
+	got, err := w.desk.History(t.Context(), "emr")
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Equal(t, []string{first, second}, []string{got[0].ID, got[1].ID}, "%s is open", open)
+	_, err = w.desk.History(t.Context(), "emrr")
+	rejected(t, err, flow.RejectCluster)
+}
+
+func TestADryRunExplainsAlsoWhatIsRefused(t *testing.T) {
+	w := newWorld(t, calendar)
+	p, err := w.desk.DryRun(t.Context(), w.caller(asker), ask(flow.Remove, 1))
+	require.NoError(t, err)
+	require.NotNil(t, p.Refused)
+	require.Equal(t, approvals.FreezeHolds, p.Explained.Freezes[0].State)
+	require.Equal(t, []approvals.Value{{Field: "change.delta", Text: "-1"}}, p.Explained.Rules[2].Values)
+}
+
+func TestAFreezeThatBeginsWhileTheLastLooksAreTakenStopsTheSending(t *testing.T) {
+	w, id := newWorld(t), ""
+	w.options.Ballots = &meddler{Ballots: w.slack, onRead: func() {
+		if w.flow(id).State == flow.Queued {
+			_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+			require.NoError(t, err)
+		}
+	}}
+	w.wire()
+	id = w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Refused)
+	require.Empty(t, w.cloud.Ledger())
+}
+
+// meddler lets something happen whenever the votes are read.
+type meddler struct {
+	flow.Ballots
+	onRead func()
+}
+
+func (m *meddler) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
+	m.onRead()
+	return m.Ballots.Reactions(ctx, ref)
+}

@@ -1,0 +1,103 @@
+package slackapp
+
+import (
+	"context"
+	"slices"
+
+	"scalebot/bot/flow"
+	"scalebot/commands"
+)
+
+// clusters lists what config knows, and what is frozen.
+func (s *session) clusters(c flow.Caller) work {
+	return s.reading(c, func(ctx context.Context) (flow.Message, error) {
+		frozen, err := s.desk.Frozen(ctx)
+		if err != nil {
+			return flow.Message{}, err
+		}
+		return s.card.ClusterList(s.desk.Catalog(), frozen, c.Language), nil
+	})
+}
+
+// freeze orders a freeze and tells the channels.
+func (s *session) freeze(ctx context.Context, c flow.Caller, cmd commands.Command) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	o, err := s.desk.Freeze(ctx, c, cmd.Cluster, cmd.Duration, cmd.Reason)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("a cluster was frozen", "cluster", cmd.Cluster, "user", c.User, "until", o.Until)
+	s.announce(ctx, c, cmd.Cluster, s.card.Froze(cmd.Cluster, o))
+	return s.say(saidFroze.cluster(cmd.Cluster), c.Language)
+}
+
+func (s *session) unfreeze(ctx context.Context, c flow.Caller, cluster string) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	o, err := s.desk.Unfreeze(ctx, c, cluster)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("a freeze was ended", "cluster", cluster, "user", c.User)
+	s.announce(ctx, c, cluster, s.card.Unfroze(cluster, o, c.User))
+	return s.say(saidUnfroze.cluster(cluster), c.Language)
+}
+
+// announce posts in the channel that somebody spoke in and in the cluster's own,
+// behind the answer. What Slack does not take is logged and not tried again: the
+// freeze holds without it, and everybody who asks for a change reads of it.
+func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m flow.Message) {
+	rooms := slices.Concat([]string{c.Channel}, s.desk.Catalog()[cluster].Channels)
+	slices.Sort(rooms)
+	for _, room := range slices.Compact(rooms) {
+		told := m
+		told.Channel = room
+		s.aside(ctx, func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+			defer cancel()
+			if _, err := s.app.Post(ctx, told); err != nil {
+				s.app.log.Warn("a freeze could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
+			}
+		})
+	}
+}
+
+func (s *session) history(c flow.Caller, cluster string) work {
+	return s.reading(c, func(ctx context.Context) (flow.Message, error) {
+		ended, err := s.desk.History(ctx, cluster)
+		if err != nil {
+			return flow.Message{}, err
+		}
+		return s.card.History(ended, c.Language), nil
+	})
+}
+
+// policy tells the rules, or tries them on a command.
+func (s *session) policy(c flow.Caller, wish *commands.Scale) work {
+	if wish != nil {
+		return s.tried(c, wish)
+	}
+	return s.reading(c, func(ctx context.Context) (flow.Message, error) {
+		frozen, err := s.desk.Frozen(ctx)
+		if err != nil {
+			return flow.Message{}, err
+		}
+		return s.card.Policy(s.desk.Rules(), frozen, c.Language), nil
+	})
+}
+
+// tried plans a wish without recording it.
+func (s *session) tried(c flow.Caller, wish *commands.Scale) work {
+	return work{slow: true, do: func(ctx context.Context) flow.Message {
+		ask, no := s.ask(ctx, c, wish)
+		if no != nil {
+			return *no
+		}
+		preview, err := s.desk.DryRun(ctx, c, ask)
+		if err != nil {
+			return s.unseen(spelled(err, true), c)
+		}
+		return s.card.Preview(rehearsed(preview), c.Language)
+	}}
+}

@@ -1,0 +1,160 @@
+package slackapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/bot/card"
+	"scalebot/bot/flow"
+)
+
+const (
+	methodView = "views.open"
+	// mayVoteBudget is how long the look whether somebody may vote at all can take
+	// of the three seconds of a trigger (Slack, Modals).
+	mayVoteBudget = time.Second
+	openBudget    = 2 * time.Second
+)
+
+// asking is what the modal for a reason carries along: which ballot, and where to
+// answer.
+type asking struct {
+	Ballot  string `json:"ballot"`
+	Channel string `json:"channel"`
+	Thread  string `json:"thread,omitempty"`
+}
+
+func opensModal(p interactionPayload) bool {
+	for _, a := range p.Actions {
+		if a.ID == card.ActionDeny {
+			return true
+		}
+	}
+	return false
+}
+
+// vote records a vote and answers privately what it is.
+func (s *session) vote(ctx context.Context, c flow.Caller, id string, plan int, choice approvals.Choice, reason string) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	v, err := s.desk.Vote(ctx, c, id, plan, choice, reason)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice))
+	switch v.Choice {
+	case approvals.Deny:
+		return s.say(saidDenied.of(v.Flow.ID), c.Language)
+	case approvals.TakenBack:
+		return s.say(saidTakenBack.of(v.Flow.ID), c.Language)
+	case approvals.Approve:
+	}
+	return s.say(saidApproved.of(v.Flow.ID), c.Language)
+}
+
+// halt asks to stop a flow in its grace time.
+func (s *session) halt(ctx context.Context, c flow.Caller, id string) flow.Message {
+	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
+	defer cancel()
+	f, err := s.desk.Halt(ctx, c, id)
+	if err != nil {
+		return s.refuse(err, c, saidUncertain)
+	}
+	s.app.log.Info("a flow is to be stopped in its grace time", "flow", f.ID, "user", c.User)
+	return s.say(saidHalted.of(f.ID), c.Language)
+}
+
+// askWhy opens the modal for the reason of a denial. Who may not vote is told so
+// instead; when that can't be found out in time the modal opens all the same,
+// since the vote itself is checked again.
+func (s *session) askWhy(ctx context.Context, c flow.Caller, p interactionPayload, value string) {
+	id, plan := card.ReadBallot(value)
+	look, cancel := context.WithTimeout(ctx, mayVoteBudget)
+	err := s.desk.MayVote(look, c, id, plan)
+	late := look.Err() != nil
+	cancel()
+	if _, no := errors.AsType[*flow.Rejection](err); no && !late {
+		s.later(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
+		return
+	}
+	private, err := json.Marshal(asking{Ballot: value, Channel: c.Channel, Thread: c.Thread})
+	if err == nil {
+		open, cancel := context.WithTimeout(ctx, openBudget)
+		defer cancel()
+		err = s.app.call(open, methodView, func(ctx context.Context) error {
+			_, err := s.app.slack.OpenViewContext(ctx, p.Trigger, s.card.DenyModal(id, string(private), c.Language))
+			return err
+		})
+	}
+	if err != nil {
+		s.app.log.Warn("the modal for a reason could not be opened", "user", c.User, "err", redacted(err))
+		s.later(ctx, p.ResponseURL, c, s.say(saidNoModal.of(id), c.Language))
+	}
+}
+
+// fieldErrors is the ack of a submission that is not taken: the modal stays open
+// with the error below its input (Slack, Modals).
+type fieldErrors struct {
+	Action string            `json:"response_action"`
+	Errors map[string]string `json:"errors"`
+}
+
+func notTaken(text string) fieldErrors {
+	return fieldErrors{Action: "errors", Errors: map[string]string{card.BlockReason: text}}
+}
+
+// takeSubmission hands a submitted modal to the front workers, who acknowledge it
+// once the vote is on record. The person waits for that ack and reads in the
+// modal when nothing was done.
+func (s *session) takeSubmission(env envelope, p interactionPayload) {
+	s.app.metrics.events.WithLabelValues(p.Type).Inc()
+	if p.View.Callback != card.CallbackDeny {
+		env.ack(nil)
+		return
+	}
+	lang := s.app.language(p.User.ID)
+	var a asking
+	if err := json.Unmarshal([]byte(p.View.Private), &a); err != nil {
+		s.app.log.Error("a submission could not be read", "err", err)
+		env.ack(notTaken(s.say(saidUnreadable, lang).Text))
+		return
+	}
+	if s.isStopping() {
+		env.ack(notTaken(s.say(saidStopping, lang).Text))
+		return
+	}
+	if !s.front.offer(func(ctx context.Context) { s.submitted(ctx, env, p, a) }) {
+		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
+		env.ack(notTaken(s.say(saidBusy, lang).Text))
+	}
+}
+
+// submitted records the denial of a submitted modal.
+func (s *session) submitted(ctx context.Context, env envelope, p interactionPayload, a asking) {
+	c := flow.Caller{
+		User: p.User.ID, Workspace: p.Team.ID, Channel: a.Channel, Thread: a.Thread,
+		Language: s.app.language(p.User.ID), Dedupe: p.Trigger, Raw: "deny " + a.Ballot,
+	}
+	if c.Workspace == "" { // null on org-wide installs
+		c.Workspace = p.User.Team
+	}
+	id, plan := card.ReadBallot(a.Ballot)
+	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	defer cancel()
+	v, err := s.desk.Vote(ctx, c, id, plan, approvals.Deny, p.View.State.Values[card.BlockReason][card.FieldReason].Value)
+	if err != nil {
+		text := saidNotDenied.in(c.Language)
+		if no, ok := errors.AsType[*flow.Rejection](err); ok {
+			text = s.card.RejectionText(no, c.Language)
+		}
+		s.app.log.Warn("a denial was not taken", "user", c.User, "err", redacted(err))
+		env.ack(notTaken(text))
+		return
+	}
+	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice))
+	env.ack(nil)
+	s.aside(context.WithoutCancel(ctx), func(ctx context.Context) { s.whisper(ctx, c, s.say(saidDenied.of(v.Flow.ID), c.Language)) })
+}
