@@ -75,6 +75,11 @@ func TestOnlyFullMembersAreAnswered(t *testing.T) {
 			require.Contains(t, e.sim.Ephemerals(guest)[before].Text, turnedAway)
 		}
 	})
+	t.Run("a modal that was opened before", func(t *testing.T) {
+		e.sim.InjectFrame(`{"envelope_id":"late","type":"interactive","payload":{"type":"view_submission","user":{"id":"` + guest +
+			`"},"trigger_id":"t","view":{"callback_id":"flow_deny","private_metadata":"{\"ballot\":\"F-1/1\"}"}}}`)
+		e.eventually(func() bool { return acked(e.sim, "late") }, "acknowledged")
+	})
 	t.Run("the home tab", func(t *testing.T) {
 		require.NoError(t, e.sim.OpenHome(guest))
 		e.eventually(func() bool { _, ok := e.sim.Home(guest); return ok }, "a tab")
