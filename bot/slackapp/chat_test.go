@@ -137,6 +137,12 @@ func TestLostAnswerIsInDoubtAndFound(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, e.sim.Messages(channel)[2].TS, ref.TS)
+	for i, key := range []string{"card/1", "card/2"} {
+		earlier, ok, err := e.app.Find(t.Context(), testMessage(key), since)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, e.sim.Messages(channel)[i].TS, earlier.TS, "each by its own key")
+	}
 
 	other := testMessage("card/3")
 	other.Payload = map[string]any{"flow": "F-2"}

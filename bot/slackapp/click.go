@@ -29,7 +29,11 @@ func (s *session) clicked(ctx context.Context, p interactionPayload) {
 			User: p.User.ID, Workspace: workspace, Channel: channel, Thread: p.Container.Thread,
 			Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
 		}
-		if no := s.admit(ctx, &c, lookupTimeout); no != nil {
+		budget := lookupTimeout
+		if opensModal(p) {
+			budget = gateBudget // its trigger lives for three seconds
+		}
+		if no := s.admit(ctx, &c, budget); no != nil {
 			s.later(ctx, p.ResponseURL, c, *no)
 			continue
 		}

@@ -81,7 +81,9 @@ func TestATokenThatHoldsEndsNothing(t *testing.T) {
 	e.sim.EmitEvent(map[string]any{"type": "tokens_revoked", "tokens": map[string]any{"oauth": []string{ann}}})
 	e.eventually(func() bool { return len(e.sim.Requests("auth.test")) > before }, "asked")
 	e.eventually(func() bool { return strings.Contains(e.logs.String(), "the bot token holds") }, "answered")
-	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "help").Err, "goes on")
+	d := e.sim.Slash(ann, channel, "/scale", "help")
+	require.NoError(t, d.Err)
+	require.Contains(t, d.Ephemeral.Text, "CLUSTER GROUP AMOUNT", "it goes on")
 	require.LessOrEqual(t, len(e.sim.Requests("auth.test")), before+2, "and doesn't ask all the time")
 }
 

@@ -136,13 +136,18 @@ func (s *session) takeSubmission(env envelope, p interactionPayload) {
 func (s *session) submitted(ctx context.Context, env envelope, p interactionPayload, a asking) {
 	c := flow.Caller{
 		User: p.User.ID, Workspace: p.Team.ID, Channel: a.Channel, Thread: a.Thread,
-		Language: s.app.language(p.User.ID), Dedupe: p.Trigger, Raw: "deny " + a.Ballot,
+		Dedupe: p.Trigger, Raw: "deny " + a.Ballot,
 	}
 	if c.Workspace == "" { // null on org-wide installs
 		c.Workspace = p.User.Team
 	}
+	if no := s.admit(ctx, &c, gateBudget); no != nil { // who opened it may be no member any more
+		env.ack(notTaken(no.Text))
+		return
+	}
 	id, plan := card.ReadBallot(a.Ballot)
-	ctx, cancel := context.WithTimeout(ctx, deskBudget)
+	// The gate may have taken its share of the three seconds.
+	ctx, cancel := context.WithTimeout(ctx, min(deskBudget, ackBudget-s.app.clock.Now().Sub(env.arrived)))
 	defer cancel()
 	v, err := s.desk.Vote(ctx, c, id, plan, approvals.Deny, p.View.State.Values[card.BlockReason][card.FieldReason].Value)
 	if err != nil {

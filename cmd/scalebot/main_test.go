@@ -114,7 +114,7 @@ func TestAllConfigErrorsAtOnceWithTheirLines(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(`slack: {app_token: xapp-1, bot_token: xoxb-1}
 accounts:
   a: {provider: tencent-emr, regoin: ap-guangzhou}
-  b: {provider: huawei-mrs, region: cn-north-4}
+  b: {provider: huawei-mrs, region: cn-north-4, secret_id: x}
 clusters:
   c: {account: a, id: emr-1, groups: {task: {max_stp: 3}}}
 `), 0o600))
