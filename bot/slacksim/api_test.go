@@ -339,7 +339,7 @@ func TestFaults(t *testing.T) {
 	send := func() (map[string]any, error) {
 		r := request(t, s.APIURL()+"chat.postMessage", "application/x-www-form-urlencoded",
 			url.Values{"token": {botToken}, "channel": {"C0DATA"}, "text": {"x"}}.Encode())
-		res, err := (&http.Client{Transport: httpClient.Transport, Timeout: 300 * time.Millisecond}).Do(r)
+		res, err := (&http.Client{Transport: httpClient.Transport, Timeout: 2 * time.Second}).Do(r)
 		if err != nil {
 			return nil, err
 		}
