@@ -364,8 +364,17 @@ const durableWait = 1500 * time.Millisecond
 // says so. See flow.Store.
 func (s *Store) Durable(ctx context.Context, id string) error {
 	// WAITAOF speaks of the writes of its own connection, and a write after all
-	// others is on disk after all others.
-	pipe := s.rdb.Pipeline()
+	// others is on disk after all others. It names no key, so a cluster's client
+	// would ask just any node.
+	var node redis.UniversalClient = s.rdb
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		master, err := c.MasterForKey(ctx, s.keys.flags())
+		if err != nil {
+			return answer("", err)
+		}
+		node = master
+	}
+	pipe := node.Pipeline()
 	pipe.HSet(ctx, s.keys.flags(), "durable", id)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
 	_, err := pipe.Exec(ctx)

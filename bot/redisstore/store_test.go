@@ -27,9 +27,13 @@ type bench struct {
 	now time.Time
 }
 
+// open is where the tests of this package get their Redis: another kind of it in
+// TestAllOfItOnARedisCluster.
+var open = func(t *testing.T) redis.UniversalClient { return redistest.Start(t).Client(t) }
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	rdb := redistest.Start(t).Client(t)
+	rdb := open(t)
 	return &bench{Store: redisstore.New(rdb, "test", "T1"), rdb: rdb, t: t, now: noon}
 }
 

@@ -172,19 +172,15 @@ func flowID(said string) string {
 	return said[i:end]
 }
 
-// askAll asks every wish of every cluster, in a random order.
-func (f *fleet) askAll(r *rand.Rand) {
-	f.t.Helper()
-	var all [][2]string
+// wishes are all that is asked, as cluster and the rest, in a random order.
+func (f *fleet) wishes(r *rand.Rand) (all [][2]string) {
 	for _, c := range f.clusters {
 		for _, w := range wishes[c[:3]] {
 			all = append(all, [2]string{c, w})
 		}
 	}
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	for _, w := range all {
-		f.ask(w[0], w[1])
-	}
+	return all
 }
 
 // approveAll lets the lead react on every card that waits for it.
@@ -314,10 +310,11 @@ func (f *fleet) seen(byID map[string]line) string {
 			state := m.Metadata.EventPayload["state"]
 			switch m.Metadata.EventType {
 			case "scalebot_flow":
-				// The card of a void plan stays, closed.
-				if state == string(l.State) {
-					cards[id]++
-				} else if !strings.Contains(m.Text, "replaced") {
+				if strings.Contains(m.Text, "replaced") { // the card of a void plan stays, closed
+					continue
+				}
+				cards[id]++
+				if state != string(l.State) {
 					return fmt.Sprintf("the card of %s shows %v, and it is %s", id, state, l.State)
 				}
 			case "scalebot_notice":
@@ -327,7 +324,7 @@ func (f *fleet) seen(byID map[string]line) string {
 	}
 	for id, l := range byID {
 		if cards[id] != 1 {
-			return fmt.Sprintf("%s (%s) has %d cards that show its state", id, l.State, cards[id])
+			return fmt.Sprintf("%s (%s) has %d open cards", id, l.State, cards[id])
 		}
 		if n := notices[fmt.Sprint(id, " ", l.State)]; n != 1 {
 			return fmt.Sprintf("%s (%s) has %d notices", id, l.State, n)
