@@ -120,6 +120,12 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 	if d.Clock.Now().Before(d.posts.NotBefore) {
 		return d.posts.NotBefore, nil
 	}
+	if d.posts.Slips != d.posts.Slipped {
+		d.resend()
+		if err := d.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
 	if s := d.posts.Sending; s != nil {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
 			return wait, nil
@@ -228,6 +234,18 @@ func (d *delivery) free(key string) bool {
 		return false
 	}
 	return true
+}
+
+// resend forgets what the cards show: a courier that was frozen in the middle of a
+// call may have put an older state over a newer one.
+func (d *delivery) resend() {
+	for n, p := range d.posts.Cards {
+		if !p.final() {
+			p.Hash = ""
+			d.posts.Cards[n] = p
+		}
+	}
+	d.posts.Slips = d.posts.Slipped
 }
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,

@@ -294,6 +294,12 @@ type Posts struct {
 	NotBefore time.Time         `json:"not_before,omitzero"` // news does not bring the next try forward past this
 	Held      map[string]Hold   `json:"held,omitempty"`      // by key: messages that Slack refused, so that they hold up no other
 	Blocked   map[string]string `json:"blocked,omitempty"`   // channel → why the bot can't write there
+
+	// Slips is the count of Slipped that all cards were sent again after; Slipped is
+	// the count now. A courier that lost its lease while it sent may have overwritten
+	// what its successor had sent.
+	Slips   int64 `json:"slips,omitempty"`
+	Slipped int64 `json:"-"`
 }
 
 // Post is one message that Slack has.

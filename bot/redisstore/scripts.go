@@ -368,14 +368,19 @@ chain(KEYS[2], 2)
 return 'ok'
 `)
 
-	// savePosts writes what Slack shows, under a chat lease.
+	// savePosts writes what Slack shows, under a chat lease. A courier that lost its
+	// lease may have sent something after its successor did: that is counted in
+	// chat.slips, for the successor to send all of it again.
 	//
-	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,
-	// 4… the value of each card. Returns "ok" or "lost".
+	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 base, 2 id, 3 fence, 4 posts, 5 ttl s
+	// of all, 6… the value of each card. Returns "ok" or "lost".
 	savePosts = script(`
-if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[1] then return 'lost' end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
+if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[3] then
+  if wake(ARGV[1], 'chat', ARGV[2], 0) then redis.call('HINCRBY', KEYS[1], 'chat.slips', 1) end
+  return 'lost'
+end
+redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 3], 'EX', ARGV[5]) end
 return 'ok'
 `)
 )

@@ -442,16 +442,21 @@ func (s *Store) Amend(ctx context.Context, id string, n flow.Note, a flow.Audit)
 // Posts reads what Slack shows of a flow; see flow.Store.
 func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
 	var p flow.Posts
-	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return p, nil
-	}
-	if err != nil {
+	// The count first: a slip after it is seen at the next look.
+	slipped, err := s.rdb.HGet(ctx, s.keys.flow(id), "chat.slips").Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return p, answer("", err)
 	}
-	if err := json.Unmarshal(text, &p); err != nil {
-		return p, fmt.Errorf("posts of %s: %w", id, err)
+	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return p, answer("", err)
 	}
+	if err == nil {
+		if err := json.Unmarshal(text, &p); err != nil {
+			return p, fmt.Errorf("posts of %s: %w", id, err)
+		}
+	}
+	p.Slipped = slipped
 	return p, nil
 }
 
@@ -462,7 +467,7 @@ func (s *Store) SavePosts(ctx context.Context, c flow.Claim, p flow.Posts) error
 		return fmt.Errorf("posts of %s: %w", c.ID, err)
 	}
 	keys := []string{s.keys.flow(c.ID), s.keys.posts(c.ID)}
-	args := []any{c.Fence, text, int(Retention.Seconds())}
+	args := []any{s.keys.base, c.ID, c.Fence, text, int(Retention.Seconds())}
 	for n, card := range p.Cards {
 		if card.TS != "" {
 			keys = append(keys, s.keys.card(card.Channel, card.TS))
