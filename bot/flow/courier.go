@@ -45,6 +45,7 @@ const (
 	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
 	refusals     = 8                // of one message in a row, some minutes in all, before it is given up
 	earlyCard    = 5 * time.Second  // a flow that has no plan by then gets a card all the same
+	askAgain     = 5 * time.Minute  // after which a card that asks a person is edited even if nothing moved
 )
 
 // The values of Post.Hash that are no content.
@@ -271,6 +272,8 @@ func (d *delivery) whisper() (job, bool) {
 func (d *delivery) due(n int) bool {
 	was, up := d.posts.Cards[n]
 	switch {
+	case was.Hash == postGone && d.asks(n):
+		return true
 	case was.final():
 		return false
 	case up:
@@ -291,11 +294,21 @@ func (d *delivery) due(n int) bool {
 	return true
 }
 
+// asks reports whether card n is what a person must answer on for the flow to go
+// on. No event need come when somebody deletes it and the flow itself stands
+// still, so only an edit shows that it is gone; it is then posted again. An open
+// ballot is not among them: the engine reads its card, and a deleted one takes the
+// reactions with it, so that the plan is void and people are asked anew.
+func (d *delivery) asks(n int) bool { return d.f.State == Unknown && n == len(d.f.Plans) }
+
 func (d *delivery) card(n int) (job, bool) {
 	if !d.due(n) {
 		return job{}, false
 	}
 	was, up := d.posts.Cards[n]
+	if was.Hash == postGone {
+		was, up = Post{}, false // it asks: whoever deleted it did not answer
+	}
 	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() {
 		return job{}, false
 	}
@@ -305,10 +318,20 @@ func (d *delivery) card(n int) (job, bool) {
 	if n < len(d.f.Plans) {
 		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
 	}
-	if (up && was.Hash == hash) || !d.free(m.Key) {
+	now := d.Clock.Now()
+	if up && was.Hash == hash {
+		again := was.At.Add(askAgain)
+		if !d.asks(n) {
+			return job{}, false
+		}
+		if now.Before(again) {
+			d.wait(again)
+			return job{}, false
+		}
+	}
+	if !d.free(m.Key) {
 		return job{}, false
 	}
-	now := d.Clock.Now()
 	if may := was.At.Add(editGap); up && d.f.State == Running && now.Before(may) {
 		d.wait(may)
 		return job{}, false
