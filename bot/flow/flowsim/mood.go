@@ -40,7 +40,7 @@ func (s *sim) newMood() mood {
 		}
 		return 1 + s.rng.IntN(most)
 	}
-	return mood{
+	m := mood{
 		replicas: 2 + s.rng.IntN(3), skew: time.Duration(s.rng.IntN(4)) * time.Second, aof: s.rng.IntN(2) == 0,
 		grace: time.Duration(s.rng.IntN(2)*90) * time.Second,
 		crash: often(0.002, 0.01, 0.03), freeze: often(0.002, 0.01),
@@ -50,6 +50,10 @@ func (s *sim) newMood() mood {
 		dropped: often(0.2, 1), doubled: often(0.2),
 		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), deletes: often(0.1), liars: often(0.1),
 	}
+	if s.Lenient {
+		m.older = 0
+	}
+	return m
 }
 
 // chance is a throw of the dice for a fault; none falls once the faults stopped.

@@ -469,4 +469,3 @@ func (s *sim) comeBackOlder() {
 		})
 	})
 }
-

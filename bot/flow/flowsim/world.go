@@ -22,12 +22,12 @@ const (
 	room        = "C0ROOM"
 	dataRoom    = "C0DATA"
 
-	ann, ben   = "U0ANN", "U0BEN" // they ask
-	lea, leo   = "U0LEA", "U0LEO" // leads
-	fay        = "U0FAY"          // finops, and a lead
-	oncall     = "U0ONCALL"
-	gus        = "U0GUS" // a guest in the group of leads
-	nobody     = "U0NOBODY"
+	ann, ben = "U0ANN", "U0BEN" // they ask
+	lea, leo = "U0LEA", "U0LEO" // leads
+	fay      = "U0FAY"          // finops, and a lead
+	oncall   = "U0ONCALL"
+	gus      = "U0GUS" // a guest in the group of leads
+	nobody   = "U0NOBODY"
 
 	expireAfter = 25 * time.Minute
 )
