@@ -18,7 +18,9 @@ import (
 func TestTheCardOfAnUnknownFlowThatWasDeletedIsPostedAgain(t *testing.T) {
 	for _, when := range []string{"before it is unknown", "while it is unknown"} {
 		w := newWorld(t)
-		w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) { return providers.Operation{}, flowtest.Lost() })
+		w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+			return providers.Operation{}, flowtest.Lost()
+		})
 		id := w.request(ask(flow.Add, 1))
 		w.pass(10 * time.Second)
 		if when == "before it is unknown" {

@@ -90,9 +90,7 @@ func (s *sim) checkLedger(flows map[string]flow.Flow) {
 			s.blame("%s: a cloud took its change and there is no record of it", id)
 		}
 		if len(taken) > 0 && there {
-			switch f.State {
-			case flow.Succeeded, flow.Partial, flow.Failed:
-			default:
+			if f.State != flow.Succeeded && f.State != flow.Partial && f.State != flow.Failed {
 				s.blame("%s: a cloud took its change and it ended as %s", id, f.State)
 			}
 		}

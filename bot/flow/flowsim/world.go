@@ -233,7 +233,7 @@ func (s *sim) signalled(id string, sig flow.Signal) {
 		p.choice = approvals.Deny
 	case flow.SignalTakeBack:
 		p.choice = approvals.TakenBack
-	default:
+	case flow.SignalCancel, flow.SignalPause, flow.SignalResume, flow.SignalStop, flow.SignalHappened, flow.SignalRetry, flow.SignalClose, flow.SignalHalt:
 		return
 	}
 	s.world.pressed = append(s.world.pressed, p)
