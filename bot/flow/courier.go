@@ -128,6 +128,13 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 	}
+	if at := d.posts.Prune; !at.IsZero() {
+		if d.Clock.Now().Before(at) {
+			d.wait(at)
+		} else if err := d.prune(ctx); err != nil {
+			return d.pause(ctx, err)
+		}
+	}
 	if s := d.posts.Sending; s != nil {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
 			return wait, nil
@@ -248,7 +255,52 @@ func (d *delivery) resend() {
 		}
 	}
 	d.posts.Slips = d.posts.Slipped
+	d.posts.Prune = d.Clock.Now().Add(inDoubtPause) // a call that was still out is over by then
 }
+
+// prune deletes what a frozen courier posted after its successor had looked for it
+// in vain and posted it anew.
+func (d *delivery) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	one := func(m Message, p Post) error {
+		if p.final() || p.TS == "" {
+			return nil
+		}
+		m.Channel = p.Channel
+		err := d.Chat.Prune(ctx, m, p.MessageRef)
+		if errors.Is(err, ErrNoChannel) || errors.Is(err, ErrChatRefused) {
+			d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
+			return nil
+		}
+		return err
+	}
+	for n, p := range d.posts.Cards {
+		if n > len(d.f.Plans) {
+			continue
+		}
+		m := d.Renderer.Card(d.f, n, d.rich)
+		m.Key = cardKey(n)
+		if err := one(m, p); err != nil {
+			return err
+		}
+	}
+	for _, s := range d.f.Told {
+		for _, channel := range d.told() {
+			m := d.Renderer.Notice(d.f, s)
+			m.Key = noticeKey(s, channel)
+			if err := one(m, d.posts.Notices[m.Key]); err != nil {
+				return err
+			}
+		}
+	}
+	d.posts.Prune = time.Time{}
+	return d.save(ctx)
+}
+
+func cardKey(n int) string { return "card/" + strconv.Itoa(n) }
+
+func noticeKey(s State, channel string) string { return "notice/" + string(s) + "/" + channel }
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,
 // private messages, then the thread.
@@ -391,7 +443,7 @@ func (d *delivery) told() []string {
 }
 
 func (d *delivery) notice(s State, channel string) (job, bool) {
-	key := "notice/" + string(s) + "/" + channel
+	key := noticeKey(s, channel)
 	if _, done := d.posts.Notices[key]; done {
 		return job{}, false
 	}
@@ -479,6 +531,11 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	d.posts.Sending = &Sending{Key: m.Key, At: d.Clock.Now(), Upto: j.upto, Channel: m.Channel, Thread: m.Thread}
 	if err := d.save(ctx); err != nil {
 		return err
+	}
+	// A process that was frozen until here may find that another one looked for this
+	// post in vain and posts it itself.
+	if !d.Clock.Now().Add(d.CallTimeout).Before(d.claim.Until) {
+		return fmt.Errorf("%s: paused before the post: %w", m.Key, ErrLeaseLost)
 	}
 	ref, err := d.Chat.Post(ctx, m)
 	switch {

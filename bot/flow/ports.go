@@ -255,6 +255,9 @@ type Chat interface {
 	// Find looks for a message with that Key, posted at or after since in the
 	// channel (and thread). One that may not be looked for is not found.
 	Find(ctx context.Context, m Message, since time.Time) (MessageRef, bool, error)
+	// Prune deletes every other message of ours with that Key, posted from a little
+	// before keep until now in its channel.
+	Prune(ctx context.Context, m Message, keep MessageRef) error
 }
 
 // Message is what to say in Slack. Blocks is Slack's JSON array of blocks.
@@ -297,9 +300,12 @@ type Posts struct {
 
 	// Slips is the count of Slipped that all cards were sent again after; Slipped is
 	// the count now. A courier that lost its lease while it sent may have overwritten
-	// what its successor had sent.
+	// or doubled what its successor had sent.
 	Slips   int64 `json:"slips,omitempty"`
 	Slipped int64 `json:"-"`
+
+	// Prune is when to look for messages that stand twice because of that.
+	Prune time.Time `json:"prune,omitzero"`
 }
 
 // Post is one message that Slack has.

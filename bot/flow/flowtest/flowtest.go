@@ -600,6 +600,21 @@ func (s *Slack) Find(_ context.Context, m flow.Message, _ time.Time) (flow.Messa
 	return flow.MessageRef{}, false, nil
 }
 
+// Prune implements flow.Chat.
+func (s *Slack) Prune(_ context.Context, m flow.Message, keep flow.MessageRef) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := pop(s.next, "prune"); err != nil {
+		return err
+	}
+	for _, p := range s.messages {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Payload["flow"] == m.Payload["flow"] && p.MessageRef != keep {
+			p.Deleted = true
+		}
+	}
+	return pop(s.after, "prune")
+}
+
 // Reactions implements flow.Ballots.
 func (s *Slack) Reactions(_ context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
 	s.mu.Lock()
