@@ -83,6 +83,8 @@ const (
 	RejectGlassOff   RejectCode = "glass_off"   // nobody may break the glass
 	RejectFreezer    RejectCode = "freezer"     // groups: not among those who may freeze
 	RejectNotFrozen  RejectCode = "not_frozen"  // cluster: nobody froze it
+	RejectNoBudgets  RejectCode = "no_budgets"  // config has no budgets
+	RejectCentre     RejectCode = "centre"      // word, meant: unknown cost centre
 	RejectLimited    RejectCode = "limited"     // too many commands this minute
 	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
 )
@@ -173,6 +175,8 @@ type FrontDesk interface {
 	// History lists the last ended changes of a cluster, or of all for "", newest
 	// end first.
 	History(ctx context.Context, cluster string) ([]Flow, error)
+	// Spendings is this month of one cost centre, or of all for "".
+	Spendings(ctx context.Context, centre string) ([]Spending, error)
 	// Rules is what config says of approvals.
 	Rules() approvals.Config
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".

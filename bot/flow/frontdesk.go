@@ -280,7 +280,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	made, err := d.plan(ctx, d.within, r)
+	made, err := d.plan(ctx, d.within, nil, r)
 	var no *refusal
 	var later *unread
 	switch {
