@@ -184,6 +184,9 @@ func (d *Desk) Spendings(ctx context.Context, centre string) ([]Spending, error)
 	return out, nil
 }
 
+// Centres are the cost centres of config; see FrontDesk.
+func (d *Desk) Centres() []string { return d.Budgets.Names() }
+
 // boolFirst orders what is true first: a price that nobody knows may be the
 // largest.
 func boolFirst(a, b bool) int {

@@ -126,6 +126,7 @@ type Preview struct {
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
 	Refused   *Note // why there is no plan; Plan and Judgement are empty then, unless the policy refused
+	Budget    *approvals.Budget // of the cluster's cost centre; nil = it has none
 	// Explained are the grounds of the judgement; nil where it was not reached.
 	Explained *approvals.Explanation
 }
@@ -177,6 +178,8 @@ type FrontDesk interface {
 	History(ctx context.Context, cluster string) ([]Flow, error)
 	// Spendings is this month of one cost centre, or of all for "".
 	Spendings(ctx context.Context, centre string) ([]Spending, error)
+	// Centres are the cost centres of config, in order.
+	Centres() []string
 	// Rules is what config says of approvals.
 	Rules() approvals.Config
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".
