@@ -125,7 +125,7 @@ type Preview struct {
 	Request   Request
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
-	Refused   *Note // why there is no plan; Plan and Judgement are empty then, unless the policy refused
+	Refused   *Note             // why there is no plan; Plan and Judgement are empty then, unless the policy refused
 	Budget    *approvals.Budget // of the cluster's cost centre; nil = it has none
 	// Explained are the grounds of the judgement; nil where it was not reached.
 	Explained *approvals.Explanation
