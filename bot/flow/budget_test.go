@@ -128,6 +128,47 @@ func TestTwoClustersDoNotTakeTheSameRest(t *testing.T) {
 	w.consistent()
 }
 
+// A void plan gives its share back at once; what its flow asks for anew has no
+// better right to it than anybody else.
+func TestAVoidPlanHasNoClaimToWhatItHeld(t *testing.T) {
+	w := newWorld(t, within)
+	w.withBudget(2 * perNode)
+	race := &racing{Store: w.store}
+	w.options.Store = race
+	w.wire()
+	w.cloud.SetPhase(providers.Busy)
+	id := w.request(ask(flow.Add, 2))
+	w.settle()
+	w.in(id, flow.Queued)
+	w.cloud.SetPhase(providers.Ready)
+	w.cloud.Resize(4)
+	step := func(id string, then func()) {
+		claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+		require.NoError(t, err)
+		for _, c := range claims {
+			if c.ID != id {
+				require.NoError(t, w.store.Release(t.Context(), c, w.clock.Now()))
+				continue
+			}
+			race.then = then
+			require.NoError(t, w.engine.Step(t.Context(), c))
+		}
+	}
+	w.clock.Advance(30 * time.Second)
+	step(id, nil)
+	w.in(id, flow.Planning)
+	w.holds(0, 0)
+	other := w.request(onWeb(2))
+	step(id, func() {
+		step(other, nil)
+		w.in(other, flow.Queued)
+	})
+	w.in(id, flow.Planning)
+	w.settle()
+	w.in(id, flow.AwaitingApproval)
+	require.LessOrEqual(t, w.flow(other).Attempts, 1)
+}
+
 // Both were planned while there was enough for each; the second one to be approved
 // must see that the first took the rest.
 func TestAVoteForWhatNoLongerFitsAsksFurtherOnTheSameCard(t *testing.T) {
@@ -308,6 +349,27 @@ func TestAPriceWithinTheToleranceMovesTheReservation(t *testing.T) {
 	w.in(id, flow.Running)
 	require.Len(t, w.flow(id).Plans, 1)
 	w.holds(0, 208*perNode)
+}
+
+// A price that rose within the tolerance takes more than was held, so it is judged
+// by all others, also by who came later.
+func TestAHigherPriceHasNoClaimToWhatOthersTook(t *testing.T) {
+	w := newWorld(t, within)
+	w.withBudget(400 * perNode)
+	w.cloud.SetPrice(100, true)
+	w.cloud.SetPhase(providers.Busy)
+	first := w.request(ask(flow.Add, 2))
+	w.settle()
+	other := w.options.Clouds.(flowtest.Clouds)["acc2"].(*flowtest.Cloud)
+	other.SetPrice(100, true)
+	second := w.request(onWeb(2))
+	w.settle()
+	w.in(second, flow.Running) // and the budget is taken to the last yuan
+	w.cloud.SetPrice(104, true)
+	w.cloud.SetPhase(providers.Ready)
+	w.pass(30 * time.Second)
+	w.in(first, flow.AwaitingApproval)
+	require.Len(t, w.flow(first).Plans, 2)
 }
 
 func TestAReservationMovesWithTheMonth(t *testing.T) {
