@@ -145,14 +145,16 @@ func TestAVoidPlanHasNoClaimToWhatItHeld(t *testing.T) {
 	step := func(id string, then func()) {
 		claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
 		require.NoError(t, err)
+		var mine flow.Claim
 		for _, c := range claims {
-			if c.ID != id {
-				require.NoError(t, w.store.Release(t.Context(), c, w.clock.Now()))
+			if c.ID == id {
+				mine = c
 				continue
 			}
-			race.then = then
-			require.NoError(t, w.engine.Step(t.Context(), c))
+			require.NoError(t, w.store.Release(t.Context(), c, w.clock.Now()))
 		}
+		race.then = then
+		require.NoError(t, w.engine.Step(t.Context(), mine))
 	}
 	w.clock.Advance(30 * time.Second)
 	step(id, nil)
