@@ -374,7 +374,7 @@ func (s *Store) Durable(ctx context.Context, id string) error {
 	// WAITAOF speaks of the writes of its own connection, and a write after all
 	// others is on disk after all others. It names no key, so a cluster's client
 	// would ask just any node.
-	var node redis.UniversalClient = s.rdb
+	node := s.rdb
 	if c, ok := s.rdb.(*redis.ClusterClient); ok {
 		master, err := c.MasterForKey(ctx, s.keys.flags())
 		if err != nil {
