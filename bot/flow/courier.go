@@ -44,6 +44,7 @@ const (
 	editGap      = 2 * time.Second // between two edits of one card while it only progresses
 	inDoubtPause = 2 * time.Second // before looking for a post whose answer was lost
 	clockSkew    = time.Minute     // Slack's clock may differ: look for a post from that much earlier
+	mostSends    = 3               // of one message in one step: more is a renderer that never writes the same twice
 	leastPause   = time.Second
 	mostPause    = 2 * time.Minute
 	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
@@ -178,10 +179,14 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return d.pause(ctx, err)
 		}
 	}
-	for {
+	for sent := map[string]int{}; ; {
 		j, more := d.next()
 		if !more {
 			return d.later, nil
+		}
+		if sent[j.message.Key]++; sent[j.message.Key] > mostSends {
+			d.putOff(j.message.Key, d.Clock.Now().Add(editGap))
+			continue
 		}
 		select {
 		case <-ctx.Done(): // stopping: another replica goes on
