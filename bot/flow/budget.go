@@ -113,6 +113,27 @@ func (o *Options) rest(ctx context.Context, b Bid, limited *RateLimited) {
 	}
 }
 
+// notYet says that a call waits for its turn in the budget. Nobody is told: it is
+// no trouble, only a matter of seconds to minutes.
+type notYet struct{ at time.Time }
+
+func (n *notYet) Error() string { return "Slack's budget allows it at " + n.at.Format(time.TimeOnly) }
+
+// soonOver is how long before its end a ballot is read before all that only look
+// by themselves.
+const soonOver = 2 * time.Minute
+
+// readBid is the bid for reading a flow's votes: of itself it waits behind every
+// reading that somebody's reaction, press or deadline asks for. Who heard of a
+// reaction urges it.
+func (f *Flow) readBid(pressing bool) Bid {
+	b := Bid{Call: CallVotes, Who: f.ID, Urgency: UrgentProgress}
+	if pressing {
+		b.Urgency = UrgentEnd
+	}
+	return b
+}
+
 // urgency of showing a flow's newest card, by what is shown of it now: "" = not
 // known.
 func (f *Flow) urgency(shown State) Urgency {
