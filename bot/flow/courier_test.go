@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/bot/flow/flowtest"
 	"scalebot/bot/redisstore"
@@ -323,4 +324,53 @@ func (u *unsteady) Card(f flow.Flow, n int, rich bool) flow.Message {
 	u.n++
 	m.Text += fmt.Sprint(u.n)
 	return m
+}
+
+// crowd is a budget with so many bids of other flows in it that whoever comes last
+// waits for minutes.
+func (w *world) crowd(u flow.Urgency) {
+	w.t.Helper()
+	for i := range 200 {
+		for _, call := range []flow.Call{flow.CallEdit, flow.CallVotes} {
+			_, err := w.options.Budget.Take(w.t.Context(), flow.Bid{Call: call, Who: fmt.Sprint("other", i), Urgency: u}, w.clock.Now())
+			require.NoError(w.t, err)
+		}
+	}
+}
+
+func TestAVoteOvertakesWhatLooksByItself(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.Rules[2].Require = map[string]int{"leads": 2} })
+	w.options.Budget = redisstore.NewBudget(w.rdb, "test", "T1")
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Second)
+	w.crowd(flow.UrgentProgress)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(8 * time.Second)
+	require.NotNil(t, w.flow(id).Verdict)
+	require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated(), "the vote is read")
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, lead1, "and shown")
+	w.crowd(flow.UrgentStage)
+	w.vote(id, 1, "white_check_mark", lead2)
+	w.pass(10 * time.Second)
+	w.in(id, flow.Running)
+}
+
+// Nobody should go on voting on what is void.
+func TestAVoidCardIsClosedBeforeOthersAreUpToDate(t *testing.T) {
+	w := newWorld(t)
+	w.options.Budget = redisstore.NewBudget(w.rdb, "test", "T1")
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Second)
+	w.cloud.SetPhase(providers.Busy)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(5 * time.Second)
+	w.in(id, flow.Queued)
+	w.cloud.Resize(9)
+	w.cloud.SetPhase(providers.Ready)
+	w.crowd(flow.UrgentStage)
+	w.pass(70 * time.Second)
+	require.Len(t, w.flow(id).Plans, 2)
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, "replaced")
 }

@@ -122,6 +122,7 @@ func TestABidKeepsItsPlace(t *testing.T) {
 	require.Equal(t, first-time.Second, p.ask("first", flow.UrgentStage), "asked again too early")
 	require.LessOrEqual(t, p.ask("first", flow.UrgentProgress), first-time.Second, "what it has to say became less urgent")
 	p.now = p.now.Add(first - time.Second)
+	require.NotZero(t, p.ask("newcomer", flow.UrgentStage), "there is one call left, and it is not for who came last")
 	require.Zero(t, p.ask("first", flow.UrgentProgress))
 }
 
