@@ -19,7 +19,7 @@ import (
 // A post is recorded as being sent before it is sent. One whose answer was lost
 // is looked for in Slack by its key before it is sent again.
 //
-// Every call is first asked of the Budget that all replicas share. What may not
+// Every call is first asked of the Quota that all replicas share. What may not
 // go yet waits in the schedule and not in a worker; what it says is written when
 // it goes.
 type Courier struct {
@@ -121,7 +121,7 @@ type job struct {
 	giveUp  func() // forget it after too many refusals; nil = never
 }
 
-// bid is what a job asks of the budget.
+// bid is what a job asks of the quota.
 func (d *delivery) bid(j job) Bid {
 	b := Bid{Call: CallPost, Channel: j.message.Channel, Who: d.f.ID + "/" + j.message.Key, Urgency: j.urgency}
 	switch {

@@ -268,7 +268,7 @@ func TestALimitOfEditsHoldsUpNoNotice(t *testing.T) {
 // What one replica heard, all obey.
 func TestRetryAfterIsObeyedByAllReplicas(t *testing.T) {
 	w := newWorld(t)
-	w.options.Budget = redisstore.NewBudget(w.rdb, "test", "T1")
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
 	w.wire()
 	w.slack.Fail("post", &flow.RateLimited{After: 20 * time.Second, Told: true})
 	w.request(ask(flow.Remove, 1))
@@ -281,18 +281,18 @@ func TestRetryAfterIsObeyedByAllReplicas(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/"), 2)
 }
 
-// What waits for the budget is written when it goes, not when it was put off.
+// What waits for the quota is written when it goes, not when it was put off.
 func TestOnlyTheNewestStateIsSent(t *testing.T) {
 	w := newWorld(t)
-	budget := redisstore.NewBudget(w.rdb, "test", "T1")
-	w.options.Budget = budget
+	quota := redisstore.NewQuota(w.rdb, "test", "T1")
+	w.options.Quota = quota
 	w.wire()
 	id := w.request(ask(flow.Add, 1))
 	w.pass(5 * time.Second)
 	w.in(id, flow.Running)
 	edits := w.slack.Keyed("card/")[0].Edits
 	edit := flow.Bid{Call: flow.CallEdit}
-	require.NoError(t, budget.Rest(t.Context(), edit, w.clock.Now().Add(5*time.Minute)))
+	require.NoError(t, quota.Rest(t.Context(), edit, w.clock.Now().Add(5*time.Minute)))
 	w.pass(4 * time.Minute)
 	w.in(id, flow.Succeeded)
 	require.Len(t, w.slack.Keyed("notice/"), 2, "the notice is no edit")
@@ -326,13 +326,13 @@ func (u *unsteady) Card(f flow.Flow, n int, rich bool) flow.Message {
 	return m
 }
 
-// crowd is a budget with so many bids of other flows in it that whoever comes last
+// crowd is a quota with so many bids of other flows in it that whoever comes last
 // waits for minutes.
 func (w *world) crowd(u flow.Urgency) {
 	w.t.Helper()
 	for i := range 200 {
 		for _, call := range []flow.Call{flow.CallEdit, flow.CallVotes} {
-			_, err := w.options.Budget.Take(w.t.Context(), flow.Bid{Call: call, Who: fmt.Sprint("other", i), Urgency: u}, w.clock.Now())
+			_, err := w.options.Quota.Take(w.t.Context(), flow.Bid{Call: call, Who: fmt.Sprint("other", i), Urgency: u}, w.clock.Now())
 			require.NoError(w.t, err)
 		}
 	}
@@ -340,7 +340,7 @@ func (w *world) crowd(u flow.Urgency) {
 
 func TestAVoteOvertakesWhatLooksByItself(t *testing.T) {
 	w := newWorld(t, func(c *approvals.Config) { c.Rules[2].Require = map[string]int{"leads": 2} })
-	w.options.Budget = redisstore.NewBudget(w.rdb, "test", "T1")
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
 	w.wire()
 	id := w.request(ask(flow.Remove, 1))
 	w.pass(5 * time.Second)
@@ -359,7 +359,7 @@ func TestAVoteOvertakesWhatLooksByItself(t *testing.T) {
 // Nobody should go on voting on what is void.
 func TestAVoidCardIsClosedBeforeOthersAreUpToDate(t *testing.T) {
 	w := newWorld(t)
-	w.options.Budget = redisstore.NewBudget(w.rdb, "test", "T1")
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
 	w.wire()
 	id := w.request(ask(flow.Remove, 1))
 	w.pass(5 * time.Second)

@@ -36,7 +36,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "scalebot_chat_rate_limited_total", Help: "Calls that Slack itself put off (HTTP 429), or that came too fast for our own pace.",
 		}),
 		off: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scalebot_chat_put_off_total", Help: "Calls that the budget of the workspace put off before they were made, by call.",
+			Name: "scalebot_chat_put_off_total", Help: "Calls that the quota of the workspace put off before they were made, by call.",
 		}, []string{"call"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scalebot_requests_total", Help: "Scale requests by outcome.",

@@ -19,7 +19,7 @@ type Options struct {
 	Ballots   Ballots
 	Directory Directory
 	Chat      Chat
-	Budget    Budget // of calls of Slack, shared by all replicas; nil = every call goes at once
+	Quota     Quota // of calls of Slack, shared by all replicas; nil = every call goes at once
 	Renderer  Renderer
 	Clock     Clock
 	Logger    *slog.Logger

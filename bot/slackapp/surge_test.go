@@ -44,7 +44,7 @@ type replica struct {
 	courier *flow.Courier
 }
 
-func newSurge(t *testing.T, flows, rooms int, budget bool) *surge {
+func newSurge(t *testing.T, flows, rooms int, quota bool) *surge {
 	w := &surge{t: t, clock: flowtest.NewClock(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)), rooms: rooms}
 	e := newEdge(t, func(o *slacksim.Options) {
 		o.Now, o.NoRateLimits, o.Keep = w.clock.Now, false, 1<<20
@@ -80,8 +80,8 @@ func newSurge(t *testing.T, flows, rooms int, budget bool) *surge {
 		Lease: 30 * time.Second, CallTimeout: 5 * time.Second, PollMin: 3 * time.Second, PollMax: 30 * time.Second,
 		Doubt: 3 * time.Minute, Follow: 6 * time.Hour, Workers: 4,
 	}
-	if budget {
-		o.Budget = redisstore.NewBudget(rdb, "test", own)
+	if quota {
+		o.Quota = redisstore.NewQuota(rdb, "test", own)
 	}
 	for range 2 {
 		// Each has an app of its own, which knows nothing of what the other posts.
@@ -212,7 +212,7 @@ func (w *surge) notices() map[string]int {
 }
 
 // Hundreds of flows at once: no end notice is lost, Slack never has to say 429,
-// and every card is right as soon as the budget allows.
+// and every card is right as soon as the quota allows.
 func TestASurgeKeepsToSlacksLimitsAndLosesNothing(t *testing.T) {
 	flows, rooms := 60, 6
 	if *heavy {
@@ -288,8 +288,8 @@ func TestASurgeKeepsToSlacksLimitsAndLosesNothing(t *testing.T) {
 	require.Less(t, updates, 8*flows, "progress is folded")
 }
 
-// The same without a budget: the test above can fail.
-func TestASurgeWithoutABudgetRunsIntoLimits(t *testing.T) {
+// The same without a quota: the test above can fail.
+func TestASurgeWithoutAQuotaRunsIntoLimits(t *testing.T) {
 	w := newSurge(t, 60, 6, false)
 	w.ask(60)
 	for range 120 {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Budget shares what Slack allows a workspace among all replicas. It never makes
+// Quota shares what Slack allows a workspace among all replicas. It never makes
 // anybody wait: a call that can't go now gets a time to ask again, and its flow is
 // due then, so that no worker stands still while more urgent news passes by.
-type Budget interface {
+type Quota interface {
 	// Take spends one call and returns zero, or spends nothing and returns when to
 	// ask again. Whoever asks again by then keeps its place; a bid that became more
 	// urgent moves forward, one that became less urgent stays.
@@ -89,13 +89,13 @@ func reserves(stage, progress int) [UrgentProgress + 1]int {
 	return [...]int{UrgentEnd: 0, UrgentStage: stage, UrgentProgress: progress}
 }
 
-// may asks the budget for a call; zero = go ahead. Without a budget everything
+// may asks the quota for a call; zero = go ahead. Without a quota everything
 // goes ahead.
 func (o *Options) may(ctx context.Context, b Bid) (again time.Time, err error) {
-	if o.Budget == nil {
+	if o.Quota == nil {
 		return time.Time{}, nil
 	}
-	again, err = o.Budget.Take(ctx, b, o.Clock.Now())
+	again, err = o.Quota.Take(ctx, b, o.Clock.Now())
 	if !again.IsZero() {
 		o.Metrics.putOff(b.Call)
 	}
@@ -105,19 +105,19 @@ func (o *Options) may(ctx context.Context, b Bid) (again time.Time, err error) {
 // rest passes on to all replicas that Slack wants to be left alone. It is a
 // courtesy: who doesn't hear of it gets the same answer.
 func (o *Options) rest(ctx context.Context, b Bid, limited *RateLimited) {
-	if o.Budget == nil || !limited.Told {
+	if o.Quota == nil || !limited.Told {
 		return
 	}
-	if err := o.Budget.Rest(ctx, b, o.Clock.Now().Add(limited.After)); err != nil {
+	if err := o.Quota.Rest(ctx, b, o.Clock.Now().Add(limited.After)); err != nil {
 		o.Logger.Warn("other replicas don't know that Slack asks to wait", "call", string(b.Call), "error", err)
 	}
 }
 
-// notYet says that a call waits for its turn in the budget. Nobody is told: it is
+// notYet says that a call waits for its turn in the quota. Nobody is told: it is
 // no trouble, only a matter of seconds to minutes.
 type notYet struct{ at time.Time }
 
-func (n *notYet) Error() string { return "Slack's budget allows it at " + n.at.Format(time.TimeOnly) }
+func (n *notYet) Error() string { return "Slack's quota allows it at " + n.at.Format(time.TimeOnly) }
 
 // soonOver is how long before its end a ballot is read before all that only look
 // by themselves.

@@ -11,15 +11,15 @@ import (
 	"scalebot/bot/redisstore"
 )
 
-// purse is a budget with a clock.
+// purse is a quota with a clock.
 type purse struct {
-	*redisstore.Budget
+	*redisstore.Quota
 	t   *testing.T
 	now time.Time
 }
 
 func newPurse(t *testing.T) *purse {
-	return &purse{Budget: redisstore.NewBudget(newBench(t).rdb, "test", "T1"), t: t, now: noon}
+	return &purse{Quota: redisstore.NewQuota(newBench(t).rdb, "test", "T1"), t: t, now: noon}
 }
 
 // ask gives the wait; zero = spent.
@@ -82,7 +82,7 @@ func TestNoMinuteHasMoreEditsThanSlackAllows(t *testing.T) {
 		}
 		require.LessOrEqual(t, n, 48)
 	}
-	require.LessOrEqual(t, spent[len(spent)-1].Sub(noon), 5*time.Minute+10*time.Second, "and none of the budget is wasted")
+	require.LessOrEqual(t, spent[len(spent)-1].Sub(noon), 5*time.Minute+10*time.Second, "and none of the quota is wasted")
 	require.Less(t, asks, 1000, "nobody asks all the time")
 }
 

@@ -9,19 +9,19 @@ import (
 	"scalebot/bot/flow"
 )
 
-// Budget is flow.Budget on Redis: one count of a workspace's calls of Slack for
+// Quota is flow.Quota on Redis: one count of a workspace's calls of Slack for
 // all replicas.
-type Budget struct {
+type Quota struct {
 	rdb  redis.UniversalClient
 	keys keys
 }
 
-var _ flow.Budget = (*Budget)(nil)
+var _ flow.Quota = (*Quota)(nil)
 
-// NewBudget makes the budget of one workspace. prefix is redis.key_prefix of
+// NewQuota makes the quota of one workspace. prefix is redis.key_prefix of
 // config.
-func NewBudget(rdb redis.UniversalClient, prefix, workspace string) *Budget {
-	return &Budget{rdb: rdb, keys: newKeys(prefix, workspace)}
+func NewQuota(rdb redis.UniversalClient, prefix, workspace string) *Quota {
+	return &Quota{rdb: rdb, keys: newKeys(prefix, workspace)}
 }
 
 const (
@@ -29,24 +29,24 @@ const (
 	// comes (its card needs no edit any more, its replica died) holds those behind
 	// it up for so long.
 	missedTurn = 10 * time.Second
-	// budgetTTL outlives every wait; a share that nobody used for so long is full.
-	budgetTTL = time.Hour
+	// quotaTTL outlives every wait; a share that nobody used for so long is full.
+	quotaTTL = time.Hour
 	// clocksApart is how far ahead the clock of another replica may be and still be
 	// believed. Further, and a clock that was once wrong would stop all calls.
 	clocksApart = time.Minute
 )
 
-// takeBudget spends one call of every share of a bid, or gives the bid its turn in
+// takeQuota spends one call of every share of a bid, or gives the bid its turn in
 // those that refuse. Bids have turns by urgency, then by arrival; one goes when its
 // share has enough for all before it, itself, and the reserve of its urgency.
 //
-// KEYS per share: budget, waiting, promised. ARGV 1 now ms, 2 who, 3 urgency,
+// KEYS per share: quota, waiting, promised. ARGV 1 now ms, 2 who, 3 urgency,
 // 4 "1" = only take a turn, 5 missed turn ms, 6 clocks apart ms, 7 ttl ms, and per
 // share: calls a minute, burst, and the reserve of each of three urgencies. Returns 0 = go, else the ms to wait.
 //
 // Turns that were missed, or that a wrong clock put far away, are dropped first,
 // whatever follows: that is right at any time.
-var takeBudget = redis.NewScript(`
+var takeQuota = redis.NewScript(`
 local now, who, urgency = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local shares, most = {}, 0
 for i = 1, #KEYS / 3 do
@@ -100,9 +100,9 @@ end
 return most
 `)
 
-// restBudget keeps everybody from some shares until a time. KEYS budgets. ARGV
+// restQuota keeps everybody from some shares until a time. KEYS budgets. ARGV
 // 1 until ms, 2 ttl ms. Returns "ok".
-var restBudget = redis.NewScript(`
+var restQuota = redis.NewScript(`
 for _, key in ipairs(KEYS) do
   if tonumber(redis.call('HGET', key, 'rest') or 0) < tonumber(ARGV[1]) then redis.call('HSET', key, 'rest', ARGV[1]) end
   redis.call('PEXPIRE', key, ARGV[2])
@@ -110,8 +110,8 @@ end
 return 'ok'
 `)
 
-// Take spends one call or says when to ask again; see flow.Budget.
-func (b *Budget) Take(ctx context.Context, bid flow.Bid, now time.Time) (time.Time, error) {
+// Take spends one call or says when to ask again; see flow.Quota.
+func (b *Quota) Take(ctx context.Context, bid flow.Bid, now time.Time) (time.Time, error) {
 	wait, err := b.bid(ctx, bid, now, "0")
 	if err != nil || wait <= 0 {
 		return time.Time{}, err
@@ -119,44 +119,44 @@ func (b *Budget) Take(ctx context.Context, bid flow.Bid, now time.Time) (time.Ti
 	return now.Add(time.Duration(wait) * time.Millisecond), nil
 }
 
-// Urge takes a turn without a call; see flow.Budget.
-func (b *Budget) Urge(ctx context.Context, bid flow.Bid, now time.Time) error {
+// Urge takes a turn without a call; see flow.Quota.
+func (b *Quota) Urge(ctx context.Context, bid flow.Bid, now time.Time) error {
 	_, err := b.bid(ctx, bid, now, "1")
 	return err
 }
 
-func (b *Budget) bid(ctx context.Context, bid flow.Bid, now time.Time, urge string) (int64, error) {
+func (b *Quota) bid(ctx context.Context, bid flow.Bid, now time.Time, urge string) (int64, error) {
 	shares := bid.Shares()
 	if len(shares) == 0 {
 		return 0, nil
 	}
 	var names []string
 	args := []any{
-		ms(now), bid.Who, int(bid.Urgency), urge, missedTurn.Milliseconds(), clocksApart.Milliseconds(), budgetTTL.Milliseconds(),
+		ms(now), bid.Who, int(bid.Urgency), urge, missedTurn.Milliseconds(), clocksApart.Milliseconds(), quotaTTL.Milliseconds(),
 	}
 	for _, s := range shares {
-		names = append(names, b.keys.budget(s.Name), b.keys.waiting(s.Name), b.keys.promised(s.Name))
+		names = append(names, b.keys.quota(s.Name), b.keys.waiting(s.Name), b.keys.promised(s.Name))
 		args = append(args, s.PerMinute, s.Burst)
 		for _, keep := range s.Reserve {
 			args = append(args, keep)
 		}
 	}
-	wait, err := takeBudget.Run(ctx, b.rdb, names, args...).Int64()
+	wait, err := takeQuota.Run(ctx, b.rdb, names, args...).Int64()
 	if err != nil {
 		return 0, answer("", err)
 	}
 	return wait, nil
 }
 
-// Rest keeps every replica from a call until a time; see flow.Budget. One
-// that is more than budgetTTL away is not believed: a clock was wrong.
-func (b *Budget) Rest(ctx context.Context, bid flow.Bid, until time.Time) error {
+// Rest keeps every replica from a call until a time; see flow.Quota. One
+// that is more than quotaTTL away is not believed: a clock was wrong.
+func (b *Quota) Rest(ctx context.Context, bid flow.Bid, until time.Time) error {
 	var names []string
 	for _, s := range bid.Shares() {
-		names = append(names, b.keys.budget(s.Name))
+		names = append(names, b.keys.quota(s.Name))
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	return answer(restBudget.Run(ctx, b.rdb, names, ms(until), budgetTTL.Milliseconds()).Text())
+	return answer(restQuota.Run(ctx, b.rdb, names, ms(until), quotaTTL.Milliseconds()).Text())
 }
