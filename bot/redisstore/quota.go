@@ -100,7 +100,7 @@ end
 return most
 `)
 
-// restQuota keeps everybody from some shares until a time. KEYS budgets. ARGV
+// restQuota keeps everybody from some shares until a time. KEYS quotas. ARGV
 // 1 until ms, 2 ttl ms. Returns "ok".
 var restQuota = redis.NewScript(`
 for _, key in ipairs(KEYS) do

@@ -142,7 +142,7 @@ func TestABidThatNeverComesBackHoldsNobodyUpForLong(t *testing.T) {
 	}
 }
 
-func TestTwoReplicasShareOneBudgetThoughTheirClocksDiffer(t *testing.T) {
+func TestTwoReplicasShareOneQuotaThoughTheirClocksDiffer(t *testing.T) {
 	p := newPurse(t)
 	p.empty()
 	spent := 0
