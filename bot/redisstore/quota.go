@@ -24,6 +24,9 @@ func NewQuota(rdb redis.UniversalClient, prefix, workspace string) *Quota {
 	return &Quota{rdb: rdb, keys: newKeys(prefix, workspace)}
 }
 
+// Quota is the quota of the store's workspace.
+func (s *Store) Quota() *Quota { return &Quota{rdb: s.rdb, keys: s.keys} }
+
 const (
 	// missedTurn is how late a bid may come to its turn and keep it. One that never
 	// comes (its card needs no edit any more, its replica died) holds those behind
