@@ -259,9 +259,15 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 			actor = n.By
 		}
 	}
+	var look time.Time
+	commit := t.f.commitment()
+	if commit != nil {
+		look = NextRenewal(*commit, t.RenewalReminders, 0, t.Clock.Now())
+		detail = withCommitment(detail, *commit)
+	}
 	saved, err := t.Store.Save(ctx, t.claim, Save{
 		Flow: t.f, From: t.from, Due: due, Keep: keep, Signals: len(t.signals), TellNow: true, Now: t.Clock.Now(),
-		Audit: Audit{Actor: actor, Action: action, Detail: detail},
+		Audit: Audit{Actor: actor, Action: action, Detail: detail}, Commit: commit, CommitDue: look,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, err)
