@@ -122,6 +122,12 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 		field{say(word(lang, wNodes)), wSize.fill(lang, args{"from": number(v.Plan.Base), "to": number(v.Plan.Target), "delta": say(signed(c.Delta))})},
 		field{say(word(lang, wCost)), cost(lang, v.Plan)},
 		field{say(word(lang, wCharge)), charge(lang, c)})
+	from := v.At
+	if v.Request.StartAt.After(from) {
+		from = v.Request.StartAt
+	}
+	p.fields(termField(lang, c, from, false)...)
+	p.lines(compared(lang, v.Plan, v.Hourly, from, v.Request.Need)...)
 	p.lines(options(lang, c, nil))
 	if c.Delta < 0 {
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, c.Nodes, flow.Flow{}))
@@ -374,9 +380,18 @@ func required(m map[string]int) []approvals.Requirement {
 	return reqs
 }
 
+// Tab is what a home tab shows.
+type Tab struct {
+	User      string // Slack user id
+	Running   []flow.Flow
+	Waiting   []flow.Flow // for this person's vote
+	Mine      []flow.Flow
+	Committed flow.Committed // what runs is shown
+}
+
 // Home is the home tab of a person: blocks for views.publish; Text is unused
 // there.
-func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang string) flow.Message {
+func (r *Renderer) Home(t Tab, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
 	p.header(say(word(lang, wHome)))
@@ -389,9 +404,10 @@ func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang st
 		}
 		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
 	}
-	part(wHomeWaiting, waiting)
-	part(wHomeRunning, running)
-	part(wHomeMine, mine)
-	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(user)}))
+	part(wHomeWaiting, t.Waiting)
+	part(wHomeRunning, t.Running)
+	part(wHomeMine, t.Mine)
+	r.committed(p, t.Committed)
+	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(t.User)}))
 	return p.message(say(word(lang, wHome)))
 }

@@ -167,12 +167,18 @@ func (c *Commitment) ends(nodes []providers.Node) time.Time {
 // that the cloud renewed by itself goes on costing, and nobody else tells.
 const commitmentsPast = 30 * 24 * time.Hour
 
+// Committed is what prepaid terms commit to at one moment, by their end.
+type Committed struct {
+	At  time.Time
+	All []Commitment
+}
+
 // Commitments lists what is committed until when; see FrontDesk.
-func (d *Desk) Commitments(ctx context.Context, cluster string) ([]Commitment, error) {
+func (d *Desk) Commitments(ctx context.Context, cluster string) (Committed, error) {
 	now := d.Clock.Now()
 	all, err := d.Store.Commitments(ctx, now.Add(-commitmentsPast))
 	if err != nil {
-		return nil, &Rejection{Code: RejectStore, Err: err}
+		return Committed{}, &Rejection{Code: RejectStore, Err: err}
 	}
 	known := false
 	all = slices.DeleteFunc(all, func(c Commitment) bool {
@@ -180,10 +186,10 @@ func (d *Desk) Commitments(ctx context.Context, cluster string) ([]Commitment, e
 		return cluster != "" && c.Cluster != cluster || !c.On(now) && !c.goesOn()
 	})
 	if _, ok := d.Options.Catalog[cluster]; cluster != "" && !ok && !known {
-		return nil, &Rejection{Code: RejectCluster, Args: map[string]string{"word": cluster}}
+		return Committed{}, &Rejection{Code: RejectCluster, Args: map[string]string{"word": cluster}}
 	}
 	slices.SortStableFunc(all, func(a, b Commitment) int { return a.Until.Compare(b.Until) })
-	return all, nil
+	return Committed{At: now, All: all}, nil
 }
 
 // On reports whether the term still runs.

@@ -59,6 +59,8 @@ func (s *session) understand(c flow.Caller, line string) work {
 		return work{do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
 	case commands.VerbHistory:
 		return s.history(c, cmd.Cluster)
+	case commands.VerbCommit:
+		return s.commitments(c, cmd.Cluster)
 	case commands.VerbPolicy:
 		return s.policy(c, cmd.Scale)
 	case commands.VerbExtend, commands.VerbWatch, commands.VerbUnwatch:
