@@ -226,14 +226,11 @@ func (d *Desk) Renewal(ctx context.Context, c Caller, id string, seen int, choic
 	if got.Decision != nil && got.Decision.Choice == choice {
 		return got, nil // so decided already
 	}
-	if got.Decided() != seen {
-		return got, decidedOtherwise(got)
-	}
 	made := Decision{Choice: choice, By: c.User, At: now, N: seen + 1}
 	err = d.Store.Decide(ctx, id, made, Audit{Actor: c.User, Action: "renewal_" + string(choice), Detail: map[string]any{
 		"cluster": got.Cluster, "group": got.Group, "until": got.Until, "renew": got.Renew, "before": got.Decision, "raw": c.Raw, "channel": c.Channel,
 	}})
-	if errors.Is(err, ErrStale) { // somebody was faster
+	if errors.Is(err, ErrStale) { // there are not as many decisions as the person saw
 		if got, err = d.Store.Commitment(ctx, id); err == nil {
 			return got, decidedOtherwise(got)
 		}

@@ -230,6 +230,32 @@ func TestRemindersThatCameDueWhileNobodyLookedAreOne(t *testing.T) {
 	require.Len(t, w.slack.Keyed("renewal/"), 1)
 }
 
+func TestAReminderThatConfigTookAwayIsNotMadeUpByAnEarlierOne(t *testing.T) {
+	w := newWorld(t)
+	w.options.RenewalReminders = []time.Duration{3 * day}
+	w.wire()
+	w.bought(prepaid(1))
+	w.clock.Advance(w.commitments()[0].Until.Add(-3 * day).Sub(w.clock.Now()))
+	w.settle()
+	w.options.RenewalReminders = []time.Duration{14 * day}
+	w.wire()
+	w.clock.Advance(day)
+	w.settle()
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+}
+
+func TestAChannelThatOpensAfterTheDecisionIsNotAsked(t *testing.T) {
+	w := newWorld(t)
+	id := w.bought(prepaid(1))
+	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
+	w.slack.FailIn(data, flow.ErrNoChannel)
+	w.settle()
+	_, err := w.desk.Renewal(t.Context(), w.caller(asker), id, 0, flow.Renew)
+	require.NoError(t, err)
+	w.pass(5 * time.Minute)
+	require.Empty(t, w.slack.Keyed("renewal/"))
+}
+
 func TestNoRemindersAreNone(t *testing.T) {
 	w := newWorld(t)
 	w.options.RenewalReminders = nil
@@ -361,6 +387,7 @@ func TestADecisionIsShownAndEndsTheReminders(t *testing.T) {
 	w.settle()
 	told = w.slack.Keyed("renewal/")
 	require.Len(t, told, 1, "nobody is asked again")
+	require.Contains(t, told[0].Text, "latest:true", "nor sent to a reminder that never comes")
 	require.Contains(t, told[0].Text, "renew by "+lead1)
 
 	var actions []string
