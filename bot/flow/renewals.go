@@ -141,8 +141,10 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 		if !ok {
 			return w.later(), nil
 		}
-		if ctx.Err() != nil { // stopping: another replica goes on
+		select {
+		case <-ctx.Done(): // stopping: another replica goes on
 			return w.Clock.Now(), nil
+		default:
 		}
 		if err := w.keepLease(ctx); err != nil {
 			return time.Time{}, err
@@ -337,7 +339,7 @@ func (w *renewal) save(ctx context.Context) error {
 // pause says when to try again after a failure.
 func (w *renewal) pause(ctx context.Context, err error) (time.Time, error) {
 	var limited *RateLimited
-	wait := leastPause
+	var wait time.Duration
 	switch {
 	case errors.Is(err, ErrLeaseLost):
 		return time.Time{}, err
