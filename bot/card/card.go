@@ -221,7 +221,7 @@ func (r *Renderer) facts(lang string, f flow.Flow) []field {
 		fs = append(fs, field{name(wPlace), number(f.Place)})
 	}
 	if f.Operation != nil {
-		fs = append(fs, field{name(wOp), theirs(f.Operation.ID, shortForeign)})
+		fs = append(fs, field{name(wOp), named(f.Operation.ID)})
 	}
 	if t := took(lang, f); t != "" && f.State.Ended() && f.Submission != nil {
 		fs = append(fs, field{name(wTook), say(t)})
@@ -330,6 +330,9 @@ func (r *Renderer) again(f flow.Flow) string {
 	}
 	if rest.Renew != nil && !*rest.Renew {
 		rest.Renew = nil // what is not said is not renewed
+	}
+	if f.Request.DefaultCharge {
+		rest.Charge, rest.Months = "", 0 // nobody typed it
 	}
 	return r.o.Command + " " + r.o.Spell(rest)
 }

@@ -148,7 +148,7 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectStep:       {"{n} nodes at once is too many: at most {max_step} are allowed.", "一次变更 {n} 个节点过多，最多 {max_step} 个。"},
 	flow.RejectMin:        {"{n} {n|node|nodes} would be below the group's minimum of {min}.", "{n} 个节点低于该组的下限 {min}。"},
 	flow.RejectMax:        {"{n} {n|node|nodes} would be above the group's maximum of {max}.", "{n} 个节点超过该组的上限 {max}。"},
-	flow.RejectTerm:       {"Prepaid needs a term, such as 1m, 3m or 1y.", "包年包月需要写明时长，例如 1m、3m 或 1y。"},
+	flow.RejectTerm:       {"Prepaid needs a term, which is paid for as a whole. Say which: “prepaid 1m”, “prepaid 3m”, “prepaid 1y” or another number of months.", "包年包月须写明时长，且费用按整个时长计。请选择：“prepaid 1m”、“prepaid 3m”、“prepaid 1y”，或其他月数。"},
 	flow.RejectTermUnused: {"A term and renewal only go with prepaid.", "时长和续费选项只适用于包年包月（prepaid）。"},
 	flow.RejectNodes:      {"“nodes=” only goes with a removal, and must name as many nodes as the amount says.", "“nodes=”只能用于缩容，且节点个数必须与数量一致。"},
 	flow.RejectBuyOption:  {"{option} only makes sense when nodes are added.", "{option} 只适用于扩容。"},

@@ -66,6 +66,9 @@ type Request struct {
 
 	BreakGlass bool `json:"break_glass,omitempty"` // to run without its ballot, by who may
 
+	// DefaultCharge says that the charge was not asked for but is the group's.
+	DefaultCharge bool `json:"default_charge,omitempty"`
+
 	// Need is how long prepaid nodes are said to be needed: it is compared with the
 	// term and removes nothing. 0 = not said.
 	Need time.Duration `json:"need,omitempty"`

@@ -153,9 +153,8 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 				change.Months = group.Months
 			}
 			if change.Months == 0 {
-				better := a
-				better.Charge, better.Months = providers.Prepaid, 1
-				return Request{}, &Rejection{Code: RejectTerm, Better: &better}
+				// No line to copy: its term would be one that nobody asked to pay for.
+				return Request{}, &Rejection{Code: RejectTerm}
 			}
 			change.Renew = a.Renew != nil && *a.Renew
 		} else if change.Months != 0 || (a.Renew != nil && *a.Renew) {
@@ -180,7 +179,7 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	return Request{
 		Raw: c.Raw, User: c.User, Workspace: c.Workspace, Channel: c.Channel, Thread: c.Thread, Language: c.Language,
 		Wish: Wish{Op: a.Op, N: a.N, Change: change}, Reason: a.Reason, StartAt: a.StartAt,
-		BreakGlass: a.BreakGlass, Need: need,
+		BreakGlass: a.BreakGlass, Need: need, DefaultCharge: a.Op != Remove && a.Charge == "",
 	}, nil
 }
 
