@@ -172,6 +172,7 @@ type turn struct {
 
 	voted  bool                   // votes were taken into the record in this turn
 	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
+	seen   *SeenFreeze            // that the move to be saved rests on
 	detail map[string]any         // for the audit entry of a look that is news
 }
 
@@ -267,7 +268,7 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 	}
 	saved, err := t.Store.Save(ctx, t.claim, Save{
 		Flow: t.f, From: t.from, Due: due, Keep: keep, Signals: len(t.signals), TellNow: true, Now: t.Clock.Now(),
-		Audit: Audit{Actor: actor, Action: action, Detail: detail}, Commit: commit, CommitDue: look,
+		Audit: Audit{Actor: actor, Action: action, Detail: detail}, Commit: commit, CommitDue: look, Seen: t.seen,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, err)

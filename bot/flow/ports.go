@@ -119,6 +119,10 @@ type Save struct {
 	Keep    time.Time // keep the lease until then for one more save (intent before effect); zero = release
 	TellNow bool      // the messages may be out of date: wake the chat lane
 
+	// Seen is the freeze of the cluster that the step saw: with another one on record
+	// the move is ErrStale. nil = the move does not rest on it.
+	Seen *SeenFreeze
+
 	// Commit is what the end of the flow commits to, recorded in the same script;
 	// nil = nothing. One that is on record stays as it is. CommitDue is the first
 	// look at it, after Now.
@@ -127,6 +131,10 @@ type Save struct {
 
 	Now time.Time
 }
+
+// SeenFreeze is what a step saw of the freeze that a person ordered for the
+// cluster; a nil Order is none.
+type SeenFreeze struct{ Order *approvals.Order }
 
 // Filter narrows List.
 type Filter struct {

@@ -221,13 +221,14 @@ return 'missing'
 	// save makes one move (promises 2, 3, 7's state half, 9).
 	//
 	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
-	// 8 signals, 9 commitment, 10 commitments, 11 due:renew.
+	// 8 signals, 9 commitment, 10 commitments, 11 due:renew, 12 freezes.
 	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
 	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
 	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
 	// 15 commitment ("" = none; one on record stays), 16 its end ms, 17 its first look
 	// ms, 18 its ttl s, 19 its schema, 20 the end ms of those to forget,
-	// 21… audit fields.
+	// 21 cluster by its name in config, 22 since when the freeze of it that was seen
+	// ("" = there was none, "-" = not looked at), 23… audit fields.
 	// Returns "ok", "missing", "lost", "stale", "illegal", "seat" or "nodue".
 	save = script(`
 local base, id, from, to = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
@@ -241,6 +242,10 @@ local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
 if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
+if ARGV[22] ~= '-' then
+  local frozen = redis.call('HGET', KEYS[12], ARGV[21])
+  if (frozen and cjson.decode(frozen).since or '') ~= ARGV[22] then return 'stale' end
+end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
 local gone = {}
@@ -305,7 +310,7 @@ if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
   redis.call('ZADD', KEYS[11], ARGV[17], id)
   redis.call('ZREMRANGEBYSCORE', KEYS[10], '-inf', '(' .. ARGV[20])
 end
-chain(KEYS[7], 21)
+chain(KEYS[7], 23)
 return 'ok'
 `)
 

@@ -339,7 +339,7 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	keys := []string{
 		s.keys.flow(f.ID), s.keys.due(flow.LaneStep), s.keys.seat(cluster), s.keys.line(cluster), s.keys.arrivals(),
 		s.keys.open(), s.keys.audit(), s.keys.signals(f.ID),
-		s.keys.commitment(f.ID), s.keys.commitments(), s.keys.due(flow.LaneRenew),
+		s.keys.commitment(f.ID), s.keys.commitments(), s.keys.due(flow.LaneRenew), s.keys.freezes(),
 	}
 	commit, err := commitArgs(sv)
 	if err != nil {
@@ -352,7 +352,7 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	args := slices.Concat([]any{
 		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
 		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
-	}, commit, fields)
+	}, commit, []any{f.Request.Wish.Change.Cluster, seenFreeze(sv.Seen)}, fields)
 	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}
