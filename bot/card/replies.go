@@ -150,6 +150,7 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 	p.fields(termField(lang, c, from, false)...)
 	p.lines(compared(lang, v.Plan, v.Hourly, from, v.Request.Need)...)
 	p.lines(options(lang, c, nil))
+	p.lines(budgetLine(lang, v.Budget, v.Plan))
 	if c.Delta < 0 {
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, c.Nodes, flow.Flow{}))
 	}

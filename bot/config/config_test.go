@@ -459,3 +459,29 @@ func TestRemindersOfPrepaidTerms(t *testing.T) {
 		require.Equal(t, want, parse(t, "approvals:\n  rules: []\n  renewal_reminders: "+text+"\n").Renewals, text)
 	}
 }
+
+func TestBudgetsAndWhatTheyWarnOf(t *testing.T) {
+	require.Empty(t, parse(t, "").Budgets.Centres, "left out = none")
+	c := parse(t, `
+accounts: {a: {provider: tencent-emr, region: r}}
+clusters:
+  m: {account: a, id: x, labels: {team: data}, groups: {g: {}}}
+  n: {account: a, id: y, labels: {team: dta}, groups: {g: {}}}
+  o: {account: a, id: z, groups: {g: {}}}
+budgets: {label: team, centres: {data: {monthly: "20000.50", currency: CNY}, ads: {monthly: 1, currency: USD}}}
+`)
+	require.Equal(t, "team", c.Budgets.Label)
+	require.Equal(t, "20000.5", c.Budgets.Centres["data"].Monthly.String())
+	require.Equal(t, "CNY", c.Budgets.Centres["data"].Currency)
+	require.Equal(t, "2026-12", c.Budgets.Month(time.Date(2026, 11, 30, 16, 0, 0, 0, time.UTC)), "the clouds' bills run in UTC+8")
+	warned := ""
+	for _, w := range c.Warnings {
+		warned += w.Error() + "\n"
+	}
+	require.Contains(t, warned, `clusters.n.labels.team: names cost centre "dta"`)
+	require.Contains(t, warned, "clusters.o: has no label team")
+	require.Contains(t, warned, "budgets.centres.ads: is the cost centre of no cluster")
+	require.NotContains(t, warned, "clusters.m")
+	utc := parse(t, "budgets: {label: team, zone: UTC, centres: {data: {monthly: 1, currency: CNY}}}\n")
+	require.Equal(t, "2026-11", utc.Budgets.Month(time.Date(2026, 11, 30, 16, 0, 0, 0, time.UTC)))
+}

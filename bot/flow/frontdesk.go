@@ -289,7 +289,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	made, err := d.plan(ctx, d.within, r)
+	made, err := d.plan(ctx, d.within, nil, r)
 	if err == nil {
 		err = d.compare(ctx, d.within, &made)
 	}
@@ -299,7 +299,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	case errors.As(err, &no):
 		p := Preview{Refused: &no.note, Request: r}
 		if made.planned.Judgement.Refusal != nil {
-			p.Plan, p.Judgement, p.Explained = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts))
+			p.Plan, p.Judgement, p.Explained, p.Budget = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts)), made.facts.Budget
 		}
 		return p, nil
 	case errors.As(err, &later):
@@ -309,6 +309,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	}
 	return Preview{
 		Plan: made.planned.Plan, Hourly: made.planned.Hourly, At: made.planned.At, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+		Budget: made.facts.Budget,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ var (
 	ErrIllegal   = errors.New("no legal move: nothing was written")
 	ErrSeatTaken = errors.New("the cluster's seat is taken: nothing was written")
 	ErrIDTaken   = errors.New("the flow id is in use: nothing was written")
+	ErrLedger    = errors.New("the ledger moved on since this was judged: nothing was written")
 	ErrLimited   = errors.New("too many commands: nothing was written")
 	ErrNewer     = errors.New("the record was written by a newer version: left alone")
 	// ErrInDoubt is any other failure after which the write may have been made: the
@@ -130,6 +131,8 @@ type Save struct {
 	CommitDue time.Time
 
 	Now time.Time
+
+	Postings []Posting // what the move does to the ledger, each of another book
 }
 
 // SeenFreeze is what a step saw of the freeze that a person ordered for the
@@ -174,9 +177,13 @@ type Store interface {
 	Reclaim(ctx context.Context, c Claim, now time.Time, lease time.Duration) (Claim, error)
 	// Save makes a move under a step-lane claim and releases it, unless Keep is
 	// set. It returns the flow as saved. ErrLeaseLost, ErrStale, ErrIllegal,
-	// ErrSeatTaken. A flow enters its cluster's line when it becomes queued (at
+	// ErrSeatTaken, and ErrLedger when a book of Postings is at another version than
+	// the move was judged by. A flow enters its cluster's line when it becomes queued (at
 	// its old place if it had one) and leaves it when it becomes anything else.
 	Save(ctx context.Context, c Claim, s Save) (Flow, error)
+	// Book reads one book of the ledger; one that was never written is empty, at
+	// version 0.
+	Book(ctx context.Context, name string) (Book, error)
 	// Durable returns once what was saved of the flow survives a crash of the store,
 	// as far as the store can tell; an error means that it surely doesn't yet.
 	Durable(ctx context.Context, id string) error

@@ -21,7 +21,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if t.f.ExpiresAt.IsZero() {
 		t.f.ExpiresAt = t.f.CreatedAt.Add(t.Approvals.ExpireAfter)
 	}
-	made, err := t.plan(ctx, t.call, t.f.Request)
+	made, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		if made.planned.Judgement.Refusal != nil {
 			t.complete(ctx, made.planned.Facts)
@@ -47,6 +47,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if verdict, why := t.unasked(made); why != nil {
 		t.f.Verdict, detail["verdict"] = &verdict, verdict
 		t.tell(*why)
+		t.reserve(*plan, made.facts.Budget)
 		return t.proceed(ctx, "plan", detail)
 	}
 	t.become(AwaitingApproval)
@@ -93,7 +94,7 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	if v := t.f.Verdict; v != nil && v.Ballot.PlanHash == last.Plan.Hash {
 		last.Ballot = &v.Ballot
 	}
-	t.f.Reminded, t.f.GraceUntil = 0, time.Time{}
+	t.f.Reminded, t.f.GraceUntil, t.f.Booked = 0, time.Time{}, nil
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -150,6 +151,9 @@ func (t *turn) awaiting(ctx context.Context) error {
 	detail := t.adopt(verdict)
 	switch verdict.Status {
 	case approvals.Approved:
+		if ok, err := t.afford(ctx, *plan); !ok {
+			return err
+		}
 		return t.approved(ctx, detail)
 	case approvals.Denied:
 		return t.deny(ctx, verdict, detail)

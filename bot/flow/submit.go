@@ -50,7 +50,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if voted == nil {
 		return t.void(ctx, nil)
 	}
-	fresh, err := t.plan(ctx, t.call, t.f.Request)
+	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		return t.noPlan(ctx, err)
 	}
@@ -92,6 +92,8 @@ func (t *turn) queued(ctx context.Context) error {
 	if frozen.On(t.Clock.Now()) { // ordered since the plan was made a moment ago
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
+	// The price of now is what is spent, within the tolerance.
+	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
 	return t.send(ctx, fresh, *voted, frozen)
 }
 
@@ -280,7 +282,7 @@ func (t *turn) graftOnce(ctx context.Context, intent Flow, apply func(*turn) (st
 	if err != nil {
 		return false, err
 	}
-	g := &turn{Engine: t.Engine, claim: c, f: now, from: now.State, signals: signals, log: t.log}
+	g := &turn{Engine: t.Engine, claim: c, f: now, from: now.State, signals: signals, held: now.Booked, log: t.log}
 	if now.State == Queued && now.Attempts == intent.Attempts-1 {
 		// The store came back without the intent. Write it again first, so that the
 		// record is never ahead of what led to it.

@@ -28,6 +28,7 @@ const (
 	codeLimited = "limited"
 	codeSeen    = "seen"
 	codeNoDue   = "nodue"
+	codeLedger  = "ledger"
 	codeOK      = "ok"
 )
 
@@ -221,15 +222,19 @@ return 'missing'
 	// save makes one move (promises 2, 3, 7's state half, 9).
 	//
 	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
-	// 8 signals, 9 commitment, 10 commitments, 11 due:renew, 12 freezes.
+	// 8 signals, 9 commitment, 10 commitments, 11 due:renew, 12 freezes, 13… the
+	// books of the postings.
 	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
 	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
 	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
 	// 15 commitment ("" = none; one on record stays), 16 its end ms, 17 its first look
 	// ms, 18 its ttl s, 19 its schema, 20 the end ms of those to forget,
 	// 21 cluster by its name in config, 22 since when the freeze of it that was seen
-	// ("" = there was none, "-" = not looked at), 23… audit fields.
-	// Returns "ok", "missing", "lost", "stale", "illegal", "seat" or "nodue".
+	// ("" = there was none, "-" = not looked at),
+	// 23 number of postings, then of each: version it was judged by ("" = any), "1"
+	// for the last place, entry ("" = none), ttl s of the book; then audit fields.
+	// Returns "ok", "missing", "lost", "stale", "illegal", "seat", "nodue" or
+	// "ledger".
 	save = script(`
 local base, id, from, to = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
 local now = tonumber(ARGV[10])
@@ -245,6 +250,11 @@ if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(
 if ARGV[22] ~= '-' then
   local frozen = redis.call('HGET', KEYS[12], ARGV[21])
   if (frozen and cjson.decode(frozen).since or '') ~= ARGV[22] then return 'stale' end
+end
+local books = tonumber(ARGV[23])
+for i = 1, books do
+  local seen = ARGV[20 + 4 * i]
+  if seen ~= '' and (redis.call('HGET', KEYS[12 + i], 'v') or '0') ~= seen then return 'ledger' end
 end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
@@ -302,6 +312,22 @@ if moved then
     if other ~= id then wake(base, 'step', other, now) end
   end
 end
+for i = 1, books do
+  local book, last, entry, field = KEYS[12 + i], ARGV[21 + 4 * i], ARGV[22 + 4 * i], 'f:' .. id
+  local was = redis.call('HGET', book, field)
+  local place, text = string.match(was or '', '^(%d+) (.*)$')
+  if entry == '' then
+    if was then
+      redis.call('HDEL', book, field)
+      redis.call('HINCRBY', book, 'v', 1)
+    end
+  elseif text ~= entry or last == '1' then
+    local v = redis.call('HINCRBY', book, 'v', 1)
+    if last == '1' or not place then place = v end
+    redis.call('HSET', book, field, place .. ' ' .. entry)
+    redis.call('EXPIRE', book, ARGV[23 + 4 * i])
+  end
+end
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
 if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
   redis.call('HSET', KEYS[9], 'j', ARGV[15], 's', 'bought', 'n', ARGV[19])
@@ -310,7 +336,7 @@ if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
   redis.call('ZADD', KEYS[11], ARGV[17], id)
   redis.call('ZREMRANGEBYSCORE', KEYS[10], '-inf', '(' .. ARGV[20])
 end
-chain(KEYS[7], 23)
+chain(KEYS[7], 24 + 4 * books)
 return 'ok'
 `)
 

@@ -97,6 +97,8 @@ func answer(code string, err error) error {
 		return flow.ErrStale
 	case codeIllegal:
 		return flow.ErrIllegal
+	case codeLedger:
+		return flow.ErrLedger
 	case codeSeat:
 		return flow.ErrSeatTaken
 	case codeTaken:
@@ -349,10 +351,15 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	if sv.TellNow {
 		tell = "1"
 	}
+	books, posted, err := s.posted(sv.Postings)
+	if err != nil {
+		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
+	}
+	keys = append(keys, books...)
 	args := slices.Concat([]any{
 		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
 		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
-	}, commit, []any{f.Request.Wish.Change.Cluster, seenFreeze(sv.Seen)}, fields)
+	}, commit, []any{f.Request.Wish.Change.Cluster, seenFreeze(sv.Seen)}, posted, fields)
 	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}
