@@ -16,6 +16,10 @@
 //     thread, notices and private replies equal to the record. A slow or dead
 //     Slack delays only this.
 //
+// A fourth, Renewals, works on commitments: what a prepaid scale-out owes until the
+// end of its term, recorded with the end of its flow. It reminds people before a
+// term ends and shows what they decided; it renews nothing.
+//
 // A change is sent to a cloud only from the step that saved the intent for it
 // (queued → submitting) in the same breath. A step that finds a flow already in
 // submitting can't know whether the call went out, so it never sends: it asks
