@@ -71,10 +71,11 @@ local function head(base, line)
   end
   return false, gone
 end
--- wake asks for a look at a flow no later than at. A flow under a live lease
+-- wake asks for a look at a flow, or at a commitment in its lane, no later than at.
+-- One under a live lease
 -- gets a note instead of an earlier score: its score is the end of the lease.
 local function wake(base, lane, id, at)
-  local key = base .. 'flow:' .. id
+  local key = base .. (lane == 'renew' and 'commitment:' or 'flow:') .. id
   local f = redis.call('HMGET', key, 's', lane .. '.f', lane .. '.w')
   if not f[1] then return false end
   if lane == 'step' and not legal[f[1]] then return true end
@@ -148,13 +149,13 @@ return {'ok'}
 	// claim leases up to ARGV[7] due flows of a lane.
 	//
 	// KEYS 1 due.
-	// ARGV 1 base, 2 lane, 3 now ms, 4 lease end ms, 5 fence stem, 6 own schema,
-	// 7 max.
+	// ARGV 1 what the keys of the lane's records begin with, 2 lane, 3 now ms, 4 lease
+	// end ms, 5 fence stem, 6 own schema, 7 max.
 	// Returns ids; the fence of the i-th is stem .. "." .. i.
 	claim = script(`
 local got = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[7])) do
-  local key = ARGV[1] .. 'flow:' .. id
+  local key = ARGV[1] .. id
   local f = redis.call('HMGET', key, 's', 'n')
   if not f[1] then
     redis.call('ZREM', KEYS[1], id)
@@ -221,11 +222,16 @@ return 'missing'
 	// save makes one move (promises 2, 3, 7's state half, 9).
 	//
 	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
-	// 8 signals, 9… the books of the postings.
+	// 8 signals, 9 commitment, 10 commitments, 11 due:renew, 12 freezes, 13… the
+	// books of the postings.
 	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
 	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
 	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
-	// 15 number of postings, then of each: version it was judged by ("" = any), "1"
+	// 15 commitment ("" = none; one on record stays), 16 its end ms, 17 its first look
+	// ms, 18 its ttl s, 19 its schema, 20 the end ms of those to forget,
+	// 21 cluster by its name in config, 22 since when the freeze of it that was seen
+	// ("" = there was none, "-" = not looked at),
+	// 23 number of postings, then of each: version it was judged by ("" = any), "1"
 	// for the last place, entry ("" = none), ttl s of the book; then audit fields.
 	// Returns "ok", "missing", "lost", "stale", "illegal", "seat", "nodue" or
 	// "ledger".
@@ -241,10 +247,14 @@ local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
 if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
-local books = tonumber(ARGV[15])
+if ARGV[22] ~= '-' then
+  local frozen = redis.call('HGET', KEYS[12], ARGV[21])
+  if (frozen and cjson.decode(frozen).since or '') ~= ARGV[22] then return 'stale' end
+end
+local books = tonumber(ARGV[23])
 for i = 1, books do
-  local seen = ARGV[12 + 4 * i]
-  if seen ~= '' and (redis.call('HGET', KEYS[8 + i], 'v') or '0') ~= seen then return 'ledger' end
+  local seen = ARGV[20 + 4 * i]
+  if seen ~= '' and (redis.call('HGET', KEYS[12 + i], 'v') or '0') ~= seen then return 'ledger' end
 end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
@@ -303,7 +313,7 @@ if moved then
   end
 end
 for i = 1, books do
-  local book, last, entry, field = KEYS[8 + i], ARGV[13 + 4 * i], ARGV[14 + 4 * i], 'f:' .. id
+  local book, last, entry, field = KEYS[12 + i], ARGV[21 + 4 * i], ARGV[22 + 4 * i], 'f:' .. id
   local was = redis.call('HGET', book, field)
   local place, text = string.match(was or '', '^(%d+) (.*)$')
   if entry == '' then
@@ -315,11 +325,18 @@ for i = 1, books do
     local v = redis.call('HINCRBY', book, 'v', 1)
     if last == '1' or not place then place = v end
     redis.call('HSET', book, field, place .. ' ' .. entry)
-    redis.call('EXPIRE', book, ARGV[15 + 4 * i])
+    redis.call('EXPIRE', book, ARGV[23 + 4 * i])
   end
 end
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
-chain(KEYS[7], 16 + 4 * books)
+if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
+  redis.call('HSET', KEYS[9], 'j', ARGV[15], 's', 'bought', 'n', ARGV[19])
+  redis.call('EXPIRE', KEYS[9], ARGV[18])
+  redis.call('ZADD', KEYS[10], ARGV[16], id)
+  redis.call('ZADD', KEYS[11], ARGV[17], id)
+  redis.call('ZREMRANGEBYSCORE', KEYS[10], '-inf', '(' .. ARGV[20])
+end
+chain(KEYS[7], 24 + 4 * books)
 return 'ok'
 `)
 
@@ -389,6 +406,30 @@ return 'ok'
 	endFreeze = script(`
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 'missing' end
 chain(KEYS[2], 2)
+return 'ok'
+`)
+
+	// decide records a decision about the renewal of a commitment.
+	//
+	// KEYS 1 commitment, 2 audit. ARGV 1 base, 2 id, 3 decision, 4 its number, 5 now
+	// ms, 6… audit fields. Returns "ok", "missing", or "stale" when there are not as
+	// many before it.
+	decide = script(`
+local c = redis.call('HMGET', KEYS[1], 's', 'dn')
+if not c[1] then return 'missing' end
+if tonumber(c[2] or '0') + 1 ~= tonumber(ARGV[4]) then return 'stale' end
+redis.call('HSET', KEYS[1], 'd', ARGV[3], 'dn', ARGV[4])
+chain(KEYS[2], 6)
+wake(ARGV[1], 'renew', ARGV[2], tonumber(ARGV[5]))
+return 'ok'
+`)
+
+	// saveReminders writes what Slack shows of a commitment, under a lease.
+	//
+	// KEYS 1 commitment. ARGV 1 fence, 2 reminders. Returns "ok" or "lost".
+	saveReminders = script(`
+if redis.call('HGET', KEYS[1], 'renew.f') ~= ARGV[1] then return 'lost' end
+redis.call('HSET', KEYS[1], 'r', ARGV[2])
 return 'ok'
 `)
 

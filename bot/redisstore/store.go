@@ -276,7 +276,7 @@ func nonce() string {
 func (s *Store) Claim(ctx context.Context, lane flow.Lane, now time.Time, lease time.Duration, most int) ([]flow.Claim, error) {
 	stem, until := nonce(), now.Add(lease)
 	ids, err := claim.Run(ctx, s.rdb, []string{s.keys.due(lane)},
-		s.keys.base, string(lane), ms(now), ms(until), stem, flow.Schema, most).StringSlice()
+		s.keys.leasedStem(lane), string(lane), ms(now), ms(until), stem, schemaOf(lane), most).StringSlice()
 	if err != nil {
 		return nil, answer("", err)
 	}
@@ -287,17 +287,25 @@ func (s *Store) Claim(ctx context.Context, lane flow.Lane, now time.Time, lease 
 	return claims, nil
 }
 
+// schemaOf is the newest form that this version knows of a lane's records.
+func schemaOf(l flow.Lane) int {
+	if l == flow.LaneRenew {
+		return flow.CommitmentSchema
+	}
+	return flow.Schema
+}
+
 // Reclaim takes one lease back; see flow.Store.
 func (s *Store) Reclaim(ctx context.Context, c flow.Claim, now time.Time, lease time.Duration) (flow.Claim, error) {
 	again := flow.Claim{Lane: c.Lane, ID: c.ID, Fence: nonce(), Until: now.Add(lease)}
-	err := answer(reclaim.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	err := answer(reclaim.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), ms(now), ms(again.Until), again.Fence, c.Fence).Text())
 	return again, err
 }
 
 // Extend moves the end of a lease; see flow.Store.
 func (s *Store) Extend(ctx context.Context, c flow.Claim, until time.Time) (flow.Claim, error) {
-	err := answer(extend.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	err := answer(extend.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), c.Fence, ms(until)).Text())
 	if err == nil {
 		c.Until = until
@@ -307,13 +315,13 @@ func (s *Store) Extend(ctx context.Context, c flow.Claim, until time.Time) (flow
 
 // Release ends a lease without a move; see flow.Store.
 func (s *Store) Release(ctx context.Context, c flow.Claim, due time.Time) error {
-	return answer(release.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	return answer(release.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), c.Fence, ms(due)).Text())
 }
 
 // Wake asks for a look; see flow.Store.
 func (s *Store) Wake(ctx context.Context, lane flow.Lane, id string, at time.Time) error {
-	return answer(wakeUp.Run(ctx, s.rdb, []string{s.keys.flow(id)}, s.keys.base, string(lane), id, ms(at)).Text())
+	return answer(wakeUp.Run(ctx, s.rdb, []string{s.keys.leased(lane, id)}, s.keys.base, string(lane), id, ms(at)).Text())
 }
 
 // Save makes one move; see flow.Store.
@@ -333,20 +341,25 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	keys := []string{
 		s.keys.flow(f.ID), s.keys.due(flow.LaneStep), s.keys.seat(cluster), s.keys.line(cluster), s.keys.arrivals(),
 		s.keys.open(), s.keys.audit(), s.keys.signals(f.ID),
+		s.keys.commitment(f.ID), s.keys.commitments(), s.keys.due(flow.LaneRenew), s.keys.freezes(),
+	}
+	commit, err := commitArgs(sv)
+	if err != nil {
+		return flow.Flow{}, err
 	}
 	tell := "0"
 	if sv.TellNow {
 		tell = "1"
 	}
-	args := []any{
-		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
-		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
-	}
 	books, posted, err := s.posted(sv.Postings)
 	if err != nil {
 		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
 	}
-	keys, args = append(keys, books...), slices.Concat(args, posted, fields)
+	keys = append(keys, books...)
+	args := slices.Concat([]any{
+		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
+		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
+	}, commit, []any{f.Request.Wish.Change.Cluster, seenFreeze(sv.Seen)}, posted, fields)
 	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}

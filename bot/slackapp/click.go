@@ -69,6 +69,10 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 		return s.keep(ctx, c, id)
 	case card.ActionHalt:
 		return s.halt(ctx, c, id)
+	case card.ActionRenew:
+		return s.renewal(ctx, c, id, flow.Renew)
+	case card.ActionLapse:
+		return s.renewal(ctx, c, id, flow.LetLapse)
 	case card.ActionApprove:
 		id, plan := card.ReadBallot(id)
 		return s.vote(ctx, c, id, plan, approvals.Approve, "")

@@ -71,7 +71,7 @@ func TestTheDemoPlaysTheMainJob(t *testing.T) {
 		"emr-m620 task +2 (5 → 7) · succeeded",
 		"#data-platform · scalebot:",
 		"Denied by @chen. Nothing was changed.",
-		"Did you mean `task`?", "/scale emr-m620 task +2",
+		"Did you mean task?", "/scale emr-m620 task +2",
 	} {
 		require.Contains(t, out, want)
 	}
