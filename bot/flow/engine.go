@@ -21,7 +21,12 @@ type Engine struct {
 }
 
 // NewEngine makes an engine; Run starts it.
-func NewEngine(o Options) *Engine { return &Engine{Options: o, nudge: make(chan struct{}, 1)} }
+func NewEngine(o Options) *Engine {
+	if o.Memory == nil {
+		o.Memory = NewMemory()
+	}
+	return &Engine{Options: o, nudge: make(chan struct{}, 1)}
+}
 
 // The pace of an idle worker pool, and how long a stop may take: the promise to
 // the outside is 10 s (design.md section 9).
@@ -45,6 +50,9 @@ func nudge(c chan struct{}) {
 // steps in hand finish for a few seconds, and returns nil. A cloud call that is
 // still out after that is cut, and its flow saved as in doubt.
 func (e *Engine) Run(ctx context.Context) error {
+	var memory sync.WaitGroup
+	memory.Go(func() { e.recheck(ctx) })
+	defer memory.Wait()
 	return drive(ctx, e.Options, LaneStep, e.nudge, e.Step)
 }
 
@@ -137,6 +145,9 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		return err
 	}
 	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, log: e.Logger.With("flow", f.ID)}
+	if k := t.Memory.ahead(&f); k != nil {
+		return t.graft(ctx, k)
+	}
 	t.takeVotes()
 	switch f.State {
 	case Planning:
@@ -268,6 +279,9 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 	}
 	if t.from != t.f.State {
 		t.Metrics.moved(t.from, t.f.State)
+		if saved.State == Cancelled || saved.State == Denied {
+			t.Memory.stopped(saved, t.Clock.Now())
+		}
 		t.log.Info("moved", "from", string(t.from), "to", string(t.f.State), "action", action, "cluster", t.f.Request.Wish.Change.Cluster)
 	}
 	t.f, t.from, t.signals, t.changed = saved, saved.State, nil, false

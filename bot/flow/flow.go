@@ -41,6 +41,9 @@ type Flow struct {
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
 
+	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides
+	Restored bool `json:"restored,omitempty"` // the store had lost it: what was done meanwhile nobody knows
+
 	Place    int     `json:"place,omitempty"`    // in the cluster's queue; 1 = next
 	Wait     *Note   `json:"wait,omitempty"`     // what it is waiting for, when that is worth telling
 	End      *Note   `json:"end,omitempty"`      // why it ended, or became unknown
@@ -198,6 +201,9 @@ const (
 	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step; fixed
 	NoteTooMany     NoteCode = "too_many"     // refused: n, have; fixed
 	NoteNoChange    NoteCode = "no_change"    // refused: it is that size already: to
+	NoteMoved       NoteCode = "moved"        // refused: was, is: the size changed and no flow on record did it; it may have been this one
+	NoteForgotten   NoteCode = "forgotten"    // refused: the store forgot what was done with it last
+	NoteRestored    NoteCode = "restored"     // the store had come back older; this is what is known to have happened
 	NoteNoChannel   NoteCode = "no_channel"   // the card can't be posted: the bot is not in channel
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
@@ -219,5 +225,6 @@ const (
 	WaitGrace  NoteCode = "wait_grace"  // at: until when it can be stopped
 	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
 	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
+	WaitStore  NoteCode = "wait_store"  // at: the store restarted; what it may have forgotten must show in the cloud first
 	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer
 )

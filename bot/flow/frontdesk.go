@@ -104,6 +104,7 @@ func (d *Desk) request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
 			}
 			return Receipt{Flow: earlier}, nil
 		}
+		d.Memory.taken(f, c.Dedupe, now)
 		d.Logger.Info("request taken", "flow", id, "user", c.User, "channel", c.Channel, "cluster", a.Cluster, "group", a.Group)
 		d.wake()
 		return Receipt{Flow: f, Fresh: true}, nil

@@ -29,6 +29,13 @@ type Options struct {
 	Approvals approvals.Config
 	Settle    []string // approver groups that may settle an unknown flow; empty = any approver group
 
+	// Memory is what this replica knows to have happened, whatever the store says
+	// later; nil = the engine makes one of its own. Desk and Engine share it.
+	Memory *Memory
+	// Reborn says when the store came to life, if what was written right before may
+	// be lost to it; zero = it forgets nothing. nil = it never does.
+	Reborn func(ctx context.Context) (time.Time, error)
+
 	Workspace string // Slack team id
 	Bot       string // our own Slack user id
 	Limits    Limits

@@ -29,6 +29,11 @@ func (t *turn) planning(ctx context.Context) error {
 		}
 		return t.noPlan(ctx, err)
 	}
+	if no, err := t.mayBeOurs(ctx, made); err != nil {
+		return err
+	} else if no != nil {
+		return t.refuse(ctx, *no)
+	}
 	t.complete(ctx, made.planned.Facts)
 	t.f.Plans = append(t.f.Plans, made.planned)
 	t.f.Requirements = made.planned.Judgement.Requirements

@@ -60,6 +60,15 @@ local function held(base, id)
   local s = redis.call('HGET', base .. 'flow:' .. id, 's')
   return s and holds[s]
 end
+-- besides names the set of the flows that hold a cluster beside the seat's holder
+-- (graft), and beside is one of them other than id, or false.
+local function besides(seat) return seat .. ':beside' end
+local function beside(base, seat, id)
+  for _, other in ipairs(redis.call('SMEMBERS', besides(seat))) do
+    if other ~= id and held(base, other) then return other end
+  end
+  return false
+end
 -- head is the first flow of a line that really waits, and those before it that
 -- don't.
 local function head(base, line)
@@ -242,8 +251,9 @@ local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
 local gone = {}
 if holds[to] then
-  if holder and holder ~= id then return 'seat' end
+  if holder and holder ~= id and redis.call('SISMEMBER', besides(KEYS[3]), id) == 0 then return 'seat' end
   if not holds[from] then
+    if beside(base, KEYS[3], id) then return 'seat' end
     local first
     first, gone = head(base, KEYS[4])
     if first ~= id then return 'seat' end
@@ -265,9 +275,10 @@ elseif from == 'queued' and to ~= 'queued' then
   moved = true
 end
 if holds[to] then
-  redis.call('SET', KEYS[3], id)
-elseif holder == id then
-  redis.call('DEL', KEYS[3])
+  if not holder or holder == id then redis.call('SET', KEYS[3], id) end
+elseif holds[from] or holder == id then
+  redis.call('SREM', besides(KEYS[3]), id)
+  if holder == id then redis.call('DEL', KEYS[3]) end
   moved = true
 end
 local kept = tonumber(ARGV[11])
@@ -314,7 +325,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   end
 end
 local holder = redis.call('GET', KEYS[2])
-if not holder or not held(ARGV[1], holder) then holder = '' end
+if not holder or not held(ARGV[1], holder) then holder = beside(ARGV[1], KEYS[2], ARGV[2]) or '' end
 return {tostring(at), holder}
 `)
 
