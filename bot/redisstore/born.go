@@ -23,8 +23,14 @@ func (s *Store) Reborn(ctx context.Context, now time.Time) (time.Time, error) {
 		return time.Time{}, answer("", err)
 	}
 	field := fieldOf(text)
-	if field("aof_enabled") == "1" && waitsForDisk(field("redis_version")) {
-		return time.Time{}, nil
+	if field("aof_enabled") == "1" {
+		if waitsForDisk(field("redis_version")) {
+			return time.Time{}, nil
+		}
+		// Where settings may not be read they count as the default, which forgets.
+		if set, err := s.rdb.ConfigGet(ctx, "appendfsync").Result(); err == nil && set["appendfsync"] == "always" {
+			return time.Time{}, nil
+		}
 	}
 	up, err := strconv.ParseInt(field("uptime_in_seconds"), 10, 64)
 	if err != nil {

@@ -126,7 +126,7 @@ func TestWhetherAServerForgetsItsLastSecond(t *testing.T) {
 		forgets bool
 	}{
 		"no append-only file": {nil, true},
-		"with one":            {[]string{"--appendonly", "yes"}, false},
+		"written at once":     {[]string{"--appendonly", "yes", "--appendfsync", "always"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t, c.args...)
