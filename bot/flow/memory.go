@@ -144,6 +144,11 @@ func (m *Memory) forget(k *known) {
 // writes it again where the store came back older. Run calls it every second; a
 // simulator may call it directly.
 func (e *Engine) Recheck(ctx context.Context) {
+	if e.Reborn != nil { // the first to ask after a restart sets the time of it
+		if _, err := e.Reborn(ctx); err != nil {
+			e.Logger.Debug("the store does not say since when it is the same", "error", err)
+		}
+	}
 	for _, k := range e.Memory.due(e.Clock.Now()) {
 		f, _, err := e.Store.Get(ctx, k.flow.ID)
 		record := &f
