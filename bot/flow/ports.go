@@ -153,6 +153,10 @@ type Store interface {
 	// List reads flows, newest first.
 	List(ctx context.Context, f Filter) ([]Flow, error)
 
+	// Walk reads flows as List does, one after the other, without a limit; an error of
+	// each ends it.
+	Walk(ctx context.Context, f Filter, each func(Flow) error) error
+
 	// Claim takes up to max due flows of a lane under a lease.
 	Claim(ctx context.Context, lane Lane, now time.Time, lease time.Duration, max int) ([]Claim, error)
 	// Extend renews a lease. ErrLeaseLost.

@@ -58,6 +58,7 @@ func (t *turn) queued(ctx context.Context) error {
 		return t.noPlan(ctx, err)
 	}
 	if fresh.snapshot.Phase == providers.Busy {
+		t.f.HeldSince = time.Time{}
 		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
@@ -75,12 +76,12 @@ func (t *turn) queued(ctx context.Context) error {
 	var later *unread
 	if errors.As(err, &later) {
 		t.log.Warn("approved, but the ballot can't be read again before sending", "error", later.err)
-		return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+		return t.hold(ctx, later)
 	}
 	if err != nil {
 		return err
 	}
-	t.f.Verdict = &verdict
+	t.f.Verdict, t.f.HeldSince = &verdict, time.Time{}
 	if verdict.Status == approvals.Denied {
 		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
 	}

@@ -153,24 +153,31 @@ chain(KEYS[6], 11)
 return {'ok'}
 `)
 
-	// claim leases up to ARGV[7] due flows of a lane.
+	// claim leases up to ARGV[7] due flows of a lane. Those that a newer version wrote
+	// are passed over, however many are due before the first that can be stepped.
 	//
 	// KEYS 1 due.
 	// ARGV 1 base, 2 lane, 3 now ms, 4 lease end ms, 5 fence stem, 6 own schema,
 	// 7 max.
 	// Returns ids; the fence of the i-th is stem .. "." .. i.
 	claim = script(`
-local got = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[7])) do
-  local key = ARGV[1] .. 'flow:' .. id
-  local f = redis.call('HMGET', key, 's', 'n')
-  if not f[1] then
-    redis.call('ZREM', KEYS[1], id)
-  elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
-    got[#got + 1] = id
-    redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
-    redis.call('HDEL', key, ARGV[2] .. '.w')
-    redis.call('ZADD', KEYS[1], ARGV[4], id)
+local got, passed, most = {}, 0, tonumber(ARGV[7])
+while #got < most and passed < 5000 do
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', passed, most - #got)
+  if #ids == 0 then break end
+  for _, id in ipairs(ids) do
+    local key = ARGV[1] .. 'flow:' .. id
+    local f = redis.call('HMGET', key, 's', 'n')
+    if not f[1] then
+      redis.call('ZREM', KEYS[1], id)
+    elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
+      got[#got + 1] = id
+      redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
+      redis.call('HDEL', key, ARGV[2] .. '.w')
+      redis.call('ZADD', KEYS[1], ARGV[4], id)
+    else
+      passed = passed + 1
+    end
   end
 end
 return got
