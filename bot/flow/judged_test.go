@@ -219,3 +219,53 @@ func TestAFlowIsPlannedSoManyTimesAndNoMore(t *testing.T) {
 	require.Equal(t, flow.NoteRestless, w.flow(id).End.Code)
 	require.Equal(t, 40, n)
 }
+
+// What a person settled turns out otherwise: they are asked again, aloud.
+func TestASecondUnknownIsAnnouncedToo(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.pass(4 * time.Minute)
+	w.in(id, flow.Unknown)
+	require.Len(t, w.slack.Keyed("notice/unknown/"), 2)
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalHappened, "op-77")
+	require.NoError(t, err)
+	w.pass(time.Minute)
+	w.in(id, flow.Unknown) // the cloud knows no such operation
+	require.Len(t, w.slack.Keyed("notice/unknown/"), 2)
+	require.Len(t, w.slack.Keyed("notice/unknown#2/"), 2)
+}
+
+// The operation that a person names must be one, and of this flow.
+func TestTheOperationThatAPersonNames(t *testing.T) {
+	w := newWorld(t)
+	other := w.request(ask(flow.Add, 1))
+	w.pass(5 * time.Minute)
+	w.in(other, flow.Succeeded)
+	taken := w.flow(other).Operation.ID
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.pass(4 * time.Minute)
+	w.in(id, flow.Unknown)
+	for named, code := range map[string]flow.RejectCode{
+		"": flow.RejectOperation, "  ": flow.RejectOperation, "two words": flow.RejectOperation, "a\x00b": flow.RejectOperation,
+		string(make([]byte, 300)): flow.RejectOperation, taken: flow.RejectOthers,
+	} {
+		_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalHappened, named)
+		var no *flow.Rejection
+		require.ErrorAs(t, err, &no, "%q", named)
+		require.Equal(t, code, no.Code, "%q", named)
+	}
+	_, err := w.desk.MaySettle(t.Context(), w.caller("U0STRANGER"), id, flow.SignalHappened)
+	require.Error(t, err)
+	c := w.options.Catalog["emr"]
+	c.Nameless = true
+	w.options.Catalog["emr"] = c
+	w.wire()
+	_, err = w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalHappened, "")
+	require.NoError(t, err, "this cloud gives none")
+}
