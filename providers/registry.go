@@ -40,6 +40,7 @@ type Account struct {
 	ProjectID     string // Huawei only
 	DomainID      string // Huawei only: of the account that pays, for prices
 	IAMEndpoint   string // Huawei only: where project and domain are looked up; "" = the cloud's own
+	Rate          int    // calls a second over all replicas, of all kinds of calls together; 0 = no limit of ours
 	KeyID         Secret // empty = the SDK's own default credential chain
 	KeySecret     Secret
 	Groups        []GroupConfig

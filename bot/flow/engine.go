@@ -419,6 +419,20 @@ func (t *turn) backoff(least, most time.Duration) time.Time {
 	return now.Add(min(max(now.Sub(t.f.UpdatedAt)/4, least), most))
 }
 
+// again is when to look again after a cloud gave no answer: at the usual pace, and
+// not before the error says that it is of use. Flows that wait for one account come
+// back spread over a few seconds.
+func (t *turn) again(err error, due time.Time) time.Time {
+	at := providers.RetryAtOf(err)
+	if at.IsZero() {
+		return due
+	}
+	if at = at.Add(time.Duration(share(t.f.ID) * float64(2*time.Second))); at.After(due) {
+		return at
+	}
+	return due
+}
+
 // cancelled takes up a cancellation while nothing was sent yet.
 func (t *turn) cancelled() bool {
 	for _, s := range t.signals {

@@ -32,6 +32,9 @@ type Options struct {
 	// Memory is what this replica knows to have happened, whatever the store says
 	// later; nil = the engine makes one of its own. Desk and Engine share it.
 	Memory *Memory
+	// Blocked says until when an account's cloud is left alone because it does not
+	// answer; nil = none ever is.
+	Blocked func(account string) (until time.Time, blocked bool)
 	// Reborn says when the store came to life, if what was written right before may
 	// be lost to it; zero = it forgets nothing. nil = it never does.
 	Reborn func(ctx context.Context) (time.Time, error)

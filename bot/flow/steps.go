@@ -98,7 +98,7 @@ func (t *turn) hold(ctx context.Context, later *unread) error {
 			return t.refuse(ctx, Note{Code: NoteHeld, Text: later.wait.Text, Args: map[string]string{"for": held.Round(time.Minute).String()}})
 		}
 	}
-	return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+	return t.look(ctx, &later.wait, t.again(later.err, t.backoff(2*time.Second, time.Minute)))
 }
 
 // proceed sends an approved flow on: to its start time, or into the line.
@@ -334,7 +334,7 @@ func (t *turn) running(ctx context.Context) error {
 		if age > t.Follow {
 			return t.handOver(ctx, providers.AdviceOf(err))
 		}
-		return t.look(ctx, &Note{Code: WaitCloud, Text: providers.AdviceOf(err)}, due)
+		return t.look(ctx, &Note{Code: WaitCloud, Text: providers.AdviceOf(err)}, t.again(err, due))
 	}
 	t.tellProgress(seen)
 	t.f.Progress = &seen

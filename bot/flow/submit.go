@@ -229,6 +229,11 @@ func (t *turn) notAccepted(kind providers.Kind, text providers.Text, detail map[
 func (t *turn) submitting(ctx context.Context) error {
 	t.tooLate()
 	repeat := t.f.Repeats < maxRepeats && t.Clock.Now().Sub(t.f.RepeatedAt) >= repeatGap
+	if t.Blocked != nil {
+		// A repeat that is held back would be one of the few all the same.
+		_, blocked := t.Blocked(t.f.Submission.Change.Account)
+		repeat = repeat && !blocked
+	}
 	if repeat {
 		// On record before it is done, like every send.
 		t.f.Repeats, t.f.RepeatedAt = t.f.Repeats+1, t.Clock.Now()
@@ -260,7 +265,8 @@ func (t *turn) submitting(ctx context.Context) error {
 	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
 		return t.handOver(ctx, evidence)
 	}
-	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, t.backoff(2*time.Second, 15*time.Second))
+	due := t.again(err, t.backoff(2*time.Second, 15*time.Second))
+	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(t.Doubt+time.Second)))
 }
 
 // provedNot acts on proof that the cloud did not take the change.

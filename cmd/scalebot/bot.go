@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +45,7 @@ type bot struct {
 	rdb      redis.UniversalClient
 	app      *slackapp.App
 	identity slackapp.Identity
+	guards   guards
 	renderer *card.Renderer
 	options  flow.Options
 	desk     *flow.Desk
@@ -98,7 +101,9 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("approvals: %v", problems)
 	}
-	open, err := openClouds(cfg, redisstore.NewPacer(rdb, cfg.Redis.KeyPrefix), b.metrics)
+	var open clouds
+	pacer := redisstore.NewPacer(rdb, cfg.Redis.KeyPrefix)
+	open, b.guards, err = openClouds(cfg, pacer, pacer.Take, b.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +113,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	})
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
 	b.options = flow.Options{
-		Store: store, Clouds: open, Memory: flow.NewMemory(),
+		Store: store, Clouds: open, Blocked: b.guards.blocked, Memory: flow.NewMemory(),
 		Reborn:  func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
@@ -123,19 +128,48 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	return b, nil
 }
 
-// openClouds opens every account of the config, each with measurement around it.
-func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Registerer) (clouds, error) {
+// guards are what stands before each account, by its name.
+type guards map[string]*providers.Guard
+
+// blocked says until when an account is left alone because it does not answer.
+func (g guards) blocked(account string) (time.Time, bool) {
+	if guard, ok := g[account]; ok {
+		return guard.Blocked()
+	}
+	return time.Time{}, false
+}
+
+// lines tell of the accounts that don't answer.
+func (g guards) lines() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(g)) {
+		if until, blocked := g[name].Blocked(); blocked {
+			all = append(all, fmt.Sprintf("account %s: does not answer; next try at %s", name, until.UTC().Format(time.RFC3339)))
+		} else {
+			all = append(all, fmt.Sprintf("account %s: ok", name))
+		}
+	}
+	return all
+}
+
+// openClouds opens every account of the config, each with a guard before it and
+// measurement before that. take is the shared rate of an account; nil = none.
+func openClouds(
+	cfg *config.Config, limiter providers.Limiter, take func(context.Context, string, int) (time.Duration, error), r prometheus.Registerer,
+) (clouds, guards, error) {
 	calls := providers.NewCalls(r, time.Now)
 	env := providers.Env{Now: wall{}.Now, Limiter: limiter, Prices: cfg.Prices}
-	registry, open := kinds(), clouds{}
+	registry, open, before := kinds(), clouds{}, guards{}
 	for _, a := range cfg.Accounts {
 		p, err := registry.Open(a, env)
 		if err != nil {
-			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+			return nil, nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
-		open[a.Name] = calls.Instrument(a.Name, p)
+		before[a.Name] = providers.NewGuard(providers.GuardOptions{Account: a.Name, Rate: a.Rate, Now: wall{}.Now, Take: take})
+		r.MustRegister(before[a.Name].Collect())
+		open[a.Name] = before[a.Name].Around(calls.Instrument(a.Name, p))
 	}
-	return open, nil
+	return open, before, nil
 }
 
 // run works until ctx ends, then stops in order: no new work, steps in hand

@@ -207,7 +207,7 @@ type free struct{}
 func (free) Wait(context.Context, string, int) error { return nil }
 
 func (d *doctor) clouds(ctx context.Context) {
-	open, err := openClouds(d.cfg, free{}, prometheus.NewRegistry())
+	open, _, err := openClouds(d.cfg, free{}, nil, prometheus.NewRegistry())
 	if err != nil {
 		d.head("clouds")
 		d.fail("%v", err)

@@ -134,7 +134,7 @@ func runBehind(ctx context.Context, f *front, closed <-chan error, cfg *config.C
 	if err := patiently(ctx, log, "Redis can't be used", func() error { return useRedis(ctx, rdb, cfg, b.identity.Team, wall{}.Now) }); err != nil {
 		return err
 	}
-	f.ready(b.ready)
+	f.ready(b.ready, b.guards.lines)
 	done := make(chan error, 1)
 	go func() { done <- b.run(ctx) }()
 	select {
