@@ -29,7 +29,7 @@ type Group struct {
 // Rule asks for people when its condition holds.
 type Rule struct {
 	Name    string
-	When    string // CEL over change, quote, cluster, requester, now; must be a bool
+	When    string // CEL over change, quote, budget, cluster, requester, now; must be a bool
 	Require map[string]int
 
 	Escalate *Escalation // nil = only the groups of Require, however long it takes
@@ -49,8 +49,9 @@ type Facts struct {
 	Temporary bool              // the change has an end and takes its nodes back
 	Labels    map[string]string // of the cluster
 	Requester Requester
-	Reason    string // as the requester gave it; some freezes and break-glass need one
-	Order     *Order // the freeze that a person ordered for the cluster, if it is on; nil = none
+	Reason    string  // as the requester gave it; some freezes and break-glass need one
+	Order     *Order  // the freeze that a person ordered for the cluster, if it is on; nil = none
+	Budget    *Budget // of the cluster's cost centre; nil = it has none
 	Now       time.Time
 }
 
@@ -287,4 +288,5 @@ const (
 	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
 	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
 	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
+	BudgetMoved DifferenceKind = "budget"   // the rules no longer take the change, with what is left of the budget
 )

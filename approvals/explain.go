@@ -106,6 +106,12 @@ type read struct {
 
 const labels = "cluster.labels"
 
+// ofBudget reports whether it looks at the budget, by a field or as a whole.
+func (r read) ofBudget() bool {
+	owner, _, _ := strings.Cut(r.field, ".")
+	return owner == "budget"
+}
+
 // readsOf lists what a checked condition reads, each once.
 func readsOf(checked *cel.Ast) []read {
 	var found []read

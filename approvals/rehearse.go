@@ -85,6 +85,7 @@ type stage struct {
 	status    []string
 	times     []time.Time
 	temporary []bool
+	budgets   []*Budget
 }
 
 // rehearsed are the fields that a stage knows how to vary.
@@ -92,6 +93,8 @@ var rehearsed = map[string]string{
 	"change.cluster": "", "change.group": "", "change.provider": "", "change.account": "", "cluster.name": "", "cluster.labels": "",
 	"change.delta": "size", "change.target": "size", "cluster.nodes": "size",
 	"change.charge": "charge", "change.months": "charge", "change.renew": "charge",
+	"budget.known": "budget", "budget.left": "budget", "budget.spent": "budget", "budget.reserved": "budget", "budget.monthly": "budget",
+	"change.cost": "price",
 	"quote.known": "price", "quote.currency": "price", "quote.hourly": "price", "quote.monthly": "price", "quote.committed": "price",
 	"requester.id": "people", "requester.groups": "people",
 	"cluster.status": "status", "now": "time", "change.temporary": "temporary",
@@ -109,7 +112,7 @@ func (p *Policy) stage(r rule, places []Place) *stage {
 	}
 	numbers, words := literalsOf(r.ast)
 	s := &stage{
-		places: places, sizes: []int{1, -1}, counts: []int{3}, status: []string{"running"}, temporary: []bool{false},
+		places: places, sizes: []int{1, -1}, counts: []int{3}, status: []string{"running"}, temporary: []bool{false}, budgets: []*Budget{nil},
 		charges: []providers.Change{{}}, prices: []providers.Quote{quoteOf("CNY", 100)},
 		people: []Requester{{ID: "U0SOMEBODY"}}, times: []time.Time{rehearsal},
 	}
@@ -121,6 +124,9 @@ func (p *Policy) stage(r rule, places []Place) *stage {
 				s.counts = append(s.counts, d)
 			}
 		}
+	}
+	if reads["budget"] { // what a change takes of it turns on its price
+		s.budgets, reads["price"] = budgetsOf(numbers), true
 	}
 	if reads["charge"] || reads["price"] { // what is committed turns on how it is paid
 		s.charges = []providers.Change{{}, {Charge: providers.Postpaid}, {Charge: providers.Spot}}
@@ -148,7 +154,7 @@ func (p *Policy) stage(r rule, places []Place) *stage {
 		s.times = timesOf(words)
 	}
 	s.sizes, s.counts = distinctIn(s.sizes, -1_000_000, 1_000_000), distinctIn(s.counts, 0, 1_000_000)
-	if len(s.places)*len(s.sizes)*len(s.counts)*len(s.charges)*len(s.prices)*len(s.people)*len(s.status)*len(s.times)*len(s.temporary) > maxTried {
+	if len(s.places)*len(s.sizes)*len(s.counts)*len(s.charges)*len(s.prices)*len(s.people)*len(s.status)*len(s.times)*len(s.temporary)*len(s.budgets) > maxTried {
 		return nil
 	}
 	return s
@@ -196,13 +202,15 @@ func (s *stage) act(holds cel.Program, place Place, delta, count int, paid provi
 			for _, status := range s.status {
 				for _, at := range s.times {
 					for _, temporary := range s.temporary {
-						tried++
-						ok, err := evaluate(holds, newWorld(Facts{
-							Plan:      Plan{Change: c, Base: count, Target: count + delta, Status: status, Nodes: count, Quote: quote},
-							Temporary: temporary, Labels: place.Labels, Requester: who, Now: at,
-						}))
-						if ok || err != nil { // one that breaks refuses: it does not sit idle
-							return true, tried
+						for _, budget := range s.budgets {
+							tried++
+							ok, err := evaluate(holds, newWorld(Facts{
+								Plan:      Plan{Change: c, Base: count, Target: count + delta, Status: status, Nodes: count, Quote: quote},
+								Temporary: temporary, Labels: place.Labels, Requester: who, Budget: budget, Now: at,
+							}))
+							if ok || err != nil { // one that breaks refuses: it does not sit idle
+								return true, tried
+							}
 						}
 					}
 				}
@@ -267,6 +275,23 @@ func pricesOf(numbers []float64, words []string) []providers.Quote {
 		}
 	}
 	return prices
+}
+
+// budgetsOf are no budget, and some around every number of the rule: untouched,
+// half spent, all reserved, and overdrawn.
+func budgetsOf(numbers []float64) []*Budget {
+	budgets := []*Budget{nil}
+	for _, n := range append([]float64{100, 1_000_000}, numbers...) {
+		m := decimal.NewFromFloat(max(n, 0))
+		for _, b := range []Budget{
+			{Monthly: m}, {Monthly: m.Mul(decimal.NewFromInt(2)), Spent: m}, {Monthly: m, Reserved: m},
+			{Monthly: m, Spent: m, Reserved: decimal.NewFromInt(1)}, {Monthly: m.Add(decimal.NewFromInt(1))},
+		} {
+			b.Currency = "CNY"
+			budgets = append(budgets, &b)
+		}
+	}
+	return budgets
 }
 
 func peopleOf(groups, words []string) []Requester {

@@ -9,6 +9,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"github.com/shopspring/decimal"
 
 	"scalebot/providers"
 )
@@ -74,6 +75,14 @@ var kinds = map[string]*kind{
 		"temporary": yesNo(func(w *world) bool { return w.Temporary }),
 		"provider":  text(func(w *world) string { return w.Plan.Change.Kind }),
 		"account":   text(func(w *world) string { return w.Plan.Change.Account }),
+		"cost":      costField(),
+	}),
+	"budget": newKind("budget", map[string]field{
+		"known":    yesNo((*world).budgetKnown),
+		"monthly":  ofBudget("monthly", func(b *Budget) decimal.Decimal { return b.Monthly }),
+		"spent":    ofBudget("spent", func(b *Budget) decimal.Decimal { return b.Spent }),
+		"reserved": ofBudget("reserved", func(b *Budget) decimal.Decimal { return b.Reserved }),
+		"left":     ofBudget("left", func(b *Budget) decimal.Decimal { return b.Left() }),
 	}),
 	"quote": newKind("quote", map[string]field{
 		"known":     yesNo(func(w *world) bool { return w.Plan.Quote.Known }),
@@ -95,7 +104,7 @@ var kinds = map[string]*kind{
 }
 
 // variables in the order of the contract, for messages.
-const variables = "change, quote, cluster, requester and now"
+const variables = "change, quote, budget, cluster, requester and now"
 
 func newKind(name string, fields map[string]field) *kind {
 	return &kind{typ: types.NewObjectType("scalebot." + name), names: sortedKeys(fields), fields: fields}

@@ -33,6 +33,7 @@ type Command struct {
 	Scale    *Scale        // of VerbScale, and of VerbPolicy when a command is to be explained
 	Topic    Verb          // of VerbHelp; "" = everything
 	Cluster  string        // in the vocabulary's spelling where it knows the name
+	Centre   string        // of VerbBudget; "" = all
 	Flow     string        // always "F-" and capitals; whether it exists is the caller's to find out
 	Duration time.Duration // of VerbExtend, and of VerbFreeze (0 = until unfrozen)
 	Reason   string        // of VerbDeny and VerbFreeze; as typed, may span lines
@@ -107,6 +108,9 @@ func (c Command) String() string {
 	}
 	if c.Cluster != "" {
 		b.put(spell(c.Cluster))
+	}
+	if c.Centre != "" {
+		b.put(spell(c.Centre))
 	}
 	if c.Flow != "" {
 		b.put(c.Flow)

@@ -24,7 +24,7 @@ func vocabulary() Vocabulary {
 		"web-edge":  {"edge"},
 		"Analytics": {"core", "task"},
 		"数据平台":      {"计算", "task"},
-	}}
+	}, Centres: []string{"ads", "data"}}
 }
 
 // Each file of testdata/examples is one command as Slack delivers it, a rule,

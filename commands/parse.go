@@ -14,6 +14,7 @@ import (
 // cluster every name is accepted; a cluster without groups takes any group.
 type Vocabulary struct {
 	Clusters map[string][]string
+	Centres  []string // cost centres; without any, every name is accepted
 }
 
 func (v Vocabulary) clusterNames() []string { return slices.Sorted(maps.Keys(v.Clusters)) }
@@ -260,6 +261,10 @@ func (p *parser) arguments() (Command, *UsageError) {
 		if p.more() {
 			cmd.Cluster, wrong = p.cluster()
 		}
+	case takesMaybeCentre:
+		if p.more() {
+			cmd.Centre, wrong = p.centre()
+		}
 	case takesCluster:
 		cmd.Cluster, wrong = p.cluster()
 	case takesFlow:
@@ -338,6 +343,24 @@ func (p *parser) cluster() (string, *UsageError) {
 		return c, nil
 	}
 	return "", p.unknown(CodeCluster, t.s, p.v.clusterNames())
+}
+
+// centre takes the name of a cost centre.
+func (p *parser) centre() (string, *UsageError) {
+	t, wrong := p.named()
+	if wrong != nil {
+		return "", wrong
+	}
+	if len(p.v.Centres) == 0 && isName(t.s) {
+		return t.s, nil
+	}
+	if i := slices.IndexFunc(p.v.Centres, func(c string) bool { return strings.EqualFold(c, t.s) }); i >= 0 {
+		if slices.Contains(p.v.Centres, t.s) {
+			return t.s, nil
+		}
+		return p.v.Centres[i], nil
+	}
+	return "", p.unknown(CodeCentre, t.s, p.v.Centres)
 }
 
 // unknown is the error for the name just taken, with the nearest known one.

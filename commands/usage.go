@@ -17,6 +17,7 @@ const (
 	CodeQuote     Code = "quote"      // Word: its quote never closes
 	CodeVerb      Code = "verb"       // Word: neither verb nor cluster
 	CodeCluster   Code = "cluster"    // Word: unknown cluster, or no name
+	CodeCentre    Code = "centre"     // Word: unknown cost centre, or no name
 	CodeGroup     Code = "group"      // Word: unknown group, or no name; Option: the cluster
 	CodeOption    Code = "option"     // Word: unknown option
 	CodeMissing   Code = "missing"    // Option: the argument that is not there
@@ -105,6 +106,8 @@ func sentence(c Code) [2]string {
 		return [2]string{"`{word}` is neither a command nor a cluster.", "`{word}` 既不是命令也不是集群。"}
 	case CodeCluster:
 		return [2]string{"There is no cluster `{word}`.", "没有名为 `{word}` 的集群。"}
+	case CodeCentre:
+		return [2]string{"There is no cost centre `{word}`.", "没有名为 `{word}` 的成本中心。"}
 	case CodeGroup:
 		return [2]string{"Cluster `{option}` has no group `{word}`.", "集群 `{option}` 没有节点组 `{word}`。"}
 	case CodeOption:

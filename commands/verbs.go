@@ -25,6 +25,7 @@ const (
 	VerbUnwatch  Verb = "unwatch"
 	VerbPolicy   Verb = "policy"
 	VerbWhoami   Verb = "whoami"
+	VerbBudget   Verb = "budget"
 )
 
 // HelpEntry is the help of one verb. Usage and Examples are commands without
@@ -53,6 +54,7 @@ const (
 	takesFlowReason
 	takesFreeze
 	takesMaybeScale
+	takesMaybeCentre
 )
 
 type verbRow struct {
@@ -107,6 +109,8 @@ var verbs = [...]verbRow{
 		[]string{"policy", "policy emr-m620 task +2 prepaid 1m"}},
 	{VerbWhoami, takesNothing, true, "whoami",
 		"Show who you are to the bot and what you may approve.", "查看机器人识别的身份以及可审批的内容。", []string{"whoami"}},
+	{VerbBudget, takesMaybeCentre, true, "budget [CENTRE]",
+		"Show what this month's budgets have spent, reserved and left.", "查看本月预算的已支出、已预留和剩余金额。", []string{"budget", "budget data"}},
 }
 
 // Help is the help of every verb in the order in which it should be shown, in

@@ -121,6 +121,9 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 	p.lines(lead)
 	p.fields(r.facts(lang, f)...)
 	p.lines(options(lang, f.Request.Wish.Change, plan))
+	if plan != nil && !f.State.Ended() {
+		p.lines(budgetLine(lang, ofPlan(f), *plan))
+	}
 	if reason := theirs(f.Request.Reason, longForeign); reason != nil {
 		p.quote(reason)
 	}

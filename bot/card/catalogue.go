@@ -186,6 +186,9 @@ func note(lang string, n flow.Note, v *approvals.Verdict) line {
 		// A record of a newer version: its code is better than silence.
 		return join(" ", theirs(string(n.Code), shortForeign), theirs(n.Text.In(lang), longForeign))
 	}
+	if n.Code == flow.NoteBudgetMoved {
+		return budgetNote(lang, n)
+	}
 	a := arguments(lang, n.Args)
 	if n.By != "" {
 		a["by"] = mention(n.By)

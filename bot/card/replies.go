@@ -123,6 +123,7 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 		field{say(word(lang, wCost)), cost(lang, v.Plan)},
 		field{say(word(lang, wCharge)), charge(lang, c)})
 	p.lines(options(lang, c, nil))
+	p.lines(budgetLine(lang, v.Budget, v.Plan))
 	if c.Delta < 0 {
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, c.Nodes, flow.Flow{}))
 	}

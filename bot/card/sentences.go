@@ -108,6 +108,8 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteGrace:     {"Everybody concerned can stop it until {at}; after that it goes on by itself.", "在 {at} 之前，相关人员可以随时叫停；此后将自动继续。"},
 	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},
 
+	flow.NoteBudgetMoved: {"Approved, but others took of the budget meanwhile[: {left} of {centre} is left]. Also needed now: {groups}. The votes that are there stand.", "审批已通过，但其他变更已占用预算[：{centre} 剩余 {left}]。现还需审批：{groups}。已有投票继续有效。"},
+
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
 	flow.WaitPlace:  {"In the cluster's queue[ at place {place}][, behind {behind}].", "正在该集群的队列中等待[，第 {place} 位][，排在 {behind} 之后]。"},
@@ -184,6 +186,8 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectGlassOff:   {"Nobody may run a change without approval here: approvals.break_glass names no group.", "此处不允许任何人跳过审批：approvals.break_glass 未指定任何组。"},
 	flow.RejectFreezer:    {"You are not among those who may freeze a cluster ({groups}).", "你没有冻结集群的权限（{groups}）。"},
 	flow.RejectNotFrozen:  {"Nobody has frozen {cluster}. A freeze of the calendar in config ends by itself.", "没有人冻结 {cluster}。配置日历中的冻结期会自行结束。"},
+	flow.RejectNoBudgets:  {"No budgets are configured here.", "此处未配置预算。"},
+	flow.RejectCentre:     {"There is no cost centre {word}. There are: {meant}", "没有名为 {word} 的成本中心。现有：{meant}"},
 	flow.RejectLimited:    {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
 	flow.RejectStore:      {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 }
@@ -213,6 +217,7 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.PriceLost:   {"The price was {was} and can't be told any more.", "价格原为 {was}，现已无法获知。"},
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
 	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
+	approvals.BudgetMoved: {"What is left of the budget moved, and the rules no longer take the change as it is.", "预算余额已变动，按规则此变更不再可行。"},
 	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
 }
 

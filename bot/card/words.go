@@ -232,4 +232,18 @@ var (
 	wFreezeBroke = sentence{"{name} can't be evaluated, so the change is refused: {error}[ — {values}]", "{name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
 	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
 	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
+
+	wBudget         = sentence{"Budget {centre}: {left} left of {monthly} in {month}", "{centre} 预算：{month} 共 {monthly}，剩余 {left}"}
+	wBudgetOver     = sentence{"Budget {centre}: {left} over the {monthly} of {month} already", "{centre} 预算：{month} 共 {monthly}，已超支 {left}"}
+	wTakes          = sentence{"this takes {sum}", "本次占用 {sum}"}
+	wTakesUnknown   = sentence{"what this takes is unknown", "本次占用金额未知"}
+	wBudgets        = sentence{"Budgets of {month}", "{month} 预算"}
+	wBudgetKey      = sentence{"█ spent · ▓ reserved by what is approved and has not ended · ░ left", "█ 已支出 · ▓ 已批准、尚未结束的变更所预留 · ░ 剩余"}
+	wBudgetSums     = sentence{"{spent} spent, {reserved} reserved, {left} left of {monthly}", "已支出 {spent}，已预留 {reserved}，剩余 {left}，共 {monthly}"}
+	wBudgetSumsOver = sentence{"{spent} spent, {reserved} reserved: {left} over the {monthly} of the month", "已支出 {spent}，已预留 {reserved}，超出本月 {monthly} 预算 {left}"}
+	wUnpriced       = sentence{"{n} {n|change is|changes are} in no sum: the price is unknown or in another currency", "有 {n} 项变更未计入：价格未知或币种不同"}
+	wEntry          = sentence{"{id} · {what} · {sum} · {state} · {by}", "{id} · {what} · {sum} · {state} · {by}"}
+	wEntryReserved  = sentence{"reserved", "已预留"}
+	wEntrySpent     = sentence{"spent", "已支出"}
+	wEntryUnknown   = sentence{"price unknown", "价格未知"}
 )

@@ -43,6 +43,7 @@ func (b *builder) build() {
 	b.cfg.Limits = flow.Limits{PerUserMinute: b.file.Limits.PerUser, PerChannelMinute: b.file.Limits.PerChannel}
 	b.prices()
 	b.clouds()
+	b.budgets()
 	b.approvals()
 }
 

@@ -24,6 +24,8 @@ type Config struct {
 	Catalog  flow.Catalog
 	Prices   providers.PriceTable
 
+	Budgets flow.Budgets // without centres: none
+
 	Approvals   approvals.Config
 	RemindAfter time.Duration // 0 = no reminders; then doubling
 	Grace       time.Duration // between the last vote and execution

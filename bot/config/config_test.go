@@ -91,7 +91,7 @@ clusters: {m: {account: a, id: emr-1, groups: {task: {}}}}
 		Groups: map[string]flow.Group{"task": {Name: "task", ID: "TASK", Charge: providers.Postpaid}},
 	}}, c.Catalog)
 	require.Equal(t, []providers.Account{{
-		Name: "a", Kind: "tencent-emr", Region: "ap-guangzhou", Groups: []providers.GroupConfig{{Cluster: "m", Group: "task"}},
+		Name: "a", Kind: "tencent-emr", Region: "ap-guangzhou", Rate: 20, Groups: []providers.GroupConfig{{Cluster: "m", Group: "task"}},
 	}}, c.Accounts)
 }
 
@@ -237,6 +237,19 @@ func sample(t *testing.T) *config.Config {
 	return c
 }
 
+func TestTheRateOfAnAccount(t *testing.T) {
+	c := parse(t, `
+accounts:
+  a: {provider: tencent-emr, region: ap-guangzhou}
+  b: {provider: tencent-emr, region: ap-guangzhou, rate: 3}
+`)
+	rates := map[string]int{}
+	for _, a := range c.Accounts {
+		rates[a.Name] = a.Rate
+	}
+	require.Equal(t, map[string]int{"a": 20, "b": 3}, rates)
+}
+
 // No way of printing a config shows a secret, params among them.
 func TestPrintsNoSecret(t *testing.T) {
 	c := parse(t, `
@@ -249,7 +262,7 @@ clusters: {m: {account: a, id: emr-1, groups: {task: {params: {password: "${PASS
 	asJSON, err := json.Marshal(c)
 	require.NoError(t, err)
 	for _, printed := range []string{
-		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", *c), fmt.Sprintf("%s", c.Accounts), string(asJSON), //nolint:gosimple // as careless code would
+		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", *c), fmt.Sprint(c.Accounts), string(asJSON),
 	} {
 		require.NotEmpty(t, printed)
 		require.NotContains(t, printed, "plainsecret")
@@ -451,4 +464,30 @@ func TestWhoMayFreezeAndBreakTheGlass(t *testing.T) {
 	require.Equal(t, []string{"finops"}, c.Approvals.BreakGlass)
 	require.Equal(t, []string{"finops"}, c.Approvals.Freezes[0].Pass)
 	require.Equal(t, 30*24*time.Hour, c.Redis.AuditRetention)
+}
+
+func TestBudgetsAndWhatTheyWarnOf(t *testing.T) {
+	require.Empty(t, parse(t, "").Budgets.Centres, "left out = none")
+	c := parse(t, `
+accounts: {a: {provider: tencent-emr, region: r}}
+clusters:
+  m: {account: a, id: x, labels: {team: data}, groups: {g: {}}}
+  n: {account: a, id: y, labels: {team: dta}, groups: {g: {}}}
+  o: {account: a, id: z, groups: {g: {}}}
+budgets: {label: team, centres: {data: {monthly: "20000.50", currency: CNY}, ads: {monthly: 1, currency: USD}}}
+`)
+	require.Equal(t, "team", c.Budgets.Label)
+	require.Equal(t, "20000.5", c.Budgets.Centres["data"].Monthly.String())
+	require.Equal(t, "CNY", c.Budgets.Centres["data"].Currency)
+	require.Equal(t, "2026-12", c.Budgets.Month(time.Date(2026, 11, 30, 16, 0, 0, 0, time.UTC)), "the clouds' bills run in UTC+8")
+	warned := ""
+	for _, w := range c.Warnings {
+		warned += w.Error() + "\n"
+	}
+	require.Contains(t, warned, `clusters.n.labels.team: names cost centre "dta"`)
+	require.Contains(t, warned, "clusters.o: has no label team")
+	require.Contains(t, warned, "budgets.centres.ads: is the cost centre of no cluster")
+	require.NotContains(t, warned, "clusters.m")
+	utc := parse(t, "budgets: {label: team, zone: UTC, centres: {data: {monthly: 1, currency: CNY}}}\n")
+	require.Equal(t, "2026-11", utc.Budgets.Month(time.Date(2026, 11, 30, 16, 0, 0, 0, time.UTC)))
 }

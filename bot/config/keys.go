@@ -34,6 +34,7 @@ type fileKeys struct {
 	Accounts  map[string]accountKeys `yaml:"accounts" keys:"name" doc:"Cloud accounts by a name of your choice."`
 	Clusters  map[string]clusterKeys `yaml:"clusters" keys:"name" doc:"Clusters by the name that people type."`
 	Prices    map[string]priceKeys   `yaml:"prices" doc:"Prices per node by instance type, used where the cloud can't quote."`
+	Budgets   *budgetKeys            `yaml:"budgets" null:"no" doc:"Monthly budgets of cost centres; left out = none."`
 	Approvals approvalKeys           `yaml:"approvals" doc:"Who must agree to what."`
 }
 
@@ -127,6 +128,17 @@ type priceKeys struct {
 	Monthly  decimal.Decimal `yaml:"monthly" doc:"Per node and month, prepaid."`
 }
 
+type budgetKeys struct {
+	Label   string                `yaml:"label" required:"true" doc:"The cluster label whose value is the cost centre."`
+	Zone    string                `yaml:"zone" default:"Asia/Shanghai" doc:"Time zone of the calendar month; the clouds' bills run in UTC+8."`
+	Centres map[string]centreKeys `yaml:"centres" required:"true" keys:"name" doc:"Budgets by the name of the cost centre."`
+}
+
+type centreKeys struct {
+	Monthly  decimal.Decimal `yaml:"monthly" required:"true" doc:"For each calendar month."`
+	Currency string          `yaml:"currency" required:"true" form:"currency" doc:"ISO 4217 code; what is quoted in another one is not known to be within the budget."`
+}
+
 type approvalKeys struct {
 	Groups         map[string]peopleKeys `yaml:"groups" keys:"name" doc:"Approver groups by the name that rules use."`
 	Reactions      reactionKeys          `yaml:"reactions" doc:"Which reactions are votes."`
@@ -149,7 +161,7 @@ type reactionKeys struct {
 
 type ruleKeys struct {
 	Name    string         `yaml:"name" required:"true" doc:"Shown on the card."`
-	When    string         `yaml:"when" required:"true" doc:"CEL over change, quote, cluster, requester, now."`
+	When    string         `yaml:"when" required:"true" doc:"CEL over change, quote, budget, cluster, requester, now."`
 	Require map[string]int `yaml:"require" required:"true" null:"no" min:"1" max:"100" doc:"How many people of which group."`
 
 	Escalate *escalateKeys `yaml:"escalate" null:"no" doc:"Who may fill the seats too when nobody answers in time; left out = nobody else."`

@@ -85,6 +85,8 @@ const (
 	RejectGlassOff   RejectCode = "glass_off"   // nobody may break the glass
 	RejectFreezer    RejectCode = "freezer"     // groups: not among those who may freeze
 	RejectNotFrozen  RejectCode = "not_frozen"  // cluster: nobody froze it
+	RejectNoBudgets  RejectCode = "no_budgets"  // config has no budgets
+	RejectCentre     RejectCode = "centre"      // word, meant: unknown cost centre
 	RejectLimited    RejectCode = "limited"     // too many commands this minute
 	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
 )
@@ -125,7 +127,8 @@ type Preview struct {
 	Request   Request
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
-	Refused   *Note // why there is no plan; Plan and Judgement are empty then, unless the policy refused
+	Refused   *Note             // why there is no plan; Plan and Judgement are empty then, unless the policy refused
+	Budget    *approvals.Budget // of the cluster's cost centre; nil = it has none
 	// Explained are the grounds of the judgement; nil where it was not reached.
 	Explained *approvals.Explanation
 }
@@ -179,6 +182,10 @@ type FrontDesk interface {
 	// History lists the last ended changes of a cluster, or of all for "", newest
 	// end first.
 	History(ctx context.Context, cluster string) ([]Flow, error)
+	// Spendings is this month of one cost centre, or of all for "".
+	Spendings(ctx context.Context, centre string) ([]Spending, error)
+	// Centres are the cost centres of config, in order.
+	Centres() []string
 	// Rules is what config says of approvals.
 	Rules() approvals.Config
 	// Flow, Flows read. Ids are taken in any case, with or without "F-".

@@ -188,7 +188,7 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		}
 		return err
 	}
-	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, log: e.Logger.With("flow", f.ID)}
+	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, held: f.Booked, log: e.Logger.With("flow", f.ID)}
 	if k := t.Memory.ahead(&f); k != nil {
 		return t.graft(ctx, k)
 	}
@@ -198,7 +198,16 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 	}
 	defer leave()
 	t.takeVotes()
-	switch f.State {
+	err = t.step(ctx)
+	if errors.Is(err, ErrLedger) { // nothing was written: it is judged again, at once
+		return e.Store.Release(ctx, t.claim, e.Clock.Now())
+	}
+	return err
+}
+
+// step does what is to be done in the flow's state.
+func (t *turn) step(ctx context.Context) error {
+	switch t.f.State {
 	case Planning:
 		return t.planning(ctx)
 	case AwaitingApproval:
@@ -214,9 +223,9 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 	case Unknown:
 		return t.unknown(ctx)
 	case Refused, Denied, Expired, Cancelled, Failed, Partial, Succeeded:
-		return t.Store.Release(ctx, c, time.Time{})
+		return t.Store.Release(ctx, t.claim, time.Time{})
 	}
-	return fmt.Errorf("flow %s is in state %q, which this version does not know", f.ID, f.State)
+	return fmt.Errorf("flow %s is in state %q, which this version does not know", t.f.ID, t.f.State)
 }
 
 // turn is one step in the making: the flow as it will be saved.
@@ -229,6 +238,9 @@ type turn struct {
 	changed bool
 	before  *approvals.Verdict // as it was read: another one is news for the audit
 	log     *slog.Logger
+
+	held   []Booking        // what the record as read holds of the ledger
+	guards map[string]guard // by book: what the next save is held to
 
 	voted  bool                   // votes were taken into the record in this turn
 	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
@@ -335,7 +347,8 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 	}
 	saved, err := t.Store.Save(ctx, t.claim, Save{
 		Flow: t.f, From: t.from, Due: due, Keep: keep, Signals: len(t.signals), TellNow: true, Now: t.Clock.Now(),
-		Audit: Audit{Actor: actor, Action: action, Detail: detail},
+		Postings: t.postings(),
+		Audit:    Audit{Actor: actor, Action: action, Detail: detail},
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, err)
@@ -348,6 +361,7 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 		t.log.Info("moved", "from", string(t.from), "to", string(t.f.State), "action", action, "cluster", t.f.Request.Wish.Change.Cluster)
 	}
 	t.f, t.from, t.signals, t.changed = saved, saved.State, nil, false
+	t.held, t.guards = saved.Booked, nil
 	t.Nudge()
 	return nil
 }

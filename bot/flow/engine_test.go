@@ -72,7 +72,7 @@ func (w *world) eventually(what string, ok func() bool) {
 	require.Eventually(w.t, ok, 20*time.Second, 20*time.Millisecond, what)
 }
 
-func (w *world) state(id string) flow.State {
+func (w *world) stateNow(id string) flow.State {
 	f, _, err := w.store.Get(context.Background(), id)
 	if err != nil {
 		return ""
@@ -96,7 +96,7 @@ func TestAHangingSlackDelaysNoRunningOperation(t *testing.T) {
 	require.NoError(t, w.store.Wake(t.Context(), flow.LaneStep, running, w.clock.Now()))
 	stop := w.run()
 	w.eventually("ballots hang", func() bool { n, _ := h.held(); return n >= 2 })
-	w.eventually("the operation is followed to its end", func() bool { return w.state(running) == flow.Succeeded })
+	w.eventually("the operation is followed to its end", func() bool { return w.stateNow(running) == flow.Succeeded })
 	_, most := h.held()
 	require.LessOrEqual(t, most, w.options.Workers/2, "ballots get half of the workers")
 	close(h.over)
@@ -152,9 +152,9 @@ func TestAPanicInAStepStaysThere(t *testing.T) {
 	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) { panic("a bug in here") })
 	id := w.request(ask(flow.Add, 1))
 	stop := w.run()
-	w.eventually("the call is out", func() bool { return w.state(id) == flow.Submitting })
+	w.eventually("the call is out", func() bool { return w.stateNow(id) == flow.Submitting })
 	other := w.request(ask(flow.Remove, 1))
-	w.eventually("the other goes on", func() bool { return w.state(other) == flow.AwaitingApproval })
+	w.eventually("the other goes on", func() bool { return w.stateNow(other) == flow.AwaitingApproval })
 	stop()
 	require.Contains(t, log.String(), "a bug in here")
 	require.Contains(t, log.String(), "engine_test.go", "the stack")
@@ -190,6 +190,23 @@ func TestAStopDoesNotCutTheSaveOfAnAnswer(t *testing.T) {
 	require.Len(t, w.cloud.Ledger(), 1)
 }
 
+// Not even one that cuts the call itself.
+func TestACutStepSavesItsAnswer(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Add, 1))
+	w.killFirstMove(id)
+	ctx, cut := context.WithCancel(t.Context())
+	w.cloud.OnSubmit(func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		op, err := do()
+		cut()
+		return op, err
+	})
+	claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+	require.NoError(t, err)
+	require.NoError(t, w.engine.Step(ctx, claims[0]))
+	w.in(id, flow.Running)
+}
+
 // A stopped engine takes nothing new.
 func TestAStoppedEngineTakesNothing(t *testing.T) {
 	w := newWorld(t)
@@ -223,6 +240,9 @@ type hangsOnce struct{ *flowtest.Cloud }
 func (c *hangsOnce) Submit(ctx context.Context, sub providers.Submission) (providers.Operation, error) {
 	if _, err := c.Cloud.Submit(ctx, sub); err != nil {
 		return providers.Operation{}, err
+	}
+	if by, ok := ctx.Deadline(); !ok || time.Until(by) > time.Second {
+		return providers.Operation{}, &providers.Error{Kind: providers.Refused, Advice: providers.Text{EN: "Nothing ends this call in time."}}
 	}
 	<-ctx.Done()
 	return providers.Operation{}, ctx.Err()

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"scalebot/approvals"
-	"scalebot/providers"
 )
 
 // Facts are what the policy could look at besides the plan and the request, kept
@@ -15,22 +14,22 @@ type Facts struct {
 	Groups     []string          `json:"groups,omitempty"`      // approver groups of the requester
 	GroupsRead bool              `json:"groups_read,omitempty"` // false: no rule asked and they could not be read
 	Order      *approvals.Order  `json:"order,omitempty"`       // the freeze that a person had ordered
-	Budget     map[string]any    `json:"budget,omitempty"`      // what rules could read of a budget, by field
+	Budget     *approvals.Budget `json:"budget,omitempty"`      // of the cluster's cost centre, without this change
 }
 
 // facts are those that the plan was judged by.
 func (p *Planned) facts(r Request) approvals.Facts {
 	f := approvals.Facts{Plan: p.Plan, Reason: r.Reason, Requester: approvals.Requester{ID: r.User}, Now: p.At}
 	if p.Facts != nil {
-		f.Labels, f.Order, f.Requester.Groups = p.Facts.Labels, p.Facts.Order, p.Facts.Groups
+		f.Labels, f.Order, f.Requester.Groups, f.Budget = p.Facts.Labels, p.Facts.Order, p.Facts.Groups, p.Facts.Budget
 	}
 	return f
 }
 
 // gather reads what the policy looks at besides the plan. What it may turn on must
 // be read, or the request waits.
-func (o *Options) gather(ctx context.Context, call caller, r Request, c providers.Change) (Facts, error) {
-	f := Facts{Labels: o.Catalog[c.Cluster].Labels}
+func (o *Options) gather(ctx context.Context, call caller, self *Flow, r Request, plan approvals.Plan) (Facts, error) {
+	f := Facts{Labels: o.Catalog[plan.Change.Cluster].Labels}
 	var err error
 	if o.Policy.ReadsGroups() || r.BreakGlass {
 		if f.Groups, err = o.groupsOf(ctx, call, r.User); err != nil {
@@ -38,7 +37,10 @@ func (o *Options) gather(ctx context.Context, call caller, r Request, c provider
 		}
 		f.GroupsRead = true
 	}
-	f.Order, err = o.order(ctx, c.Cluster)
+	if f.Order, err = o.order(ctx, plan.Change.Cluster); err != nil {
+		return f, err
+	}
+	f.Budget, err = o.budget(ctx, self, r, plan)
 	return f, err
 }
 

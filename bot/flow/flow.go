@@ -33,6 +33,7 @@ type Flow struct {
 	Votes        []approvals.Vote        `json:"votes,omitempty"`        // by button and command, on all plans; the last of each person and plan
 	Reminded     int                     `json:"reminded,omitempty"`     // reminders of the current ballot whose time has come and gone
 	GraceUntil   time.Time               `json:"grace_until,omitzero"`   // until when it can be stopped after the last vote; zero = no such time runs
+	Booked       []Booking               `json:"booked,omitempty"`       // what it takes of the ledger, since it was approved
 
 	Attempts   int                   `json:"attempts,omitempty"` // submissions made so far
 	SentBy     string                `json:"sent_by,omitempty"`  // fence of the claim that made the last one
@@ -248,6 +249,7 @@ const (
 	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
+	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked now
 
 	// After the end:
 	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow

@@ -283,14 +283,14 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	made, err := d.plan(ctx, d.within, r)
+	made, err := d.plan(ctx, d.within, nil, r)
 	var no *refusal
 	var later *unread
 	switch {
 	case errors.As(err, &no):
 		p := Preview{Refused: &no.note, Request: r}
 		if made.planned.Judgement.Refusal != nil {
-			p.Plan, p.Judgement, p.Explained = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts))
+			p.Plan, p.Judgement, p.Explained, p.Budget = made.planned.Plan, made.planned.Judgement, new(d.Policy.Explain(made.facts)), made.facts.Budget
 		}
 		return p, nil
 	case errors.As(err, &later):
@@ -300,6 +300,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	}
 	return Preview{
 		Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+		Budget: made.facts.Budget,
 	}, nil
 }
 

@@ -44,7 +44,7 @@ func (e *Engine) restore(ctx context.Context, k *known) error {
 	if k.what == knowsRequest {
 		return e.retake(ctx, k, exists)
 	}
-	g := &turn{Engine: e, f: now, from: now.State, log: e.Logger.With("flow", k.flow.ID)}
+	g := &turn{Engine: e, f: now, from: now.State, held: now.Booked, log: e.Logger.With("flow", k.flow.ID)}
 	action, due, detail, more := g.merge(k, exists)
 	if !more {
 		e.Memory.forget(k)
@@ -59,7 +59,7 @@ func (e *Engine) restore(ctx context.Context, k *known) error {
 	}
 	graft := Graft{
 		Flow: g.f, Read: now.Version, From: now.State, Due: due, Now: e.Clock.Now(),
-		Audit: Audit{Actor: "scalebot", Action: "graft_" + action, Detail: detail},
+		Audit: Audit{Actor: "scalebot", Action: "graft_" + action, Detail: detail}, Postings: g.postings(),
 	}
 	saved, err := e.Store.Graft(ctx, graft)
 	if errors.Is(err, ErrSeatTaken) {
@@ -195,7 +195,7 @@ func (t *turn) beside(ctx context.Context, g Graft) (Graft, error) {
 			ZH: "Redis 数据曾回退：此变更早已提交，而该集群随后又分配给了 " + holder + "。请在云控制台核对两者。",
 		}})
 	}
-	g.Flow, g.Beside, g.Due = t.f, true, t.Clock.Now().Add(2*time.Second)
+	g.Flow, g.Postings, g.Beside, g.Due = t.f, t.postings(), true, t.Clock.Now().Add(2*time.Second)
 	return g, nil
 }
 

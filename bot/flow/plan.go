@@ -25,6 +25,7 @@ type Options struct {
 	Metrics   *Metrics
 
 	Catalog   Catalog
+	Budgets   Budgets
 	Policy    *approvals.Policy
 	Approvals approvals.Config
 	Settle    []string // approver groups that may settle an unknown flow; empty = any approver group
@@ -88,8 +89,8 @@ type observed struct {
 
 // plan observes the cluster, resolves and prices the wish and judges the policy:
 // the same code for a first plan, for the look right before going, and for a dry
-// run. Errors are *refusal, *unread, or ErrLeaseLost of the step that plans.
-func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, error) {
+// run. self is the flow that is planned, nil for a dry run. Errors are *refusal, *unread, or ErrLeaseLost of the step that plans.
+func (o *Options) plan(ctx context.Context, call caller, self *Flow, r Request) (observed, error) {
 	c := r.Wish.Change
 	var out observed
 	p, ok := o.Clouds.Provider(c.Account)
@@ -137,11 +138,12 @@ func (o *Options) plan(ctx context.Context, call caller, r Request) (observed, e
 	}); err != nil {
 		return out, cloudSaidNo(err, c.Account)
 	}
-	facts, err := o.gather(ctx, call, r, c)
+	plan := approvals.NewPlan(c, out.snapshot, quote)
+	facts, err := o.gather(ctx, call, self, r, plan)
 	if err != nil {
 		return out, err
 	}
-	out.planned = Planned{Plan: approvals.NewPlan(c, out.snapshot, quote), At: o.Clock.Now(), Facts: &facts}
+	out.planned = Planned{Plan: plan, At: o.Clock.Now(), Facts: &facts}
 	out.facts = out.planned.facts(r)
 	out.judge = func(p approvals.Plan) approvals.Judgement {
 		facts := out.facts

@@ -18,6 +18,7 @@ var (
 	ErrIllegal   = errors.New("no legal move: nothing was written")
 	ErrSeatTaken = errors.New("the cluster's seat is taken: nothing was written")
 	ErrIDTaken   = errors.New("the flow id is in use: nothing was written")
+	ErrLedger    = errors.New("the ledger moved on since this was judged: nothing was written")
 	ErrLimited   = errors.New("too many commands: nothing was written")
 	ErrNewer     = errors.New("the record was written by a newer version: left alone")
 	// ErrInDoubt is any other failure after which the write may have been made: the
@@ -116,6 +117,8 @@ type Save struct {
 	Keep    time.Time // keep the lease until then for one more save (intent before effect); zero = release
 	TellNow bool      // the messages may be out of date: wake the chat lane
 	Now     time.Time
+
+	Postings []Posting // what the move does to the ledger, each of another book
 }
 
 // Graft is a record that must be written although the store knows less.
@@ -127,6 +130,8 @@ type Graft struct {
 	Due    time.Time
 	Now    time.Time
 	Audit  Audit
+
+	Postings []Posting // what the ledger is to say then; no book is held to a version
 }
 
 // Filter narrows List.
@@ -171,7 +176,8 @@ type Store interface {
 	Reclaim(ctx context.Context, c Claim, now time.Time, lease time.Duration) (Claim, error)
 	// Save makes a move under a step-lane claim and releases it, unless Keep is
 	// set. It returns the flow as saved. ErrLeaseLost, ErrStale, ErrIllegal,
-	// ErrSeatTaken. A flow enters its cluster's line when it becomes queued (at
+	// ErrSeatTaken, and ErrLedger when a book of Postings is at another version than
+	// the move was judged by. A flow enters its cluster's line when it becomes queued (at
 	// its old place if it had one) and leaves it when it becomes anything else.
 	Save(ctx context.Context, c Claim, s Save) (Flow, error)
 	// Graft writes what one replica knows to have happened over a record that knows
@@ -180,6 +186,9 @@ type Store interface {
 	// the record is another one than was read. ErrSeatTaken, unless Beside is set:
 	// the seat is another flow's. It returns the flow as saved.
 	Graft(ctx context.Context, g Graft) (Flow, error)
+	// Book reads one book of the ledger; one that was never written is empty, at
+	// version 0.
+	Book(ctx context.Context, name string) (Book, error)
 	// Durable returns once what was saved of the flow survives a crash of the store,
 	// as far as the store can tell; an error means that it surely doesn't yet.
 	Durable(ctx context.Context, id string) error
@@ -333,9 +342,11 @@ type Hold struct {
 
 // Sending is a post that may or may not have happened.
 type Sending struct {
-	Key  string    `json:"key"`
-	At   time.Time `json:"at"`
-	Upto int       `json:"upto,omitempty"` // of a log: notes told once it is posted
+	Key     string    `json:"key"`
+	At      time.Time `json:"at"`
+	Upto    int       `json:"upto,omitempty"`    // of a log: notes told once it is posted
+	Channel string    `json:"channel,omitempty"` // "" = recorded by a version that kept no place
+	Thread  string    `json:"thread,omitempty"`
 }
 
 // Clock is where time comes from.

@@ -24,7 +24,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if n := len(t.f.Plans); n >= plansMost {
 		return t.refuse(ctx, Note{Code: NoteRestless, Args: map[string]string{"n": strconv.Itoa(n)}})
 	}
-	made, err := t.plan(ctx, t.call, t.f.Request)
+	made, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		if made.planned.Judgement.Refusal != nil {
 			t.complete(ctx, made.planned.Facts)
@@ -52,6 +52,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if verdict, why := t.unasked(made); why != nil {
 		t.f.Verdict, detail["verdict"] = &verdict, verdict
 		t.tell(*why)
+		t.reserve(*plan, made.facts.Budget)
 		return t.proceed(ctx, "plan", detail)
 	}
 	t.become(AwaitingApproval)
@@ -121,7 +122,7 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	if v := t.f.Verdict; v != nil && v.Ballot.PlanHash == last.Plan.Hash {
 		last.Ballot = &v.Ballot
 	}
-	t.f.Reminded, t.f.GraceUntil, t.f.HeldSince = 0, time.Time{}, time.Time{}
+	t.f.Reminded, t.f.GraceUntil, t.f.HeldSince, t.f.Booked = 0, time.Time{}, time.Time{}, nil
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -178,6 +179,9 @@ func (t *turn) awaiting(ctx context.Context) error {
 	detail := t.adopt(verdict)
 	switch verdict.Status {
 	case approvals.Approved:
+		if ok, err := t.afford(ctx, *plan); !ok {
+			return err
+		}
 		return t.approved(ctx, detail)
 	case approvals.Denied:
 		return t.deny(ctx, verdict, detail)

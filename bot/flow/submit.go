@@ -53,7 +53,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if waiting, err := t.settling(ctx); waiting || err != nil {
 		return err
 	}
-	fresh, err := t.plan(ctx, t.call, t.f.Request)
+	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		return t.noPlan(ctx, err)
 	}
@@ -93,6 +93,8 @@ func (t *turn) queued(ctx context.Context) error {
 	} else if order != nil { // ordered since the plan was made a moment ago
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
+	// The price of now is what is spent, within the tolerance.
+	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
 	return t.send(ctx, fresh, *voted)
 }
 

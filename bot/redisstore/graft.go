@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"scalebot/bot/flow"
 )
@@ -18,10 +19,11 @@ import (
 // all of them let go, and each of them may still be saved.
 //
 // KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit, 8 all,
-// 9 signals.
+// 9 signals, 10… the books of the postings.
 // ARGV 1 base, 2 id, 3 version read (0 = there was no record), 4 state to be,
 // 5 record, 6 schema, 7 version to be, 8 due ms (0 = none), 9 now ms, 10 seat,
-// 11 created ms, 12 retention s, 13 hold beside ("1"), 14… audit fields.
+// 11 created ms, 12 retention s, 13 hold beside ("1"),
+// 14 number of postings, then of each as in save; then audit fields.
 // Returns "ok", "missing", "stale", "seat" or "nodue".
 var graft = script(`
 local base, id, to = ARGV[1], ARGV[2], ARGV[4]
@@ -74,8 +76,9 @@ end
 for _, next in ipairs(redis.call('ZRANGE', KEYS[4], 0, 31)) do
   if next ~= id then wake(base, 'step', next, now) end
 end
+post(tonumber(ARGV[14]), 10, 15, id)
 wake(base, 'chat', id, now)
-chain(KEYS[7], 14)
+chain(KEYS[7], 15 + 4 * tonumber(ARGV[14]))
 return 'ok'
 `)
 
@@ -102,10 +105,15 @@ func (s *Store) Graft(ctx context.Context, g flow.Graft) (flow.Flow, error) {
 	if g.Beside {
 		beside = "1"
 	}
-	args := append([]any{
+	args := []any{
 		s.keys.base, f.ID, g.Read, string(f.State), record, f.Schema, f.Version, ms(g.Due), ms(g.Now), cluster,
 		ms(f.CreatedAt), int(Retention.Seconds()), beside,
-	}, fields...)
+	}
+	books, posted, err := s.posted(g.Postings)
+	if err != nil {
+		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
+	}
+	keys, args = append(keys, books...), slices.Concat(args, posted, fields)
 	if err := answer(graft.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}

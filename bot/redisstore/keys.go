@@ -81,6 +81,11 @@ func (k keys) auditHead() string { return k.audit() + ":head" }
 // the cluster.
 func (k keys) freezes() string { return k.base + "freezes" }
 
+// book is a hash, one book of the ledger: v its version, counted up at every
+// change, and per flow that holds something of it f:<id> with its place, a blank
+// and the entry. Only the script of the flow's own move changes a field.
+func (k keys) book(name string) string { return k.base + "book:" + name }
+
 // flags is a hash of small facts about the workspace.
 func (k keys) flags() string { return k.base + "flags" }
 

@@ -28,6 +28,7 @@ const (
 	codeLimited = "limited"
 	codeSeen    = "seen"
 	codeNoDue   = "nodue"
+	codeLedger  = "ledger"
 	codeOK      = "ok"
 )
 
@@ -68,6 +69,27 @@ local function beside(base, seat, id)
     if other ~= id and held(base, other) then return other end
   end
   return false
+end
+-- post makes books equal to what a flow's record says: KEYS from key on, and of
+-- each ARGV from arg on the version it was judged by, "1" for the last place, the
+-- entry ("" = none), and the ttl in s of the book.
+local function post(books, key, arg, id)
+  for i = 0, books - 1 do
+    local book, last, entry, field = KEYS[key + i], ARGV[arg + 4 * i + 1], ARGV[arg + 4 * i + 2], 'f:' .. id
+    local was = redis.call('HGET', book, field)
+    local place, text = string.match(was or '', '^(%d+) (.*)$')
+    if entry == '' then
+      if was then
+        redis.call('HDEL', book, field)
+        redis.call('HINCRBY', book, 'v', 1)
+      end
+    elseif text ~= entry or last == '1' then
+      local v = redis.call('HINCRBY', book, 'v', 1)
+      if last == '1' or not place then place = v end
+      redis.call('HSET', book, field, place .. ' ' .. entry)
+      redis.call('EXPIRE', book, ARGV[arg + 4 * i + 3])
+    end
+  end
 end
 -- head is the first flow of a line that really waits, and those before it that
 -- don't.
@@ -236,12 +258,14 @@ return 'missing'
 	// save makes one move (promises 2, 3, 7's state half, 9).
 	//
 	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
-	// 8 signals.
+	// 8 signals, 9… the books of the postings.
 	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
 	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
 	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
-	// 15… audit fields.
-	// Returns "ok", "missing", "lost", "stale", "illegal", "seat" or "nodue".
+	// 15 number of postings, then of each: version it was judged by ("" = any), "1"
+	// for the last place, entry ("" = none), ttl s of the book; then audit fields.
+	// Returns "ok", "missing", "lost", "stale", "illegal", "seat", "nodue" or
+	// "ledger".
 	save = script(`
 local base, id, from, to = ARGV[1], ARGV[2], ARGV[5], ARGV[6]
 local now = tonumber(ARGV[10])
@@ -254,6 +278,11 @@ local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
 if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
+local books = tonumber(ARGV[15])
+for i = 1, books do
+  local seen = ARGV[12 + 4 * i]
+  if seen ~= '' and (redis.call('HGET', KEYS[8 + i], 'v') or '0') ~= seen then return 'ledger' end
+end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
 local gone = {}
@@ -312,8 +341,9 @@ if moved then
     if other ~= id then wake(base, 'step', other, now) end
   end
 end
+post(books, 9, 16, id)
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
-chain(KEYS[7], 15)
+chain(KEYS[7], 16 + 4 * books)
 return 'ok'
 `)
 

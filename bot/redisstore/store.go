@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,8 @@ func answer(code string, err error) error {
 		return flow.ErrStale
 	case codeIllegal:
 		return flow.ErrIllegal
+	case codeLedger:
+		return flow.ErrLedger
 	case codeSeat:
 		return flow.ErrSeatTaken
 	case codeTaken:
@@ -357,10 +360,15 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	if sv.TellNow {
 		tell = "1"
 	}
-	args := append([]any{
+	args := []any{
 		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
 		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
-	}, fields...)
+	}
+	books, posted, err := s.posted(sv.Postings)
+	if err != nil {
+		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
+	}
+	keys, args = append(keys, books...), slices.Concat(args, posted, fields)
 	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}

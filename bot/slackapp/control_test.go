@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"scalebot/approvals"
@@ -72,4 +73,22 @@ func TestPolicyHistoryAndWhatIsFrozen(t *testing.T) {
 		require.Contains(t, strings.ReplaceAll(d.Ephemeral.Text, "&lt;", "<"), answer, line)
 	}
 	require.Contains(t, read(e.desk, func(d *desk) []string { return d.did }), "history emr-m620")
+}
+
+func TestABudgetIsShownPrivately(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.desk.set(func(d *desk) {
+		d.spendings = []flow.Spending{{Budget: approvals.Budget{Centre: "data", Month: "2026-11", Currency: "CNY", Monthly: decimal.NewFromInt(100), Spent: decimal.NewFromInt(25)}}}
+	})
+	before := len(e.sim.Messages(channel))
+	d := e.sim.Slash(ann, channel, "/scale", "budget DATA")
+	require.NoError(t, d.Err)
+	require.Contains(t, d.Ephemeral.Text, "¥ 25.00 spent, ¥ 0.00 reserved, ¥ 75.00 left of ¥ 100.00")
+	require.Contains(t, read(e.desk, func(d *desk) []string { return d.did }), "budget data")
+	require.Len(t, e.sim.Messages(channel), before)
+	d = e.sim.Slash(ann, channel, "/scale", "budget dta")
+	require.Contains(t, d.Ephemeral.Text, "/scale budget data", "the corrected line")
+	e.desk.set(func(d *desk) { d.fail = &flow.Rejection{Code: flow.RejectNoBudgets} })
+	d = e.sim.Slash(ann, channel, "/scale", "budget")
+	require.Contains(t, d.Ephemeral.Text, "No budgets are configured")
 }

@@ -39,6 +39,7 @@ type desk struct {
 	unknown    flow.Flow        // of MaySettle
 	operation  string           // of the last Settle
 	frozen     flow.Frozen
+	spendings  []flow.Spending
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -273,6 +274,15 @@ func (d *desk) History(_ context.Context, cluster string) ([]flow.Flow, error) {
 	d.did = append(d.did, "history "+cluster)
 	return d.open, d.fail
 }
+
+func (d *desk) Spendings(_ context.Context, centre string) ([]flow.Spending, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, "budget "+centre)
+	return d.spendings, d.fail
+}
+
+func (d *desk) Centres() []string { return []string{"ads", "data"} }
 
 func (d *desk) Rules() approvals.Config {
 	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}

@@ -13,7 +13,7 @@ import (
 
 // understand turns a line into work.
 func (s *session) understand(c flow.Caller, line string) work {
-	cmd, err := commands.Parse(line, vocabulary(s.desk.Catalog()))
+	cmd, err := commands.Parse(line, s.vocabulary())
 	if err != nil {
 		return saying(s.misread(err, c))
 	}
@@ -61,9 +61,21 @@ func (s *session) understand(c flow.Caller, line string) work {
 		return s.history(c, cmd.Cluster)
 	case commands.VerbPolicy:
 		return s.policy(c, cmd.Scale)
+	case commands.VerbBudget:
+		return s.reading(c, func(ctx context.Context) (flow.Message, error) {
+			all, err := s.desk.Spendings(ctx, cmd.Centre)
+			return s.card.Budgets(all, c.Language), err
+		})
 	case commands.VerbExtend, commands.VerbWatch, commands.VerbUnwatch:
 	}
 	return saying(s.say(saidNotYet, c.Language))
+}
+
+// vocabulary is all that the parser proposes and corrects by.
+func (s *session) vocabulary() commands.Vocabulary {
+	v := vocabulary(s.desk.Catalog())
+	v.Centres = s.desk.Centres()
+	return v
 }
 
 // vocabulary is what the parser proposes and corrects by.

@@ -142,6 +142,9 @@ clusters:
       task: {node_group: task_node_default_group, max: 20}
 prices:
   c6.4xlarge.4.linux.bigdata: {currency: CNY, hourly: 5.10, monthly: 2450}
+budgets:
+  label: team
+  centres: {data: {monthly: 60000, currency: CNY}, web: {monthly: 20000, currency: CNY}}
 approvals:
   groups:
     leads: {usergroups: [S0LEADS]}
@@ -150,6 +153,7 @@ approvals:
     - {name: prepaid, when: 'change.charge == "prepaid"', require: {finops: 1, leads: 1}}
     - {name: costly, when: 'quote.known && quote.monthly > 5000.0 || !quote.known', require: {leads: 1}}
     - {name: scale-in, when: 'change.delta < 0', require: {leads: 1}}
+    - {name: over-budget, when: 'budget.known && budget.left < change.cost', require: {finops: 1}}
 `
 
 // stage is everything that the demo runs on besides the bot.

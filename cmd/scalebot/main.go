@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // budgets.zone must mean the same in an image without zone files
 
 	"github.com/spf13/cobra"
 

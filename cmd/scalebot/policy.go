@@ -123,6 +123,14 @@ func reachSlack(ctx context.Context, cfg *config.Config) (*slackapp.App, error) 
 
 func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	fmt.Fprintln(w, b.renderer.Preview(p, card.English).Text)
+	if b := p.Budget; b != nil {
+		takes := "what this takes of it is unknown"
+		if amount, known := b.Takes(p.Plan); known {
+			takes = "this takes " + amount.StringFixed(2)
+		}
+		fmt.Fprintf(w, "\nBudget %s, %s: %s %s left of %s (%s spent, %s reserved); %s.\n", b.Centre, b.Month,
+			b.Left().StringFixed(2), b.Currency, b.Monthly.StringFixed(2), b.Spent.StringFixed(2), b.Reserved.StringFixed(2), takes)
+	}
 	if p.Explained != nil {
 		fmt.Fprintln(w)
 		printExplained(w, *p.Explained)
