@@ -101,27 +101,38 @@ func (t *turn) toldBy(ctx context.Context, since Planned, size int) (bool, error
 		return false, err
 	}
 	change := since.Plan.Change
+	// The plan's time is taken when its calls are over, and the cluster was looked at
+	// in the first of them.
+	looked := since.At.Add(-3 * t.CallTimeout)
 	flows = slices.DeleteFunc(flows, func(f Flow) bool {
 		return f.ID == t.f.ID || f.Submission == nil || f.Operation == nil || SeatKey(f.Submission.Change) != SeatKey(change) ||
-			f.Submission.Change.GroupID != change.GroupID || f.State.Ended() && f.EndedAt.Before(since.At)
+			f.Submission.Change.GroupID != change.GroupID || f.State.Ended() && f.EndedAt.Before(looked)
 	})
 	slices.SortFunc(flows, func(a, b Flow) int { return a.Submission.SentAt.Compare(b.Submission.SentAt) })
-	at := since.Plan.Base
-	for i, f := range flows {
+	at, told := since.Plan.Base, false
+	for _, f := range flows {
 		group, _ := f.Submission.Baseline.Group(change.GroupID)
 		left := group.Count + f.came()
+		if !f.State.Ended() {
+			left = group.Count + f.Submission.Change.Delta
+		}
+		low, high := min(group.Count, left), max(group.Count, left)
 		switch {
-		case i == 0 && f.Submission.SentAt.Before(since.At):
-			// The plan was made while it ran: anything between its two sizes.
-			if at < min(group.Count, left) || at > max(group.Count, left) {
-				return false, nil
+		case f.Submission.SentAt.Before(since.At):
+			// The plan was made while it ran, on anything between its two sizes; or it
+			// was over by then.
+			if at < low || at > high {
+				continue
 			}
 		case group.Count != at:
 			return false, nil
 		}
-		at = left
+		at, told = left, size == left
+		if !f.State.Ended() { // it is on its way
+			told = low <= size && size <= high
+		}
 	}
-	return len(flows) > 0 && at == size, nil
+	return told, nil
 }
 
 // came is by how many nodes a flow changed its group, as far as is known.
