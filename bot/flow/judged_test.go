@@ -269,3 +269,38 @@ func TestTheOperationThatAPersonNames(t *testing.T) {
 	_, err = w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalHappened, "")
 	require.NoError(t, err, "this cloud gives none")
 }
+
+// While a cloud is left alone, nothing that asks what became of a change is spent
+// on it, the card says when it is asked again, and the flow looks again then.
+func TestACloudThatIsLeftAloneCostsNoRepeat(t *testing.T) {
+	w := newWorld(t)
+	l := &lookers{Cloud: w.cloud, t: t, unknown: func() bool { return false }}
+	w.withCloud(l)
+	until := noon.Add(time.Minute)
+	w.options.Blocked = func(account string) (time.Time, bool) {
+		require.Equal(t, "acc", account)
+		return until, w.clock.Now().Before(until)
+	}
+	w.wire()
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 1))
+	w.pass(50 * time.Second)
+	w.in(id, flow.Submitting)
+	require.Zero(t, w.flow(id).Repeats)
+	require.Zero(t, l.repeats)
+	w.pass(30 * time.Second)
+	require.Positive(t, w.flow(id).Repeats)
+
+	away := &providers.Error{Kind: providers.Retry, RetryAt: w.clock.Now().Add(3 * time.Minute), Advice: providers.Text{EN: "Account acc doesn't answer."}}
+	other := w.request(ask(flow.Set, 9))
+	w.cloud.Fail("observe", away)
+	w.settle()
+	w.in(other, flow.Planning)
+	require.Equal(t, "Account acc doesn't answer.", w.flow(other).Wait.Text.EN)
+	due, err := w.rdb.ZScore(t.Context(), "test:{T1}:due:step", other).Result()
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, int64(due), away.RetryAt.UnixMilli())
+	require.Less(t, int64(due), away.RetryAt.Add(3*time.Second).UnixMilli())
+}

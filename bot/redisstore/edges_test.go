@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"scalebot/bot/flow"
 	"scalebot/bot/redisstore"
 	"scalebot/bot/redisstore/redistest"
+	"scalebot/providers"
 )
 
 func TestASignalLeavesAnAuditEntry(t *testing.T) {
@@ -166,4 +168,32 @@ func TestTheSkewIsAgainstTheServersClock(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, off.Seconds(), skew.Seconds(), 0.5)
 	}
+}
+
+// Replicas share one rate, and whoever would wait long is told so at once.
+func TestTheRateOfAnAccountIsShared(t *testing.T) {
+	server := redistest.Start(t)
+	one, two := redisstore.NewPacer(server.Client(t), "test"), redisstore.NewPacer(server.Client(t), "test")
+	for i := range 4 {
+		p := one
+		if i%2 == 1 {
+			p = two
+		}
+		wait, err := p.Take(t.Context(), "account/a", 4)
+		require.NoError(t, err)
+		require.Zero(t, wait, "call %d", i)
+	}
+	wait, err := two.Take(t.Context(), "account/a", 4)
+	require.NoError(t, err)
+	require.Positive(t, wait)
+	wait, err = two.Take(t.Context(), "account/b", 4)
+	require.NoError(t, err)
+	require.Zero(t, wait, "another account's rate is its own")
+
+	for range 2 { // one a second: the first goes at once, the next two wait their turns
+		require.NoError(t, one.Wait(t.Context(), "slow", 1))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, one.Wait(ctx, "slow", 1), providers.ErrPaced)
 }
