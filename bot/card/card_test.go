@@ -31,7 +31,7 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 		}
 		for _, e := range b.Elements {
 			if e.ActionID == ActionApprove || e.ActionID == ActionDeny {
-				require.Equal(t, Ballot("F-7K3Q", 1), e.Value)
+				require.Equal(t, Ballot("F-7K3Q", 1, "h1"), e.Value)
 			} else {
 				require.Equal(t, "F-7K3Q", e.Value)
 			}

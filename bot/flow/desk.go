@@ -17,6 +17,7 @@ type Caller struct {
 	Language  string // en or zh: the person's own
 	Dedupe    string // names the delivery: trigger_id of a command, event_id of a mention
 	Raw       string // what was typed
+	Saw       string // of a vote: how the hash of the plan begins that the card showed; "" = it does not say
 }
 
 // Ask is a parsed scale command, still in the person's own words.

@@ -72,7 +72,8 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 	case card.ActionHalt:
 		return s.halt(ctx, c, id)
 	case card.ActionApprove:
-		id, plan := card.ReadBallot(id)
+		var plan int
+		id, plan, c.Saw = card.ReadBallot(id)
 		return s.vote(ctx, c, id, plan, approvals.Approve, "")
 	}
 	s.app.log.Info("an unknown button was pressed", "action", action, "user", c.User)

@@ -97,7 +97,9 @@ func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayl
 // instead; when that can't be found out in time the modal opens all the same,
 // since the vote itself is checked again.
 func (s *session) askWhy(ctx context.Context, c flow.Caller, p interactionPayload, value string) {
-	id, plan := card.ReadBallot(value)
+	var id string
+	var plan int
+	id, plan, c.Saw = card.ReadBallot(value)
 	look, cancel := context.WithTimeout(ctx, mayVoteBudget)
 	err := s.desk.MayVote(look, c, id, plan)
 	late := look.Err() != nil
@@ -212,7 +214,9 @@ func (s *session) enter(ctx context.Context, c flow.Caller, p interactionPayload
 		s.app.log.Info("an unknown flow was settled", "flow", f.ID, "user", c.User, "how", string(flow.SignalHappened))
 		return saidSettled.of(f.ID), nil
 	}
-	id, plan := card.ReadBallot(a.Ballot)
+	var id string
+	var plan int
+	id, plan, c.Saw = card.ReadBallot(a.Ballot)
 	v, err := s.desk.Vote(ctx, c, id, plan, approvals.Deny, p.View.State.Values[card.BlockReason][card.FieldReason].Value)
 	if err != nil {
 		return said{}, err
