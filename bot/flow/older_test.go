@@ -189,20 +189,19 @@ func TestAFreeChangeBehindOthersIsPlannedAnew(t *testing.T) {
 // A forgotten change must not hide between two that are on record.
 func TestAForgottenChangeDoesNotHideBehindAnother(t *testing.T) {
 	w := newWorld(t)
-	id := w.request(ask(flow.Add, 2))
-	w.killFirstMove(id)
-	w.cloud.Resize(5) // it happened, and nobody knows
-	f := w.flow(id)
-	require.NoError(t, w.rdb.ZRem(t.Context(), "test:{T1}:due:step", id).Err())
-	require.NoError(t, w.rdb.ZRem(t.Context(), "test:{T1}:line:acc/emr-1", id).Err())
+	later := ask(flow.Add, 2)
+	later.StartAt = noon.Add(10 * time.Minute)
+	id := w.request(later)
+	w.settle()
+	w.in(id, flow.Scheduled) // planned on three
+	w.cloud.Resize(5)        // it happened, and nobody knows
+	w.pass(time.Minute)
 	other := w.request(ask(flow.Add, 1))
 	w.pass(3 * time.Minute)
 	w.in(other, flow.Succeeded)
-	require.NoError(t, w.rdb.ZAdd(t.Context(), "test:{T1}:line:acc/emr-1", zset(w.clock.Now(), id)).Err())
-	require.NoError(t, w.store.Wake(t.Context(), flow.LaneStep, id, w.clock.Now()))
-	w.pass(3 * time.Minute)
-	require.Equal(t, f.ID, id)
+	w.pass(10 * time.Minute)
 	w.in(id, flow.Refused)
+	require.Equal(t, flow.NoteMoved, w.flow(id).End.Code)
 	require.Equal(t, 6, w.cloud.Count())
 }
 
