@@ -222,6 +222,7 @@ func (s *sim) start(r *replica) {
 	}
 	o := flow.Options{
 		Store: st, Clouds: clouds, Ballots: team, Directory: team, Chat: team, Renderer: s.renderer,
+		Quota: &quota{Quota: s.truth.Quota(), st: &store{Store: s.truth, s: s}},
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
@@ -342,7 +343,17 @@ func (s *sim) idle() {
 			next = at
 		}
 	}
-	time.Sleep(max(time.Until(next), 0) + s.between(20*time.Millisecond, 900*time.Millisecond))
+	if next.Before(now) {
+		next = now
+	}
+	// What is due is found a little later; what happens, happens in its time.
+	if len(s.events) == 0 || s.events[0].at.After(next) {
+		next = next.Add(s.between(20*time.Millisecond, 900*time.Millisecond))
+	}
+	if len(s.events) > 0 && s.events[0].at.Before(next) {
+		next = s.events[0].at
+	}
+	time.Sleep(max(time.Until(next), time.Millisecond))
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
