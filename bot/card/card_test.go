@@ -31,11 +31,11 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 		}
 		for _, e := range b.Elements {
 			if e.ActionID == ActionApprove || e.ActionID == ActionDeny {
-				require.Equal(t, Ballot("F-7K3Q", 1), e.Value)
+				require.Equal(t, Ballot("F-7K3Q", 1, "h1"), e.Value)
 			} else {
 				require.Equal(t, "F-7K3Q", e.Value)
 			}
-			if e.ActionID != ActionDeny { // which opens a modal that asks
+			if e.ActionID != ActionDeny && e.ActionID != ActionHappened { // which open a modal that asks
 				require.NotEmpty(t, e.Confirm, "a click that changes something is asked about first")
 			}
 			ids = append(ids, e.ActionID)

@@ -20,26 +20,34 @@ const (
 	maxModalTitle = 24  // of a modal's title and buttons (Slack, Views)
 )
 
-// Ballot is the value of a vote's button: the flow and the number of the plan
-// that the card shows, so that a vote counts on what the person saw.
-func Ballot(id string, plan int) string { return id + "/" + strconv.Itoa(plan) }
+// hashStart is how much of a plan's hash names it beside its number.
+const hashStart = 8
+
+// Ballot is the value of a vote's button: the flow, and the number of the plan that
+// the card shows and the start of its hash, so that a vote counts on what the person
+// saw. The number alone may be another plan's after Redis came back older.
+func Ballot(id string, plan int, hash string) string {
+	return id + "/" + strconv.Itoa(plan) + "/" + hash[:min(len(hash), hashStart)]
+}
 
 // ReadBallot reads the value of a vote's button. One that names no plan gives a
-// plan that no flow has: it must not become a vote on whatever is current.
-func ReadBallot(value string) (id string, plan int) {
-	id, number, _ := strings.Cut(value, "/")
+// plan that no flow has: it must not become a vote on whatever is current. A card of
+// an earlier version names no hash.
+func ReadBallot(value string) (id string, plan int, hash string) {
+	id, rest, _ := strings.Cut(value, "/")
+	number, hash, _ := strings.Cut(rest, "/")
 	plan, err := strconv.Atoi(number)
 	if err != nil || plan < 1 {
-		return id, -1
+		return id, -1, ""
 	}
-	return id, plan
+	return id, plan, hash
 }
 
 // ballotButtons are the votes on an open ballot, and the Stop of the grace time.
 func ballotButtons(f flow.Flow, fill func(sentence) string) []button {
 	switch {
 	case f.State == flow.AwaitingApproval && f.Plan() != nil:
-		value := Ballot(f.ID, len(f.Plans))
+		value := Ballot(f.ID, len(f.Plans), f.Plan().Hash)
 		return []button{
 			{ActionApprove, value, fill(wApproveIt), fill(wApproveTop), fill(wApproveTxt), fill(wApproveYes), fill(wGoBack), slack.StylePrimary},
 			{action: ActionDeny, value: value, label: fill(wDenyIt)}, // its modal asks

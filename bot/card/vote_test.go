@@ -12,16 +12,17 @@ import (
 )
 
 func TestAVotesButtonNamesThePlanThatTheCardShows(t *testing.T) {
-	value := Ballot("F-7K3Q", 2)
-	id, plan := ReadBallot(value)
+	value := Ballot("F-7K3Q", 2, "0123456789")
+	id, plan, hash := ReadBallot(value)
+	require.Equal(t, "01234567", hash)
 	require.Equal(t, "F-7K3Q", id)
 	require.Equal(t, 2, plan)
 	for _, bad := range []string{"F-7K3Q", "F-7K3Q/", "F-7K3Q/0", "F-7K3Q/-2", "F-7K3Q/two", "/1x", ""} {
-		_, plan := ReadBallot(bad)
+		_, plan, _ := ReadBallot(bad)
 		require.Equal(t, -1, plan, "%q must not become a vote on whatever is current", bad)
 	}
 	f := replacedFlow()
-	require.Contains(t, string(renderer(English).Card(f, 2, true).Blocks), `"F-7K3Q/2"`)
+	require.Contains(t, string(renderer(English).Card(f, 2, true).Blocks), `"F-7K3Q/2/h2"`)
 	require.NotContains(t, string(renderer(English).Card(f, 1, true).Blocks), "F-7K3Q/", "a replaced card takes no votes")
 	require.NotContains(t, string(renderer(English).FlowDetail(f, English).Blocks), "F-7K3Q/")
 }

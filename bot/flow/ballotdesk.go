@@ -20,7 +20,7 @@ type Voted struct {
 
 // Vote records a vote; see FrontDesk.
 func (d *Desk) Vote(ctx context.Context, c Caller, id string, n int, choice approvals.Choice, reason string) (Voted, error) {
-	f, signals, err := d.ballotOf(ctx, id, n)
+	f, signals, err := d.ballotOf(ctx, c, id, n)
 	if err != nil {
 		return Voted{Flow: f}, err
 	}
@@ -66,7 +66,7 @@ func firstRunes(s string, n int) string {
 
 // MayVote says why a vote would not count; see FrontDesk.
 func (d *Desk) MayVote(ctx context.Context, c Caller, id string, n int) error {
-	f, _, err := d.ballotOf(ctx, id, n)
+	f, _, err := d.ballotOf(ctx, c, id, n)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (d *Desk) MayVote(ctx context.Context, c Caller, id string, n int) error {
 
 // ballotOf reads a flow that can be voted on, with the signals that wait. A vote
 // still counts after the approval, until the change is sent: it may end it.
-func (d *Desk) ballotOf(ctx context.Context, id string, n int) (Flow, []Signal, error) {
+func (d *Desk) ballotOf(ctx context.Context, c Caller, id string, n int) (Flow, []Signal, error) {
 	f, signals, err := d.Store.Get(ctx, NormalID(id))
 	if errors.Is(err, ErrNotFound) {
 		return f, nil, &Rejection{Code: RejectFlow, Args: map[string]string{"word": id}}
@@ -84,6 +84,10 @@ func (d *Desk) ballotOf(ctx context.Context, id string, n int) (Flow, []Signal, 
 		return f, nil, &Rejection{Code: RejectStore, Err: err}
 	}
 	if n > 0 && n < len(f.Plans) || n > 0 && n == len(f.Plans) && f.Plan() == nil {
+		return f, nil, about(RejectOldPlan, f)
+	}
+	if n > 0 && n == len(f.Plans) && !strings.HasPrefix(f.Plan().Hash, c.Saw) {
+		// The store came back older and the number was given anew.
 		return f, nil, about(RejectOldPlan, f)
 	}
 	if n > len(f.Plans) || n < 0 || f.Plan() == nil || len(f.Requirements) == 0 {

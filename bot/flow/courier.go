@@ -367,10 +367,10 @@ func (d *delivery) prune(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, s := range d.f.Told {
+	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
 			m := d.Renderer.Notice(d.f, s)
-			m.Key = noticeKey(s, channel)
+			m.Key = noticeKey(d.f.Told[:i], s, channel)
 			if err := one(m, d.posts.Notices[m.Key]); err != nil {
 				return err
 			}
@@ -382,7 +382,14 @@ func (d *delivery) prune(ctx context.Context) error {
 
 func cardKey(n int) string { return "card/" + strconv.Itoa(n) }
 
-func noticeKey(s State, channel string) string { return "notice/" + string(s) + "/" + channel }
+// noticeKey is the key of the notice of a state behind those told before.
+func noticeKey(before []State, s State, channel string) string {
+	key := "notice/" + string(s)
+	if n := len(slices.DeleteFunc(slices.Clone(before), func(t State) bool { return t != s })); n > 0 {
+		key += "#" + strconv.Itoa(n+1)
+	}
+	return key + "/" + channel
+}
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,
 // private messages, then the thread.
@@ -392,9 +399,9 @@ func (d *delivery) next() (job, bool) {
 			return j, true
 		}
 	}
-	for _, s := range d.f.Told {
+	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
-			if j, ok := d.notice(s, channel); ok {
+			if j, ok := d.notice(i, s, channel); ok {
 				return j, true
 			}
 		}
@@ -532,8 +539,11 @@ func (d *delivery) told() []string {
 	return channels
 }
 
-func (d *delivery) notice(s State, channel string) (job, bool) {
-	key := noticeKey(s, channel)
+// notice announces the i-th arrival in a state of State.Told. One state may be come
+// to twice, as unknown is when what a person settled turns out otherwise: each time
+// somebody is needed.
+func (d *delivery) notice(i int, s State, channel string) (job, bool) {
+	key := noticeKey(d.f.Told[:i], s, channel)
 	if _, done := d.posts.Notices[key]; done {
 		return job{}, false
 	}
@@ -747,9 +757,9 @@ func (d *delivery) byKey(key string, upto int) (job, bool) {
 	if n, err := strconv.Atoi(strings.TrimPrefix(key, "card/")); err == nil && n <= len(d.f.Plans) {
 		return d.cardJob(n), true
 	}
-	for _, s := range d.f.Told {
+	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
-			if j, ok := d.notice(s, channel); ok && j.message.Key == key {
+			if j, ok := d.notice(i, s, channel); ok && j.message.Key == key {
 				return j, true
 			}
 		}

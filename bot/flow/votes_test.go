@@ -458,3 +458,29 @@ func TestABallotWithVotesReadsOnFromAnOlderRecord(t *testing.T) {
 		require.NotContains(t, string(data), `"`+key+`"`, "a field that says nothing is not written")
 	}
 }
+
+// After the store came back older a number may be another plan's than the one on
+// the card that was pressed.
+func TestAVoteOnAnotherPlanOfTheSameNumberDoesNotCount(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	c := w.caller(lead1)
+	c.Saw = "0123abcd"
+	for _, try := range []func() error{
+		func() error { _, err := w.desk.Vote(t.Context(), c, id, 1, approvals.Approve, ""); return err },
+		func() error { return w.desk.MayVote(t.Context(), c, id, 1) },
+	} {
+		var no *flow.Rejection
+		require.ErrorAs(t, try(), &no)
+		require.Equal(t, flow.RejectOldPlan, no.Code)
+	}
+	w.settle()
+	w.in(id, flow.AwaitingApproval)
+	f := w.flow(id)
+	c.Saw = f.Plan().Hash[:8]
+	_, err := w.desk.Vote(t.Context(), c, id, 1, approvals.Approve, "")
+	require.NoError(t, err)
+	w.settle()
+	w.in(id, flow.Running)
+}
