@@ -20,7 +20,7 @@ import (
 var (
 	simSeeds   = flag.Int("sim.seeds", 200, "how many seeds TestSim plays")
 	simFrom    = flag.Uint64("sim.from", 1, "the first of them")
-	simWorkers = flag.Int("sim.workers", 4, "how many are played at a time")
+	simWorkers = flag.Int("sim.workers", 2, "how many are played at a time")
 	simTrace   = flag.Bool("sim.trace", false, "print what happened in each run, also in one that is well")
 )
 
