@@ -40,6 +40,7 @@ type Setup struct {
 	Seed uint64
 	Disk Disk
 	Bug  *Bug
+	Real *Real // nil = the clouds of this package
 
 	// Lenient leaves out what the product is known not to do yet.
 	Lenient bool
@@ -203,10 +204,7 @@ func (s *sim) build() {
 // start makes a replica anew: nothing in memory is left of what it was.
 func (s *sim) start(r *replica) {
 	var st flow.Store = &store{Store: s.truth, s: s}
-	clouds := clouds{}
-	for name, c := range s.clouds {
-		clouds[name] = Provider(&account{cloud: c, rep: r})
-	}
+	clouds := s.providersOf(r)
 	var team Slack = &workspace{slackTeam: s.slack}
 	if b := s.Bug; b != nil {
 		if b.Store != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"scalebot/approvals"
@@ -94,11 +93,19 @@ func (s *sim) cast() {
 	s.policy = policy
 	s.renderer = card.New(card.Options{Groups: s.rules.Groups, Approve: policy.Approve(), Deny: policy.Deny()})
 	s.clouds, s.catalog = map[string]*cloud{}, flow.Catalog{}
+	if s.Real != nil {
+		s.catalog = s.Real.Catalog
+		for _, c := range s.catalog {
+			s.clouds[c.Account] = &cloud{s: s, account: c.Account, cluster: c.ID, group: c.Groups["task"].ID}
+		}
+		s.mood.console, s.mood.prices = 0, 0
+		return
+	}
 	for _, c := range []struct {
 		name  string
 		style style
 	}{{"emr", byToken}, {"ack", byTask}, {"mrs", byState}} {
-		cl := &cloud{s: s, account: "acc-" + c.name, style: c.style, cluster: c.name + "-1", price: 1, known: true}
+		cl := &cloud{s: s, account: "acc-" + c.name, style: c.style, cluster: c.name + "-1", group: groupID, price: 1, known: true}
 		cl.grow(8)
 		s.clouds[cl.account] = cl
 		most, step := 40, 10
@@ -109,11 +116,11 @@ func (s *sim) cast() {
 	}
 }
 
-func (s *sim) cluster(name string) *cloud { return s.clouds["acc-"+name] }
+func (s *sim) cluster(name string) *cloud { return s.clouds[s.catalog[name].Account] }
 
 // plan lays out what people will do and what will go wrong, each in its time.
 func (s *sim) plan() {
-	clusters := []string{"emr", "ack", "mrs"}
+	clusters := s.catalog.Names()
 	// Few clusters for many requests, so that they meet.
 	clusters = clusters[s.rng.IntN(len(clusters)):]
 	for range 2 + s.rng.IntN(5) {
@@ -472,7 +479,7 @@ func (s *sim) settle(id string) {
 	kind, name := flow.SignalRetry, ""
 	if op != nil {
 		kind, name = flow.SignalHappened, op.id
-		if strings.HasPrefix(op.id, "acc-mrs") {
+		if c := s.cluster(s.world.asks[id].Request.Wish.Change.Cluster); c.style == byState {
 			name = ""
 		}
 	}
