@@ -89,6 +89,12 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteAboveStep:   {"That is {n} nodes at once; at most {max_step} are allowed.", "一次变更 {n} 个节点，超过单次上限 {max_step}。"},
 	flow.NoteTooMany:     {"{n} nodes can't be removed: the group has only {have}.", "无法移除 {n} 个节点：该组只有 {have} 个。"},
 	flow.NoteNoChange:    {"Nothing to do: the group already has {to} {to|node|nodes}.", "无需变更：该组已经是 {to} 个节点。"},
+	flow.NoteHeld:        {"For {for} it could not be judged any more whether this may go, and others waited behind it. Nothing was sent. Please mend the cause and ask again.[ {text}]", "已有 {for} 无法判断此变更能否执行，后面的申请也在等待。未提交任何变更，请排除原因后重新申请。[{text}]"},
+	flow.NoteRestless:    {"The cluster or the price moved again and again: {n} plans were made and none could be carried out. Nothing was sent; please ask again when it is quieter.", "集群或价格反复变化：已生成 {n} 个方案，均未能执行。未提交任何变更，请稍后重新申请。"},
+	flow.NoteQuiet:       {"This thread is long; from here on only what matters is told, and the card shows the rest.", "此消息串已很长，此后只通报要点，其余见卡片。"},
+	flow.NoteMoved:       {"The group's size went from {was} to {is} while this waited, and no request on record did that. It may have been this very request, so it is not sent again. Please look at the cluster, and ask again if nodes are still missing.", "等待期间该组的节点数从 {was} 变为 {is}，但没有任何已记录的申请造成此变化。这可能正是本申请的结果，因此不会再次提交。请检查集群，如仍需变更请重新申请。"},
+	flow.NoteForgotten:   {"Redis restarted while this was being worked on, so it can't be told whether it was already sent. Nobody approves this change, so it is not sent again by itself. Please look at the cluster, and ask again if it is still needed.", "处理期间 Redis 重启，无法确认此变更是否已经提交。由于无人审批此变更，系统不会自行重复提交。请检查集群，如仍需变更请重新申请。"},
+	flow.NoteRestored:    {"Redis had come back without the last of this request; what is known to have happened is on record again.", "Redis 恢复后缺少本申请的最新记录；已知发生的情况现已重新记录。"},
 	flow.NoteNoChannel:   {"scalebot can't post the card in {channel}: it is not a member. Invite it there with “/invite”; the card follows by itself.", "scalebot 不是 {channel} 的成员，无法发布卡片。请在该频道用“/invite”邀请它，卡片随后会自动发布。"},
 	flow.NoteAuth:        {"The cloud did not let account {account} in.[ {text}] Please ask whoever runs scalebot to run “scalebot check”.", "云平台拒绝了账号 {account} 的访问。[{text}]请联系 scalebot 的管理员运行“scalebot check”。"},
 	flow.NoteSteered:     {"{by} asked the cloud to {control}; it took that.", "{by} 请求云平台{control}，云平台已接受。"},
@@ -109,6 +115,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.WaitGrace:  {"Approved. It goes on at {at} unless somebody concerned stops it.", "审批已通过。除非有相关人员叫停，将于 {at} 继续。"},
 	flow.WaitBallot: {"The votes can't be read right now, so nothing is decided yet.[ {text}]", "暂时无法读取投票，因此尚未作出决定。[{text}]"},
 	flow.WaitCard:   {"Waiting for Slack to take the card.", "正在等待 Slack 接收卡片。"},
+	flow.WaitStore:  {"Redis restarted and may have forgotten what was sent last; nothing is sent before {at}.", "Redis 已重启，可能丢失最近的提交记录；在 {at} 之前不会提交任何变更。"},
 	flow.WaitProof:  {"Finding out what became of the change; it is not sent again meanwhile.[ {text}]", "正在核实变更是否生效，核实前不会重复提交。[{text}]"},
 }
 

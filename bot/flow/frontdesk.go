@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
@@ -104,6 +105,7 @@ func (d *Desk) request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
 			}
 			return Receipt{Flow: earlier}, nil
 		}
+		d.Memory.taken(f, c.Dedupe, now)
 		d.Logger.Info("request taken", "flow", id, "user", c.User, "channel", c.Channel, "cluster", a.Cluster, "group", a.Group)
 		d.wake()
 		return Receipt{Flow: f, Fresh: true}, nil
@@ -483,21 +485,26 @@ func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
 // Reconcile wakes everything that events could have been lost for; see
 // FrontDesk.
 func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
-	open, err := d.Store.List(ctx, Filter{Open: true, Limit: 1 << 20})
-	if err != nil {
-		return err
-	}
 	now := d.Clock.Now()
 	var failed error
-	for i, f := range open {
-		at := now.Add(spread * time.Duration(i) / time.Duration(len(open)))
+	// One after the other: a workspace may have more open flows than fit in memory.
+	err := d.Store.Walk(ctx, Filter{Open: true}, func(f Flow) error {
+		at := now.Add(time.Duration(share(f.ID) * float64(spread)))
 		if f.State == AwaitingApproval || !f.GraceUntil.IsZero() {
 			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
 		}
 		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))
-	}
+		return ctx.Err()
+	})
 	d.wake()
-	return failed
+	return errors.Join(err, failed)
+}
+
+// share spreads flows evenly over a time: the place of an id in it, 0 to 1.
+func share(id string) float64 {
+	h := fnv.New32a()
+	h.Write([]byte(id)) //nolint:errcheck // a hash takes everything
+	return float64(h.Sum32()) / (1 << 32)
 }
 
 // Catalog is what config says of clusters; see FrontDesk.

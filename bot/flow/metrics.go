@@ -15,6 +15,7 @@ type Metrics struct {
 	moves    *prometheus.CounterVec
 	limited  prometheus.Counter
 	requests *prometheus.CounterVec
+	grafts   prometheus.Counter
 }
 
 // NewMetrics registers the metrics. Every label value that can occur starts at
@@ -34,6 +35,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		limited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scalebot_chat_rate_limited_total", Help: "Deliveries that Slack's rate limits put off.",
 		}),
+		grafts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scalebot_store_older_total", Help: "Records that were written again because the store had come back older than what was done.",
+		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scalebot_requests_total", Help: "Scale requests by outcome.",
 		}, []string{"outcome"}),
@@ -52,7 +56,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, outcome := range []string{"taken", "again", "rejected", "failed"} {
 		m.requests.WithLabelValues(outcome)
 	}
-	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.requests)
+	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.requests, m.grafts)
 	return m
 }
 
@@ -85,5 +89,11 @@ func (m *Metrics) chatLimited() {
 func (m *Metrics) requested(outcome string) {
 	if m != nil {
 		m.requests.WithLabelValues(outcome).Inc()
+	}
+}
+
+func (m *Metrics) grafted() {
+	if m != nil {
+		m.grafts.Inc()
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -84,14 +83,7 @@ func Inspect(ctx context.Context, rdb redis.UniversalClient) (Health, error) {
 	if err != nil {
 		return h, fmt.Errorf("redis: %w", err)
 	}
-	field := func(name string) string {
-		for line := range strings.Lines(info) {
-			if v, ok := strings.CutPrefix(line, name+":"); ok {
-				return strings.TrimSpace(v)
-			}
-		}
-		return ""
-	}
+	field := fieldOf(info)
 	h.Version, h.Eviction = field("redis_version"), field("maxmemory_policy")
 	h.Replicas, _ = strconv.Atoi(field("connected_slaves"))
 	switch field("aof_enabled") {

@@ -60,6 +60,15 @@ local function held(base, id)
   local s = redis.call('HGET', base .. 'flow:' .. id, 's')
   return s and holds[s]
 end
+-- besides names the set of the flows that hold a cluster beside the seat's holder
+-- (graft), and beside is one of them other than id, or false.
+local function besides(seat) return seat .. ':beside' end
+local function beside(base, seat, id)
+  for _, other in ipairs(redis.call('SMEMBERS', besides(seat))) do
+    if other ~= id and held(base, other) then return other end
+  end
+  return false
+end
 -- head is the first flow of a line that really waits, and those before it that
 -- don't.
 local function head(base, line)
@@ -144,24 +153,31 @@ chain(KEYS[6], 11)
 return {'ok'}
 `)
 
-	// claim leases up to ARGV[7] due flows of a lane.
+	// claim leases up to ARGV[7] due flows of a lane. Those that a newer version wrote
+	// are passed over, however many are due before the first that can be stepped.
 	//
 	// KEYS 1 due.
 	// ARGV 1 base, 2 lane, 3 now ms, 4 lease end ms, 5 fence stem, 6 own schema,
 	// 7 max.
 	// Returns ids; the fence of the i-th is stem .. "." .. i.
 	claim = script(`
-local got = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[7])) do
-  local key = ARGV[1] .. 'flow:' .. id
-  local f = redis.call('HMGET', key, 's', 'n')
-  if not f[1] then
-    redis.call('ZREM', KEYS[1], id)
-  elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
-    got[#got + 1] = id
-    redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
-    redis.call('HDEL', key, ARGV[2] .. '.w')
-    redis.call('ZADD', KEYS[1], ARGV[4], id)
+local got, passed, most = {}, 0, tonumber(ARGV[7])
+while #got < most and passed < 5000 do
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', passed, most - #got)
+  if #ids == 0 then break end
+  for _, id in ipairs(ids) do
+    local key = ARGV[1] .. 'flow:' .. id
+    local f = redis.call('HMGET', key, 's', 'n')
+    if not f[1] then
+      redis.call('ZREM', KEYS[1], id)
+    elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
+      got[#got + 1] = id
+      redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
+      redis.call('HDEL', key, ARGV[2] .. '.w')
+      redis.call('ZADD', KEYS[1], ARGV[4], id)
+    else
+      passed = passed + 1
+    end
   end
 end
 return got
@@ -242,8 +258,9 @@ local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
 local gone = {}
 if holds[to] then
-  if holder and holder ~= id then return 'seat' end
+  if holder and holder ~= id and redis.call('SISMEMBER', besides(KEYS[3]), id) == 0 then return 'seat' end
   if not holds[from] then
+    if beside(base, KEYS[3], id) then return 'seat' end
     local first
     first, gone = head(base, KEYS[4])
     if first ~= id then return 'seat' end
@@ -265,9 +282,10 @@ elseif from == 'queued' and to ~= 'queued' then
   moved = true
 end
 if holds[to] then
-  redis.call('SET', KEYS[3], id)
-elseif holder == id then
-  redis.call('DEL', KEYS[3])
+  if not holder or holder == id then redis.call('SET', KEYS[3], id) end
+elseif holds[from] or holder == id then
+  redis.call('SREM', besides(KEYS[3]), id)
+  if holder == id then redis.call('DEL', KEYS[3]) end
   moved = true
 end
 local kept = tonumber(ARGV[11])
@@ -314,7 +332,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   end
 end
 local holder = redis.call('GET', KEYS[2])
-if not holder or not held(ARGV[1], holder) then holder = '' end
+if not holder or not held(ARGV[1], holder) then holder = beside(ARGV[1], KEYS[2], ARGV[2]) or '' end
 return {tostring(at), holder}
 `)
 

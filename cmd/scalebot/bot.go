@@ -106,8 +106,10 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups,
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
+	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
 	b.options = flow.Options{
-		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention)), Clouds: open,
+		Store: store, Clouds: open, Memory: flow.NewMemory(),
+		Reborn:  func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
