@@ -225,7 +225,7 @@ func (s *sim) start(r *replica) {
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
-		RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
+		Memory: flow.NewMemory(), Reborn: s.reborn, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}
 	r.engine, r.chat, r.desk = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil)
 	r.up = true
@@ -342,10 +342,24 @@ func (s *sim) idle() {
 			next = at
 		}
 	}
-	time.Sleep(max(time.Until(next), 0) + s.between(20*time.Millisecond, 900*time.Millisecond))
+	// What is due is found a little later; what happens, happens in its time.
+	if next.Before(now) {
+		next = now
+	}
+	if len(s.events) == 0 || s.events[0].at.After(next) {
+		next = next.Add(s.between(20*time.Millisecond, 900*time.Millisecond))
+	}
+	if len(s.events) > 0 && s.events[0].at.Before(next) {
+		next = s.events[0].at
+	}
+	time.Sleep(max(time.Until(next), time.Millisecond))
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
+		}
+		if s.calm || s.rng.IntN(3) == 0 {
+			engine := r.engine
+			s.spawn(r, "recheck", func(ctx context.Context, _ *task) { engine.Recheck(ctx) })
 		}
 		for _, lane := range []flow.Lane{flow.LaneStep, flow.LaneChat} {
 			if at, some := lanes[lane]; some && !at.After(r.Now()) && (s.calm || s.rng.IntN(3) > 0) {
@@ -432,6 +446,21 @@ func (s *sim) scheduled(ctx context.Context, open []flow.Flow) {
 			s.blame("%s in %s has no next look", f.ID, f.State)
 		}
 	}
+}
+
+// reborn is when Redis last came back older, as a server whose run id is another
+// one tells; nothing that Durable vouched for is lost to one that waits for its
+// disk.
+func (s *sim) reborn(ctx context.Context) (time.Time, error) {
+	st := &store{Store: s.truth, s: s}
+	at := time.Time{}
+	err := st.op(ctx, "Reborn", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 && !s.mood.aof {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
 }
 
 // takeImage keeps what Redis holds now, for when it comes back older.
