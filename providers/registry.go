@@ -84,6 +84,9 @@ type KindSpec struct {
 	CheckGroup   func(GroupConfig) []Problem
 	// GroupID is the cloud's own name of a group, e.g. "task" → "TASK".
 	GroupID func(GroupConfig) string
+	// NoOperationID says that the cloud gives its operations no id, so that a person
+	// who saw one happen can't be asked for it.
+	NoOperationID bool
 	// Open builds the provider. It does no I/O: wrong credentials show at the
 	// first call, as kind Auth.
 	Open func(Account, Env) (Provider, error)

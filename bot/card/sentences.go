@@ -169,6 +169,8 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectTooLate:    {"{id} has already been sent to the cloud and can't be cancelled any more (now {state}).", "{id} 已提交到云平台，无法取消（当前{state}）。"},
 	flow.RejectNotUnknown: {"{id} needs no decision: it is {state}.", "{id} 无需裁定：当前{state}。"},
 	flow.RejectSettler:    {"You are not among those who may settle a request whose outcome is unknown.", "你没有裁定结果不明的申请的权限。"},
+	flow.RejectOperation:  {"To follow {id}, scalebot needs the operation's id as the cloud's console shows it, without spaces.", "要继续跟踪 {id}，请填写云控制台显示的操作编号（不含空格）。"},
+	flow.RejectOthers:     {"Operation {operation} is the one of {other}. Look again which one is of {id}.", "操作 {operation} 属于 {other}，请重新核对 {id} 的操作编号。"},
 	flow.RejectTaken:      {"The cloud accepted {id}, so it can't be said that it did not happen. Say that it happened, or close it as failed.", "云平台已接受 {id}，不能裁定为未发生。请选择“变更已发生”或“按失败结束”。"},
 	flow.RejectSteer:      {"{id} can't be steered like this now: it is {state}.", "{id} 当前{state}，无法执行此操作。"},
 	flow.RejectNothing:    {"There is nothing to do about {id}: it is {state}.", "{id} 当前{state}，无需处理。"},

@@ -330,7 +330,7 @@ func (b *builder) cluster(name string, k clusterKeys, accounts map[string]*provi
 		}
 		a = &providers.Account{}
 	}
-	c.Kind = a.Kind
+	c.Kind, c.Nameless = a.Kind, b.kinds[a.Kind].NoOperationID
 	if ok && k.ID != "" {
 		seat := k.Account + "/" + k.ID
 		if first, dup := seats[seat]; dup {

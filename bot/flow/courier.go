@@ -240,9 +240,9 @@ func (d *delivery) next() (job, bool) {
 			return j, true
 		}
 	}
-	for _, s := range d.f.Told {
+	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
-			if j, ok := d.notice(s, channel); ok {
+			if j, ok := d.notice(i, s, channel); ok {
 				return j, true
 			}
 		}
@@ -372,8 +372,15 @@ func (d *delivery) told() []string {
 	return channels
 }
 
-func (d *delivery) notice(s State, channel string) (job, bool) {
-	key := "notice/" + string(s) + "/" + channel
+// notice announces the i-th arrival in a state of State.Told. One state may be come
+// to twice, as unknown is when what a person settled turns out otherwise: each time
+// somebody is needed.
+func (d *delivery) notice(i int, s State, channel string) (job, bool) {
+	key := "notice/" + string(s)
+	if n := len(slices.DeleteFunc(slices.Clone(d.f.Told[:i]), func(t State) bool { return t != s })); n > 0 {
+		key += "#" + strconv.Itoa(n+1)
+	}
+	key += "/" + channel
 	if _, done := d.posts.Notices[key]; done {
 		return job{}, false
 	}
@@ -583,9 +590,9 @@ func (d *delivery) byKey(key string, upto int) (job, bool) {
 	if n, err := strconv.Atoi(strings.TrimPrefix(key, "card/")); err == nil && n <= len(d.f.Plans) {
 		return d.cardJob(n), true
 	}
-	for _, s := range d.f.Told {
+	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
-			if j, ok := d.notice(s, channel); ok && j.message.Key == key {
+			if j, ok := d.notice(i, s, channel); ok && j.message.Key == key {
 				return j, true
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"scalebot/providers"
 )
@@ -341,8 +342,8 @@ func (d *Desk) Cancel(ctx context.Context, c Caller, id string) (Flow, error) {
 	return f, d.signal(ctx, f, Signal{Kind: SignalCancel, By: c.User, At: d.Clock.Now()})
 }
 
-// Settle decides an unknown flow; see FrontDesk.
-func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error) {
+// MaySettle says whether a person may settle a flow; see FrontDesk.
+func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error) {
 	f, err := d.flow(ctx, id)
 	switch {
 	case err != nil:
@@ -358,7 +359,54 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 	if !d.maySettle(ctx, c.User) {
 		return f, d.noSettler(f)
 	}
+	return f, nil
+}
+
+// Settle decides an unknown flow; see FrontDesk.
+func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error) {
+	f, err := d.MaySettle(ctx, c, id, k)
+	if err != nil {
+		return f, err
+	}
+	if k == SignalHappened {
+		if operation, err = d.operation(ctx, f, operation); err != nil {
+			return f, err
+		}
+	}
 	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+}
+
+// How long an id of an operation may be, and over how many flows it is looked for.
+const (
+	operationRunes = 200
+	operationScan  = 1000
+)
+
+// operation checks the id of an operation that a person names. One that is another
+// flow's on record would be followed twice, and this flow's own forgotten.
+func (d *Desk) operation(ctx context.Context, f Flow, named string) (string, error) {
+	named = strings.TrimSpace(named)
+	if named == "" {
+		if f.Operation != nil || d.Options.Catalog[f.Request.Wish.Change.Cluster].Nameless {
+			return "", nil
+		}
+		return "", about(RejectOperation, f)
+	}
+	if len([]rune(named)) > operationRunes || strings.ContainsFunc(named, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return "", about(RejectOperation, f)
+	}
+	flows, err := d.Store.List(ctx, Filter{Cluster: f.Request.Wish.Change.Cluster, Limit: operationScan})
+	if err != nil {
+		return "", &Rejection{Code: RejectStore, Err: err}
+	}
+	for _, other := range flows {
+		if other.ID != f.ID && other.Operation != nil && other.Operation.ID == named {
+			no := about(RejectOthers, f)
+			no.Args["operation"], no.Args["other"] = named, other.ID
+			return "", no
+		}
+	}
+	return named, nil
 }
 
 func (d *Desk) noSettler(f Flow) *Rejection {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,12 +38,16 @@ return since
 // after a restart or a failover sets the time, so it is called often.
 func (s *Store) Reborn(ctx context.Context, now time.Time) (time.Time, error) {
 	text, err := server.Run(ctx, s.rdb, []string{s.keys.flags()}).Text()
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return time.Time{}, nil //nolint:nilerr // the embedded one, or a proxy: it does not say
+	}
 	if err != nil {
 		return time.Time{}, answer("", err)
 	}
 	field := fieldOf(text)
 	if field("run_id") == "" {
-		return time.Time{}, nil // an embedded one, or a proxy that does not say: it can't be told
+		return time.Time{}, nil
 	}
 	since, err := born.Run(ctx, s.rdb, []string{s.keys.flags()}, field("run_id"), ms(now)).Text()
 	if err != nil {

@@ -58,7 +58,7 @@ const startPause = 3 * time.Second
 func patiently(ctx context.Context, log *slog.Logger, trouble string, try func() error) error {
 	for {
 		err := try()
-		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || errors.Is(err, errSkew) || ctx.Err() != nil {
 			return err
 		}
 		log.Warn(trouble+"; trying again", "error", err)
@@ -144,6 +144,7 @@ func (b *bot) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.engine.Run(ctx) })
 	group.Go(func() error { return b.courier.Run(ctx) })
+	group.Go(func() error { return b.watchClock(ctx) })
 	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
 	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))
 	err := group.Wait()
@@ -151,10 +152,38 @@ func (b *bot) run(ctx context.Context) error {
 	return err
 }
 
+// clockPace is how often the clock is compared with the server's.
+const clockPace = time.Minute
+
+// watchClock measures the skew for as long as the bot runs, and tells of one that
+// came up. It ends nothing: a replica that stops because of its clock takes its
+// flows' followers away.
+func (b *bot) watchClock(ctx context.Context) error {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "scalebot_clock_skew_seconds", Help: "How far this replica's clock is ahead of the one of Redis.",
+	})
+	b.metrics.MustRegister(gauge)
+	pace := time.NewTicker(clockPace)
+	defer pace.Stop()
+	for {
+		if skew, err := redisstore.Skew(ctx, b.rdb, wall{}.Now); err == nil {
+			gauge.Set(skew.Seconds())
+			if skew.Abs() > skewMuch {
+				b.log.Error("the clock is off; set it and let it be kept: replicas judge each other's leases by it", "skew", skewText(skew))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+		}
+	}
+}
+
 // ready says what is missing for work, or nothing.
 func (b *bot) ready(ctx context.Context) error {
 	if err := b.options.Store.Ping(ctx); err != nil {
-		return errors.New("Redis does not answer")
+		return errors.New("Redis does not answer or takes no writes")
 	}
 	if !b.app.Ready() {
 		return errors.New("no Slack socket has had its hello")
