@@ -225,7 +225,7 @@ func (s *sim) start(r *replica) {
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
-		Memory: flow.NewMemory(), Reborn: s.reborn, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
+		Memory: flow.NewMemory(), Reborn: s.reborn, Restarted: s.restarted, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}
 	r.engine, r.chat, r.desk = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil)
 	r.up = true
@@ -456,6 +456,18 @@ func (s *sim) reborn(ctx context.Context) (time.Time, error) {
 	at := time.Time{}
 	err := st.op(ctx, "Reborn", false, func(context.Context) error {
 		if n := len(s.world.lost); n > 0 && !s.mood.aof {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
+}
+
+// restarted is reborn for what nobody waited for to be on disk.
+func (s *sim) restarted(ctx context.Context) (at time.Time, err error) {
+	st := &store{Store: s.truth, s: s}
+	err = st.op(ctx, "Restarted", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 {
 			at = s.world.lost[n-1].to
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,10 @@ func (m *message) state() flow.State {
 func (m *message) plan() int {
 	n := -1
 	if rest, ok := strings.CutPrefix(m.Key, "card/"); ok {
-		fmt.Sscan(rest, &n) //nolint:errcheck // a key of ours
+		number, _, _ := strings.Cut(rest, "/")
+		if i, err := strconv.Atoi(number); err == nil {
+			n = i
+		}
 	}
 	return n
 }
