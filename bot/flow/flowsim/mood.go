@@ -51,9 +51,6 @@ func (s *sim) newMood() mood {
 		dropped: often(0.2, 1), doubled: often(0.2),
 		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
 	}
-	if s.Lenient {
-		m.older = 0
-	}
 	return m
 }
 

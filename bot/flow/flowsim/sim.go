@@ -224,7 +224,7 @@ func (s *sim) start(r *replica) {
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
-		RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
+		Memory: flow.NewMemory(), Reborn: s.reborn, Restarted: s.restarted, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}
 	r.engine, r.chat, r.desk = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil)
 	r.up = true
@@ -367,6 +367,10 @@ func (s *sim) idle(lanes due) {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
 		}
+		if s.rng.IntN(3) == 0 {
+			engine := r.engine
+			s.spawn(r, "recheck", func(ctx context.Context, _ *task) { engine.Recheck(ctx) })
+		}
 		for _, lane := range bothLanes {
 			if at, some := lanes[lane]; some && !at.After(r.Now()) && s.rng.IntN(3) > 0 {
 				s.poll(r, lane)
@@ -449,6 +453,33 @@ func (s *sim) scheduled(ctx context.Context, open []flow.Flow) {
 			s.blame("%s in %s has no next look", f.ID, f.State)
 		}
 	}
+}
+
+// reborn is when Redis last came back older, as a server whose run id is another
+// one tells; nothing that Durable vouched for is lost to one that waits for its
+// disk.
+func (s *sim) reborn(ctx context.Context) (time.Time, error) {
+	st := &store{Store: s.truth, s: s}
+	at := time.Time{}
+	err := st.op(ctx, "Reborn", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 && !s.mood.aof {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
+}
+
+// restarted is reborn for what nobody waited for to be on disk.
+func (s *sim) restarted(ctx context.Context) (at time.Time, err error) {
+	st := &store{Store: s.truth, s: s}
+	err = st.op(ctx, "Restarted", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
 }
 
 // takeImage keeps what Redis holds now, for when it comes back older.
