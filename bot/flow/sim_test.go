@@ -53,7 +53,7 @@ func TestSim(t *testing.T) {
 	for worker := range *simWorkers {
 		workers.Go(func() {
 			for seed, more := take(); more; seed, more = take() {
-				out := simulate(t, server, worker, flowsim.Setup{Seed: seed, Lenient: true})
+				out := simulate(t, server, worker, flowsim.Setup{Seed: seed})
 				mu.Lock()
 				total.Flows += out.Flows
 				total.Sent += out.Sent
@@ -81,8 +81,8 @@ func TestSim(t *testing.T) {
 func TestSimReplays(t *testing.T) {
 	server := redistest.Start(t)
 	for seed := uint64(1); seed <= 5; seed++ {
-		first := simulate(t, server, 0, flowsim.Setup{Seed: seed, Lenient: true})
-		again := simulate(t, server, 1, flowsim.Setup{Seed: seed, Lenient: true})
+		first := simulate(t, server, 0, flowsim.Setup{Seed: seed})
+		again := simulate(t, server, 1, flowsim.Setup{Seed: seed})
 		require.NotEmpty(t, first.Trace)
 		for i := range first.Trace {
 			require.Greater(t, len(again.Trace), i)

@@ -168,7 +168,7 @@ func TestSimWithTheRealAdapters(t *testing.T) {
 		synctest.Test(t, func(*testing.T) {
 			disk := server.Disk(0)
 			defer func() { _ = disk.Close() }() // the run is over
-			out = flowsim.Play(flowsim.Setup{Seed: seed, Disk: disk, Real: real, Lenient: true})
+			out = flowsim.Play(flowsim.Setup{Seed: seed, Disk: disk, Real: real})
 		})
 		total.Flows += out.Flows
 		total.Sent += out.Sent

@@ -245,7 +245,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 		switch got := count[what]; {
 		case got == 0:
 			s.blame("%s: the notice %s is missing", f.ID, what)
-		case got < n && !s.Lenient:
+		case got < n:
 			s.blame("%s: the notice %s stands %d times, wanted %d", f.ID, what, got, n)
 		case got > n:
 			s.blame("%s: the notice %s stands %d times, wanted %d", f.ID, what, got, n)

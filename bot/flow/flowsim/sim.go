@@ -41,9 +41,6 @@ type Setup struct {
 	Disk Disk
 	Bug  *Bug
 	Real *Real // nil = the clouds of this package
-
-	// Lenient leaves out what the product is known not to do yet.
-	Lenient bool
 }
 
 // Outcome is what came of a run.
