@@ -14,6 +14,7 @@ type Metrics struct {
 	failures *prometheus.CounterVec
 	moves    *prometheus.CounterVec
 	limited  prometheus.Counter
+	off      *prometheus.CounterVec
 	requests *prometheus.CounterVec
 	grafts   prometheus.Counter
 }
@@ -33,11 +34,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "scalebot_moves_total", Help: "Moves of flows between states.",
 		}, []string{"from", "to"}),
 		limited: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scalebot_chat_rate_limited_total", Help: "Deliveries that Slack's rate limits put off.",
+			Name: "scalebot_chat_rate_limited_total", Help: "Calls that Slack itself put off (HTTP 429), or that came too fast for our own pace.",
 		}),
 		grafts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scalebot_store_older_total", Help: "Records that were written again because the store had come back older than what was done.",
 		}),
+		off: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scalebot_chat_put_off_total", Help: "Calls that the quota of the workspace put off before they were made, by call.",
+		}, []string{"call"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scalebot_requests_total", Help: "Scale requests by outcome.",
 		}, []string{"outcome"}),
@@ -56,7 +60,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, outcome := range []string{"taken", "again", "rejected", "failed"} {
 		m.requests.WithLabelValues(outcome)
 	}
-	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.requests, m.grafts)
+	for _, call := range Calls {
+		m.off.WithLabelValues(string(call))
+	}
+	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.off, m.requests, m.grafts)
 	return m
 }
 
@@ -95,5 +102,11 @@ func (m *Metrics) requested(outcome string) {
 func (m *Metrics) grafted() {
 	if m != nil {
 		m.grafts.Inc()
+	}
+}
+
+func (m *Metrics) putOff(c Call) {
+	if m != nil {
+		m.off.WithLabelValues(string(c)).Inc()
 	}
 }
