@@ -195,9 +195,6 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return d.Clock.Now(), nil
 		default:
 		}
-		if err := d.keepLease(ctx); err != nil {
-			return time.Time{}, err
-		}
 		again, err := d.may(ctx, d.bid(j))
 		if err != nil {
 			return time.Time{}, err
@@ -205,6 +202,11 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if !again.IsZero() {
 			d.putOff(j.message.Key, again)
 			continue
+		}
+		// Right before the call: a replica that slept while it asked for its share
+		// would write what was true before over what another one wrote since.
+		if err := d.keepLease(ctx); err != nil {
+			return time.Time{}, err
 		}
 		if err := d.do(ctx, j); err != nil {
 			if !d.hold(ctx, j, err) {
