@@ -19,6 +19,7 @@ type Mandate struct {
 	At       time.Time       `json:"at"`
 	Until    time.Time       `json:"until"` // from then on it covers nothing
 	Revoked  *Revocation     `json:"revoked,omitempty"`
+	Groups   []string        `json:"groups,omitempty"` // approver groups of the signer when it was signed: who may revoke it; who counts is looked up anew
 }
 
 // Revocation is the end of a mandate by a person.
@@ -59,6 +60,13 @@ type Use struct {
 	By    string `json:"by"`
 	Group string `json:"group"` // whose seat
 }
+
+// LeftNodes is how many nodes are left of it behind the request.
+func (s Standing) LeftNodes() int { return s.Mandate.Nodes - s.UsedNodes - s.Nodes }
+
+// LeftAmount is how much money is left of it behind the request, where it has a
+// limit.
+func (s Standing) LeftAmount() decimal.Decimal { return s.Max.Sub(s.UsedAmount).Sub(s.Amount) }
 
 // bars is why the mandate does not count for a request of this person at this
 // time, looked for in the order of the Reasons; "" = nothing of itself bars it.

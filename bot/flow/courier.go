@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -109,6 +110,7 @@ type job struct {
 	hash    string     // of its content
 	edit    MessageRef // zero = a new message
 	private bool
+	to      string // of a private one: who; "" = the requester
 	upto    int
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
@@ -257,12 +259,16 @@ func (d *delivery) whisper() (job, bool) {
 		return job{}, false
 	}
 	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
+	to := d.f.Whispers[n].To
 	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
+	if to != "" { // somebody who may not be in the channel: what vanishes with it would not be read
+		m.Channel, m.Thread = "", ""
+	}
 	if !d.free(m.Key) {
 		return job{}, false
 	}
 	told := func() { d.posts.Whispered = n + 1 }
-	return job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}, true
+	return job{message: m, private: true, to: to, did: func(MessageRef, string) { told() }, giveUp: told}, true
 }
 
 // due reports whether card n is wanted at all. Plan cards are: the last one, and
@@ -406,7 +412,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	switch {
 	case j.private:
 		m.Key = "" // nobody looks for a private message
-		err := d.Chat.Whisper(ctx, d.f.Request.User, m)
+		err := d.Chat.Whisper(ctx, cmp.Or(j.to, d.f.Request.User), m)
 		if errors.Is(err, ErrNoChannel) {
 			d.log.Error("the requester can't be told privately", "error", err)
 			err = nil

@@ -141,6 +141,7 @@ func (t *turn) tellEscalations(before *approvals.Verdict, now approvals.Verdict)
 // approved sends a flow on whose seats are all filled: first into its grace time,
 // where config gives one.
 func (t *turn) approved(ctx context.Context, detail map[string]any) error {
+	t.draw(*t.f.Verdict, *t.f.Plan())
 	t.tell(Note{Code: NoteApproved})
 	t.whisper(Note{Code: NoteApproved, Args: map[string]string{"by": strings.Join(t.f.Verdict.Ballot.Seated(), ",")}})
 	if t.Grace <= 0 {
