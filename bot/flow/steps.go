@@ -50,7 +50,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if verdict, all := t.inAdvance(ctx, made); all {
 		t.f.Verdict, detail["verdict"], detail["facts"] = &verdict, verdict, t.facts
 		t.reserve(*plan, made.facts.Budget)
-		return t.approved(ctx, detail)
+		return t.approved(ctx, "plan", detail)
 	}
 	t.become(AwaitingApproval)
 	return t.save(ctx, "plan", now, detail)
@@ -156,7 +156,7 @@ func (t *turn) awaiting(ctx context.Context) error {
 		if ok, err := t.afford(ctx, *plan); !ok {
 			return err
 		}
-		return t.approved(ctx, detail)
+		return t.approved(ctx, "approve", detail)
 	case approvals.Denied:
 		return t.deny(ctx, verdict, detail)
 	case approvals.Expired:
@@ -235,6 +235,7 @@ func sameBallot(a, b *approvals.Verdict) bool {
 	}
 	return a.Status == b.Status && a.Ballot.PlanHash == b.Ballot.PlanHash &&
 		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && a.Ballot.Why == b.Ballot.Why && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
+		slices.Equal(a.Ballot.Mandates, b.Ballot.Mandates) &&
 		slices.EqualFunc(a.Ballot.Seats, b.Ballot.Seats, func(x, y approvals.Seat) bool {
 			return x.Group == y.Group && x.N == y.N && x.Escalated == y.Escalated && slices.Equal(x.By, y.By)
 		})

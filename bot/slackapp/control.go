@@ -45,8 +45,8 @@ func (s *session) unfreeze(ctx context.Context, c flow.Caller, cluster string) f
 }
 
 // announce posts in the channel that somebody spoke in and in the cluster's own,
-// behind the answer. What Slack does not take is logged and not tried again: the
-// freeze holds without it, and everybody who asks for a change reads of it.
+// behind the answer. What Slack does not take is logged and not tried again: a
+// freeze or a mandate holds without it, and whom it concerns reads of it on a card.
 func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m flow.Message) {
 	rooms := slices.Concat([]string{c.Channel}, s.desk.Catalog()[cluster].Channels)
 	slices.Sort(rooms)
@@ -57,7 +57,7 @@ func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 			defer cancel()
 			if _, err := s.app.Post(ctx, told); err != nil {
-				s.app.log.Warn("a freeze could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
+				s.app.log.Warn("what was ordered for a cluster could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
 			}
 		})
 	}
