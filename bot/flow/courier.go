@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,7 @@ const (
 	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
 	refusals     = 8                // of one message in a row, some minutes in all, before it is given up
 	earlyCard    = 5 * time.Second  // a flow that has no plan by then gets a card all the same
+	askAgain     = 5 * time.Minute  // after which a card that asks a person is edited even if nothing moved
 )
 
 // The values of Post.Hash that are no content.
@@ -277,6 +279,8 @@ func (d *delivery) whisper() (job, bool) {
 func (d *delivery) due(n int) bool {
 	was, up := d.posts.Cards[n]
 	switch {
+	case was.Hash == postGone && d.asks(n):
+		return true
 	case was.final():
 		return false
 	case up:
@@ -297,29 +301,61 @@ func (d *delivery) due(n int) bool {
 	return true
 }
 
+// asks reports whether card n is what a person must answer on for the flow to go
+// on. No event need come when somebody deletes it and the flow itself stands
+// still, so only an edit shows that it is gone; it is then posted again. An open
+// ballot is not among them: the engine reads its card, and a deleted one takes the
+// reactions with it, so that the plan is void and people are asked anew.
+func (d *delivery) asks(n int) bool { return d.f.State == Unknown && n == len(d.f.Plans) }
+
 func (d *delivery) card(n int) (job, bool) {
 	if !d.due(n) {
 		return job{}, false
 	}
 	was, up := d.posts.Cards[n]
+	if was.Hash == postGone {
+		was, up = Post{}, false // it asks: whoever deleted it did not answer
+	}
 	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() {
 		return job{}, false
 	}
+	j := d.cardJob(n)
+	now := d.Clock.Now()
+	if up && was.Hash == j.hash {
+		again := was.At.Add(askAgain)
+		if !d.asks(n) {
+			return job{}, false
+		}
+		if now.Before(again) {
+			d.wait(again)
+			return job{}, false
+		}
+	}
+	if !d.free(j.message.Key) {
+		return job{}, false
+	}
+	if may := was.At.Add(editGap); up && d.f.State == Running && now.Before(may) {
+		d.wait(may)
+		return job{}, false
+	}
+	j.edit = was.MessageRef
+	if up {
+		j.giveUp = func() { j.did(was.MessageRef, postStuck) }
+	} else if d.f.State.Ended() {
+		j.giveUp = func() { j.did(MessageRef{Channel: j.message.Channel}, postStuck) }
+	}
+	return j, true
+}
+
+// cardJob is card n as it should be.
+func (d *delivery) cardJob(n int) job {
 	m := d.Renderer.Card(d.f, n, d.rich)
 	m.Key, m.Channel = "card/"+strconv.Itoa(n), d.f.Request.Channel
 	hash := digest(m)
 	if n < len(d.f.Plans) {
 		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
 	}
-	if (up && was.Hash == hash) || !d.free(m.Key) {
-		return job{}, false
-	}
-	now := d.Clock.Now()
-	if may := was.At.Add(editGap); up && d.f.State == Running && now.Before(may) {
-		d.wait(may)
-		return job{}, false
-	}
-	did := func(ref MessageRef, sent string) {
+	return job{message: m, hash: hash, did: func(ref MessageRef, sent string) {
 		p := Post{MessageRef: ref, Hash: sent, At: d.Clock.Now()}
 		if n > 0 {
 			p.Plan = d.f.Plans[n-1].Plan.Hash
@@ -328,14 +364,7 @@ func (d *delivery) card(n int) (job, bool) {
 			d.posts.Cards = map[int]Post{}
 		}
 		d.posts.Cards[n] = p
-	}
-	j := job{message: m, hash: hash, edit: was.MessageRef, did: did}
-	if up {
-		j.giveUp = func() { did(was.MessageRef, postStuck) }
-	} else if d.f.State.Ended() {
-		j.giveUp = func() { did(MessageRef{Channel: m.Channel}, postStuck) }
-	}
-	return j, true
+	}}
 }
 
 // told are the channels of notices: where it was asked, and the cluster's own.
@@ -435,7 +464,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		j.did(j.edit, hash)
 		return nil
 	}
-	d.posts.Sending = &Sending{Key: m.Key, At: d.Clock.Now(), Upto: j.upto}
+	d.posts.Sending = &Sending{Key: m.Key, At: d.Clock.Now(), Upto: j.upto, Channel: m.Channel, Thread: m.Thread}
 	if err := d.save(ctx); err != nil {
 		return err
 	}
@@ -510,9 +539,15 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 // eventCard is the metadata event type of cards, a contract (design.md section 9).
 const eventCard = "scalebot_flow"
 
-// settle finds out whether a post whose answer was lost is there.
+// settle finds out whether a post whose answer was lost is there. It is looked for
+// where it was sent, whatever the flow wants meanwhile: a card that nobody wants
+// any more must still be closed, and a log that went into another card's thread
+// was told.
 func (d *delivery) settle(ctx context.Context, s Sending) error {
-	j, ok := d.byKey(s.Key)
+	j, ok := d.byKey(s.Key, s.Upto)
+	if s.Channel != "" {
+		j.message.Channel, j.message.Thread = s.Channel, s.Thread
+	}
 	if ok {
 		ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
 		defer cancel()
@@ -549,12 +584,10 @@ func (d *delivery) threadGone(ts string) {
 	}
 }
 
-// byKey finds the job of a message that is still to be posted.
-func (d *delivery) byKey(key string) (job, bool) {
-	for n := range len(d.f.Plans) + 1 {
-		if j, ok := d.card(n); ok && j.message.Key == key {
-			return j, true
-		}
+// byKey makes the job of a message anew from its key.
+func (d *delivery) byKey(key string, upto int) (job, bool) {
+	if n, err := strconv.Atoi(strings.TrimPrefix(key, "card/")); err == nil && n <= len(d.f.Plans) {
+		return d.cardJob(n), true
 	}
 	for _, s := range d.f.Told {
 		for _, channel := range d.told() {
@@ -563,10 +596,16 @@ func (d *delivery) byKey(key string) (job, bool) {
 			}
 		}
 	}
-	if j, ok := d.logJob(); ok && j.message.Key == key {
-		return j, true
+	from, err := strconv.Atoi(strings.TrimPrefix(key, "log/"))
+	if err != nil || from >= upto || upto > len(d.f.Log) {
+		return job{}, false
 	}
-	return job{}, false
+	m := d.Renderer.Log(d.f, d.f.Log[from:upto])
+	m.Key = key
+	if card, up := d.posts.Cards[max(d.f.Log[from].Plan, 1)]; up {
+		m.Channel, m.Thread = card.Channel, card.TS
+	}
+	return job{message: m}, true
 }
 
 // digest names the content of a message. The record's version in the metadata is

@@ -326,9 +326,11 @@ type Hold struct {
 
 // Sending is a post that may or may not have happened.
 type Sending struct {
-	Key  string    `json:"key"`
-	At   time.Time `json:"at"`
-	Upto int       `json:"upto,omitempty"` // of a log: notes told once it is posted
+	Key     string    `json:"key"`
+	At      time.Time `json:"at"`
+	Upto    int       `json:"upto,omitempty"`    // of a log: notes told once it is posted
+	Channel string    `json:"channel,omitempty"` // "" = recorded by a version that kept no place
+	Thread  string    `json:"thread,omitempty"`
 }
 
 // Clock is where time comes from.

@@ -593,7 +593,7 @@ func (s *Slack) Find(_ context.Context, m flow.Message, _ time.Time) (flow.Messa
 		return flow.MessageRef{}, false, err
 	}
 	for _, p := range s.messages {
-		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Payload["flow"] == m.Payload["flow"] && !p.Deleted {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Thread == m.Thread && p.Payload["flow"] == m.Payload["flow"] && !p.Deleted {
 			return p.MessageRef, true, nil
 		}
 	}

@@ -1,0 +1,76 @@
+package flowsim
+
+import (
+	"time"
+)
+
+// mood is what can go wrong in one run, and how often. Each seed has its own: a
+// run in which everything fails a little finds less than many in which a few
+// things fail a lot.
+type mood struct {
+	replicas int
+	skew     time.Duration // the most that a replica's clock is off
+	aof      bool          // the store can tell when a write is on disk (WAITAOF), so that such a write is never lost
+	grace    time.Duration
+
+	crash, freeze                            float64 // of a replica, at each effect
+	refused, unanswered, belated             float64 // of each script
+	throttled, broken, lost, hung, turned    float64 // of each cloud call; the last is a definite refusal
+	postLost, limited, slackDown, readFailed float64 // of each Slack call
+	dropped, doubled                         float64 // of each event
+	older                                    int     // times that Redis comes back one second older
+	away                                     int     // times that Redis is away for some seconds
+	console                                  int     // times that somebody else resizes
+	prices                                   int     // times that prices move
+	freezes                                  int     // times that somebody freezes a cluster
+	deletes                                  float64 // of each card, that somebody deletes it
+	liars                                    float64 // of each decision about an unknown flow, that it is wrong
+}
+
+func (s *sim) newMood() mood {
+	often := func(rates ...float64) float64 {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return rates[s.rng.IntN(len(rates))]
+	}
+	times := func(most int) int {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return 1 + s.rng.IntN(most)
+	}
+	m := mood{
+		replicas: 2 + s.rng.IntN(3), skew: time.Duration(s.rng.IntN(4)) * time.Second, aof: s.rng.IntN(2) == 0,
+		grace: time.Duration(s.rng.IntN(2)*90) * time.Second,
+		crash: often(0.002, 0.01, 0.03), freeze: often(0.002, 0.01),
+		refused: often(0.01, 0.05), unanswered: often(0.01, 0.05), belated: often(0.01, 0.03),
+		throttled: often(0.03, 0.2), broken: often(0.03, 0.2), lost: often(0.1, 0.4), hung: often(0.05, 0.3), turned: often(0.03),
+		postLost: often(0.02, 0.1), limited: often(0.02, 0.1), slackDown: often(0.02, 0.1), readFailed: often(0.02, 0.1),
+		dropped: often(0.2, 1), doubled: often(0.2),
+		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), deletes: often(0.1), liars: often(0.1),
+	}
+	if s.Lenient {
+		m.older = 0
+	}
+	return m
+}
+
+// chance is a throw of the dice for a fault; none falls once the faults stopped.
+func (s *sim) chance(rate float64) bool {
+	if rate <= 0 || s.calm {
+		return false
+	}
+	if s.rng.Float64() >= rate {
+		return false
+	}
+	s.faults++
+	return true
+}
+
+// between is a length of time at random.
+func (s *sim) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(s.rng.Int64N(int64(most-least)+1))
+}
+
+func pick[T any](s *sim, from ...T) T { return from[s.rng.IntN(len(from))] }

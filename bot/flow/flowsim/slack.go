@@ -1,0 +1,214 @@
+package flowsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+)
+
+// Slack is what a Bug wraps.
+type Slack interface {
+	flow.Chat
+	flow.Ballots
+	flow.Directory
+}
+
+// message is what Slack has.
+type message struct {
+	flow.Message
+	ref     flow.MessageRef
+	at      time.Time
+	edits   int
+	private string // user id
+	deleted bool
+
+	yes, no []string // who holds which reaction, in order
+}
+
+func (m *message) flow() string {
+	id, _ := m.Payload["flow"].(string)
+	return id
+}
+
+func (m *message) state() flow.State {
+	text, _ := m.Payload["state"].(string)
+	return flow.State(text)
+}
+
+// plan is the number in the key of a card; -1 = no card.
+func (m *message) plan() int {
+	n := -1
+	if rest, ok := strings.CutPrefix(m.Key, "card/"); ok {
+		fmt.Sscan(rest, &n) //nolint:errcheck // a key of ours
+	}
+	return n
+}
+
+// slackTeam is the Slack of a run.
+type slackTeam struct {
+	s        *sim
+	serial   int
+	messages []*message
+	people   map[string]approvals.Person
+	groups   map[string][]string // by usergroup
+}
+
+// workspace is the same as the product reaches it, with faults.
+type workspace struct{ *slackTeam }
+
+var _ Slack = (*workspace)(nil)
+
+// call waits for its turn and lets it fail before anything was done.
+func (w *workspace) call(ctx context.Context, method string, reads bool) (*task, error) {
+	s := w.s
+	k := s.gate(ctx, "slack."+method)
+	m := s.mood
+	switch {
+	case ctx.Err() != nil:
+		return k, ctx.Err()
+	case s.chance(m.limited):
+		s.log(k, "slack."+method, "429")
+		return k, &flow.RateLimited{After: s.between(time.Second, 30*time.Second)}
+	case s.chance(m.slackDown), reads && s.chance(m.readFailed):
+		s.log(k, "slack."+method, "503")
+		return k, errors.New("slack is down")
+	}
+	return k, nil
+}
+
+// Post implements flow.Chat.
+func (w *workspace) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error) {
+	k, err := w.call(ctx, "Post "+m.Key, false)
+	if err != nil {
+		return flow.MessageRef{}, err
+	}
+	if w.s.chance(w.s.mood.postLost / 2) {
+		w.s.log(k, "slack.Post "+m.Key, "lost on the way, no answer")
+		return flow.MessageRef{}, flow.ErrChatInDoubt
+	}
+	if m.Thread != "" && !slices.ContainsFunc(w.messages, func(x *message) bool { return x.ref.TS == m.Thread && !x.deleted }) {
+		return flow.MessageRef{}, flow.ErrMessageGone
+	}
+	w.serial++
+	p := &message{Message: m, at: time.Now(), ref: flow.MessageRef{Channel: m.Channel, TS: fmt.Sprintf("%d.%06d", time.Now().Unix(), w.serial)}}
+	w.messages = append(w.messages, p)
+	if w.s.chance(w.s.mood.postLost) {
+		w.s.log(k, "slack.Post "+m.Key, "posted, answer lost")
+		return flow.MessageRef{}, flow.ErrChatInDoubt
+	}
+	w.s.log(k, fmt.Sprintf("slack.Post %s of %s", m.Key, p.flow()), "ok "+p.ref.TS)
+	return p.ref, nil
+}
+
+// Update implements flow.Chat.
+func (w *workspace) Update(ctx context.Context, ref flow.MessageRef, m flow.Message) error {
+	k, err := w.call(ctx, "Update "+m.Key, false)
+	if err != nil {
+		return err
+	}
+	for _, p := range w.messages {
+		if p.ref == ref && !p.deleted {
+			p.Message, p.edits = m, p.edits+1
+			w.s.log(k, fmt.Sprintf("slack.Update %s", m.Key), fmt.Sprintf("%v", m.Payload["state"]))
+			if w.s.chance(w.s.mood.postLost) {
+				return flow.ErrChatInDoubt
+			}
+			return nil
+		}
+	}
+	w.s.log(k, "slack.Update "+m.Key, "it is gone")
+	return flow.ErrMessageGone
+}
+
+// Whisper implements flow.Chat.
+func (w *workspace) Whisper(ctx context.Context, user string, m flow.Message) error {
+	if _, err := w.call(ctx, "Whisper", false); err != nil {
+		return err
+	}
+	w.messages = append(w.messages, &message{Message: m, at: time.Now(), private: user})
+	return nil
+}
+
+// Find implements flow.Chat, with the span of time that the real one searches.
+func (w *workspace) Find(ctx context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
+	k, err := w.call(ctx, "Find "+m.Key, true)
+	if err != nil {
+		return flow.MessageRef{}, false, err
+	}
+	for _, p := range w.messages {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Thread == m.Thread && p.flow() == m.Payload["flow"] && !p.deleted && p.private == "" &&
+			!p.at.Before(since.Add(-2*time.Minute)) && !p.at.After(since.Add(10*time.Minute)) {
+			w.s.log(k, "slack.Find "+m.Key, "found "+p.ref.TS)
+			return p.ref, true, nil
+		}
+	}
+	w.s.log(k, "slack.Find "+m.Key, "not there")
+	return flow.MessageRef{}, false, nil
+}
+
+// Reactions implements flow.Ballots.
+func (w *workspace) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
+	k, err := w.call(ctx, "Reactions", true)
+	if err != nil {
+		return nil, err
+	}
+	p := w.message(ref)
+	if p == nil || p.deleted {
+		return nil, flow.ErrMessageGone
+	}
+	if k != nil {
+		k.seen.card, k.seen.yes, k.seen.no = p, slices.Clone(p.yes), slices.Clone(p.no)
+	}
+	w.s.log(k, "slack.Reactions "+p.Key, fmt.Sprintf("yes %v no %v", p.yes, p.no))
+	var all []approvals.Reaction
+	if len(p.yes) > 0 {
+		all = append(all, approvals.Reaction{Name: "white_check_mark", Users: slices.Clone(p.yes), Count: len(p.yes)})
+	}
+	if len(p.no) > 0 {
+		all = append(all, approvals.Reaction{Name: "x", Users: slices.Clone(p.no), Count: len(p.no)})
+	}
+	return all, nil
+}
+
+func (t *slackTeam) message(ref flow.MessageRef) *message {
+	for _, p := range t.messages {
+		if p.ref == ref && p.private == "" {
+			return p
+		}
+	}
+	return nil
+}
+
+// People implements flow.Directory.
+func (w *workspace) People(ctx context.Context, ids []string) (map[string]approvals.Person, error) {
+	if _, err := w.call(ctx, "People", true); err != nil {
+		return nil, err
+	}
+	out := map[string]approvals.Person{}
+	for _, id := range ids {
+		p, ok := w.people[id]
+		if !ok {
+			p = approvals.Person{ID: id, Found: true}
+		}
+		out[id] = p
+	}
+	return out, nil
+}
+
+// Members implements flow.Directory.
+func (w *workspace) Members(ctx context.Context, g approvals.Group) ([]string, error) {
+	if _, err := w.call(ctx, "Members", true); err != nil {
+		return nil, err
+	}
+	out := slices.Clone(g.Users)
+	for _, id := range g.Usergroups {
+		out = append(out, w.groups[id]...)
+	}
+	return out, nil
+}

@@ -1,0 +1,119 @@
+package flowsim
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// task is one goroutine of the product: a step, a delivery, a poll for claims, or
+// a call that a person made. seen is what it read of the world, for the judge.
+type task struct {
+	id   int
+	name string
+	rep  *replica
+	dead bool // its replica was killed: it must not do another thing
+	done bool
+	seen seen
+}
+
+// waiter is a task that stands before an effect.
+type waiter struct {
+	k     *task
+	label string
+	went  bool
+	go_   chan struct{}
+}
+
+type taskKey struct{}
+
+func taskOf(ctx context.Context) *task {
+	k, _ := ctx.Value(taskKey{}).(*task)
+	return k
+}
+
+// spawn starts a task on a replica.
+func (s *sim) spawn(rep *replica, name string, run func(ctx context.Context, k *task)) {
+	s.serial++
+	k := &task{id: s.serial, name: name, rep: rep}
+	s.tasks = append(s.tasks, k)
+	ctx := context.WithValue(context.Background(), taskKey{}, k)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				s.mu.Lock()
+				s.wrong = append(s.wrong, fmt.Sprintf("%s: panic: %v\n%s", k.name, r, debug.Stack()))
+				s.mu.Unlock()
+			}
+			k.done = true
+		}()
+		run(ctx, k)
+	}()
+}
+
+// gate stops the calling task until the scheduler lets it do its next effect. A
+// task of a killed replica ends here and never gets to do it. Without a task (the
+// checker looks) there is nothing to wait for.
+func (s *sim) gate(ctx context.Context, label string) *task {
+	k := taskOf(ctx)
+	if k == nil {
+		return nil
+	}
+	if k.dead {
+		runtime.Goexit()
+	}
+	w := &waiter{k: k, label: label, go_: make(chan struct{})}
+	s.mu.Lock()
+	s.waiting = append(s.waiting, w)
+	s.mu.Unlock()
+	<-w.go_
+	if k.dead {
+		runtime.Goexit()
+	}
+	return k
+}
+
+// runnable are the waiters that may go on now, in an order that does not depend
+// on which goroutine got to its gate first.
+func (s *sim) runnable() []*waiter {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool { return w.went })
+	s.tasks = slices.DeleteFunc(s.tasks, func(k *task) bool { return k.done })
+	slices.SortFunc(s.waiting, func(a, b *waiter) int {
+		if a.k.id != b.k.id {
+			return a.k.id - b.k.id
+		}
+		return strings.Compare(a.label, b.label)
+	})
+	var free []*waiter
+	for _, w := range s.waiting {
+		if !time.Now().Before(w.k.rep.frozen) {
+			free = append(free, w)
+		}
+	}
+	return free
+}
+
+func (s *sim) resume(w *waiter) {
+	w.went = true
+	close(w.go_)
+}
+
+// kill ends all tasks of a replica at the effect before which each stands, and
+// with them all that the replica had in memory.
+func (s *sim) kill(rep *replica) {
+	rep.up, rep.frozen = false, time.Time{}
+	for _, k := range s.tasks {
+		if k.rep == rep {
+			k.dead = true
+		}
+	}
+	for _, w := range s.waiting {
+		if w.k.rep == rep && !w.went {
+			s.resume(w)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package flow_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/bot/flow"
+	"scalebot/bot/flow/flowtest"
+	"scalebot/providers"
+)
+
+// What the simulator found, each held by a small test of its own.
+
+// Seeds 3 and 33: somebody deleted the card of a flow that then became unknown.
+// Nobody could decide any more, and the line behind it stood for good.
+func TestTheCardOfAnUnknownFlowThatWasDeletedIsPostedAgain(t *testing.T) {
+	for _, when := range []string{"before it is unknown", "while it is unknown"} {
+		w := newWorld(t)
+		w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+			return providers.Operation{}, flowtest.Lost()
+		})
+		id := w.request(ask(flow.Add, 1))
+		w.pass(10 * time.Second)
+		if when == "before it is unknown" {
+			w.slack.Delete(w.card(id, 1))
+		}
+		w.pass(5 * time.Minute)
+		w.in(id, flow.Unknown)
+		if when == "while it is unknown" {
+			w.slack.Delete(w.card(id, 1))
+		}
+		w.pass(6 * time.Minute)
+		cards := w.slack.Keyed("card/1")
+		require.Len(t, cards, 2, when)
+		require.True(t, cards[0].Deleted, when)
+		require.False(t, cards[1].Deleted, when)
+		require.Equal(t, string(flow.Unknown), cards[1].Payload["state"], when)
+		require.Equal(t, cards[1].MessageRef, w.card(id, 1), when)
+		w.consistent()
+	}
+}
+
+// Seeds 176 and 196: the card from before there was a plan was posted, its answer
+// lost, and the plan made before it was looked for. Nobody wanted that card any
+// more, so nobody looked, and it stood open for good.
+func TestALostCardThatNobodyWantsAnyMoreIsClosed(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.cloud.Fail("observe", &providers.Error{Kind: providers.Retry, Advice: providers.Text{EN: "slow"}})
+	}
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(20 * time.Second)
+	w.in(id, flow.AwaitingApproval)
+	cards := w.slack.Keyed("card/0")
+	require.Len(t, cards, 1, "the test needs a card from before the plan")
+	require.Contains(t, cards[0].Text, "overtaken")
+	require.Len(t, w.slack.Keyed("card/1"), 1)
+}
+
+// Seed 74: a log went into the thread of the card from before the plan and was not
+// recorded. It was looked for in the thread of the plan's card and told twice.
+func TestALostLogIsLookedForWhereItWasSent(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.cloud.Fail("observe", &providers.Error{Kind: providers.Retry, Advice: providers.Text{EN: "slow"}})
+	}
+	w.slack.FailAfter("post", nil) // the card's
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(20 * time.Second)
+	w.in(id, flow.AwaitingApproval)
+	require.Len(t, w.slack.Keyed("card/0"), 1, "the test needs a card from before the plan")
+	require.Len(t, w.slack.Keyed("log/0"), 1)
+	require.Equal(t, w.card(id, 0).TS, w.slack.Keyed("log/0")[0].Thread)
+}
