@@ -75,7 +75,9 @@ func TestWhatTheDeskIsAskedToSign(t *testing.T) {
 	require.Contains(t, d.Ephemeral.Text, "/scale mandate emr-m620 task up to +10 until friday", "the corrected line")
 
 	before := len(e.sim.Messages(channel))
-	e.desk.set(func(d *desk) { d.fail = &flow.Rejection{Code: flow.RejectNoApprover, Args: map[string]string{"groups": "leads"}} })
+	e.desk.set(func(d *desk) {
+		d.fail = &flow.Rejection{Code: flow.RejectNoApprover, Args: map[string]string{"groups": "leads"}}
+	})
 	d = e.sim.Slash(ann, channel, "/scale", "mandate emr-m620 task up to +10 for 2d")
 	require.Contains(t, d.Ephemeral.Text, "Only members of an approver group can sign")
 	require.Len(t, e.sim.Messages(channel), before, "what was not done is not told")
