@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"scalebot/bot/flow/flowsim"
 	"scalebot/bot/redisstore/redistest"
 )
@@ -72,6 +74,22 @@ func TestSim(t *testing.T) {
 	workers.Wait()
 	t.Logf("%d seeds in %s: %d flows, %d changes sent, %d decided by people, %d faults, %s of virtual time",
 		*simSeeds, time.Since(began).Round(time.Millisecond), total.Flows, total.Sent, total.Unknown, total.Faults, total.Lasted.Round(time.Minute))
+}
+
+// TestSimReplays holds the simulator to its promise: a seed is a run, whatever the
+// machine does meanwhile.
+func TestSimReplays(t *testing.T) {
+	server := redistest.Start(t)
+	for seed := uint64(1); seed <= 5; seed++ {
+		first := simulate(t, server, 0, flowsim.Setup{Seed: seed, Lenient: true})
+		again := simulate(t, server, 1, flowsim.Setup{Seed: seed, Lenient: true})
+		require.NotEmpty(t, first.Trace)
+		for i := range first.Trace {
+			require.Greater(t, len(again.Trace), i)
+			require.Equal(t, first.Trace[i], again.Trace[i], "seed %d, line %d", seed, i+1)
+		}
+		require.Len(t, again.Trace, len(first.Trace))
+	}
 }
 
 // report fails the test with what was broken, how to play it again, and where the

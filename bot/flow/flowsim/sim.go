@@ -342,7 +342,17 @@ func (s *sim) idle() {
 			next = at
 		}
 	}
-	time.Sleep(max(time.Until(next), 0) + s.between(20*time.Millisecond, 900*time.Millisecond))
+	if next.Before(now) {
+		next = now
+	}
+	// What is due is found a little later; what happens, happens in its time.
+	if len(s.events) == 0 || s.events[0].at.After(next) {
+		next = next.Add(s.between(20*time.Millisecond, 900*time.Millisecond))
+	}
+	if len(s.events) > 0 && s.events[0].at.Before(next) {
+		next = s.events[0].at
+	}
+	time.Sleep(max(time.Until(next), time.Millisecond))
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
