@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -117,6 +118,7 @@ type job struct {
 	hash    string     // of its content
 	edit    MessageRef // zero = a new message
 	private bool
+	to      string // of a private one: who; "" = the requester
 	urgency Urgency
 	upto    int
 	did     func(ref MessageRef, hash string)
@@ -420,9 +422,13 @@ func (d *delivery) whisper() (job, bool) {
 		return job{}, false
 	}
 	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
+	to := d.f.Whispers[n].To
 	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
+	if to != "" { // somebody who may not be in the channel: what vanishes with it would not be read
+		m.Channel, m.Thread = "", ""
+	}
 	told := func() { d.posts.Whispered = n + 1 }
-	j := job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}
+	j := job{message: m, private: true, to: to, did: func(MessageRef, string) { told() }, giveUp: told}
 	return j, d.free(j)
 }
 
@@ -617,7 +623,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	switch {
 	case j.private:
 		m.Key = "" // nobody looks for a private message
-		err := d.Chat.Whisper(ctx, d.f.Request.User, m)
+		err := d.Chat.Whisper(ctx, cmp.Or(j.to, d.f.Request.User), m)
 		if errors.Is(err, ErrNoChannel) {
 			d.log.Error("the requester can't be told privately", "error", err)
 			err = nil
