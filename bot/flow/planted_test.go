@@ -64,9 +64,9 @@ var plantedBugs = []plantedBug{
 	{name: "a lost lease and a record that moved on stop nobody", script: [2]string{
 		"if f[3] ~= ARGV[3] then return 'lost' end\nif f[2] ~= ARGV[4] or f[1] ~= from then return 'stale' end\n", ""},
 		wrong: `audit: .*(version|moved from|moves from|became)`},
-	{name: "the seat is not looked at", script: [2]string{"if holder and holder ~= id then return 'seat' end", ""},
+	{name: "the seat is not looked at", script: [2]string{"if holds[to] then\n  if holder and", "if false then\n  if holder and"},
 		plant: bugStore(func(s flow.Store) flow.Store { return alone{s} }), wrong: `on the same cluster`},
-	{name: "a move without its audit entry", script: [2]string{"wake(base, 'chat', id, now) end\nchain(KEYS[7], 15)", "wake(base, 'chat', id, now) end"},
+	{name: "a move without its audit entry", script: [2]string{"wake(base, 'chat', id, now) end\nchain(KEYS[7], 16 + 4 * books)", "wake(base, 'chat', id, now) end"},
 		wrong: `audit: `},
 	{name: "a move without a next look", script: [2]string{
 		"redis.call('HDEL', KEYS[1], 'step.f', 'step.u', 'step.w')\n    redis.call('ZADD', KEYS[2], due, id)", "redis.call('ZREM', KEYS[2], id)"},
@@ -98,11 +98,11 @@ func TestPlanted(t *testing.T) {
 			met := 0
 			for seed := uint64(1); seed <= 500; seed++ {
 				out := playPlanted(t, server, seed, bug, &met)
+				if bug.script[0] != "" {
+					require.NotZero(t, met, "the text to change is in no script any more")
+				}
 				if i := slices.IndexFunc(out.Wrong, looks.MatchString); i >= 0 {
 					t.Logf("found by seed %d after %s: %s", seed, time.Since(began).Round(time.Millisecond), out.Wrong[i])
-					if bug.script[0] != "" {
-						require.NotZero(t, met, "the text to change is in no script any more")
-					}
 					return
 				}
 				if len(out.Wrong) > 0 && seed < 20 {
