@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -361,12 +362,13 @@ func (d *delivery) prune(ctx context.Context) error {
 		}
 		return err
 	}
-	for n, p := range d.posts.Cards {
+	for _, n := range slices.Sorted(maps.Keys(d.posts.Cards)) {
+		p := d.posts.Cards[n]
 		if n > len(d.f.Plans) {
 			continue
 		}
 		m := d.Renderer.Card(d.f, n, d.rich)
-		m.Key = cardKey(n)
+		m.Key = d.cardKey(n)
 		if err := one(m, p); err != nil {
 			return err
 		}
@@ -383,8 +385,6 @@ func (d *delivery) prune(ctx context.Context) error {
 	d.posts.Prune = time.Time{}
 	return d.save(ctx)
 }
-
-func cardKey(n int) string { return "card/" + strconv.Itoa(n) }
 
 // noticeKey is the key of the notice of a state behind those told before.
 func noticeKey(before []State, s State, channel string) string {

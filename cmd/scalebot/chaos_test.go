@@ -28,6 +28,7 @@ func sized(short, full int) int {
 // Processes are killed with -9 at random while flows run on three clouds that
 // lose answers. The clouds' ledgers prove that each change was made exactly once.
 func TestKillNineUnderLoad(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(2, 14), place{})
 	r := rand.New(rand.NewPCG(1, 1))
 	f.run(3)
@@ -76,6 +77,7 @@ func (f *fleet) between(r *rand.Rand, limit time.Duration, happens func()) {
 // A replica that is stopped for longer than its lease wakes up in the middle of a
 // step that another one has finished for it.
 func TestAReplicaFrozenLongerThanItsLease(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{})
 	f.run(2)
 	f.between(rand.New(rand.NewPCG(3, 3)), 2*time.Minute, func() {
@@ -88,6 +90,7 @@ func TestAReplicaFrozenLongerThanItsLease(t *testing.T) {
 // All sockets are cut for a time: what was acked goes on, and what people did
 // meanwhile is read afterwards.
 func TestAllSocketsCut(t *testing.T) {
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{})
 	f.run(2)
 	f.between(rand.New(rand.NewPCG(4, 4)), 2*time.Minute, func() {
@@ -105,6 +108,7 @@ func TestRedisRestarted(t *testing.T) {
 	if !server.Real {
 		t.Skip("the embedded Redis can't be restarted")
 	}
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{redis: server})
 	f.run(2)
 	f.between(rand.New(rand.NewPCG(5, 5)), 2*time.Minute, func() {
@@ -121,6 +125,7 @@ func TestRedisFrozen(t *testing.T) {
 	if !server.Real {
 		t.Skip("the embedded Redis can't be frozen")
 	}
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{redis: server})
 	f.run(2)
 	f.between(rand.New(rand.NewPCG(6, 6)), 2*time.Minute, func() {
@@ -136,6 +141,7 @@ func TestRedisOutOfDisk(t *testing.T) {
 	if !server.Real {
 		t.Skip("the embedded Redis has no disk")
 	}
+	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{redis: server})
 	f.run(2)
 	f.between(rand.New(rand.NewPCG(7, 7)), 2*time.Minute, func() {

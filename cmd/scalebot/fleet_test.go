@@ -307,12 +307,12 @@ func (f *fleet) seen(byID map[string]line) string {
 			state := m.Metadata.EventPayload["state"]
 			switch m.Metadata.EventType {
 			case "scalebot_flow":
-				if strings.Contains(m.Text, "replaced") { // the card of a void plan stays, closed
+				if closed(m.Text) {
 					continue
 				}
 				cards[id]++
 				if state != string(l.State) {
-					return fmt.Sprintf("the card of %s shows %v, and it is %s", id, state, l.State)
+					return fmt.Sprintf("the card of %s shows %v, and it is %s: %s", id, state, l.State, f.cardsOf(room, id))
 				}
 			case "scalebot_notice":
 				notices[fmt.Sprint(id, " ", state)]++
@@ -328,6 +328,28 @@ func (f *fleet) seen(byID map[string]line) string {
 		}
 	}
 	return ""
+}
+
+// closed reports whether a card stays for a plan that is void, or from before there
+// was one.
+func closed(text string) bool {
+	return strings.Contains(text, "replaced") || strings.Contains(text, "has a card of its own")
+}
+
+// cardsOf lists what stands in a room of one flow, for a failure's text.
+func (f *fleet) cardsOf(room, id string) string {
+	var b strings.Builder
+	for _, m := range f.slack.Messages(room) {
+		if m.Metadata != nil && m.Metadata.EventPayload["flow"] == id {
+			fmt.Fprintf(&b, "\n  %s %s %v, edited %d times: %s", m.TS, m.Metadata.EventType, m.Metadata.EventPayload, m.Updates, m.Text)
+		}
+	}
+	for _, r := range f.slack.Requests("chat.update", "chat.postMessage", "chat.delete", "conversations.history") {
+		if r.Args["channel"] == room {
+			fmt.Fprintf(&b, "\n  %s %s ts=%s status=%d error=%s effect=%v %.120s", r.At.Format("05.000"), r.Method, r.Args["ts"], r.Status, r.Error, r.Effect, r.Args["text"])
+		}
+	}
+	return b.String()
 }
 
 // trouble injects one fault of a cloud that a call may meet.

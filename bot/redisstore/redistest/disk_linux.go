@@ -1,10 +1,12 @@
 package redistest
 
 import (
+	"context"
 	"io/fs"
 	"math"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +30,11 @@ func (s Server) FillDisk(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.limitFiles(t, uint64(largest))
+	// The writes that find no room were still taken; the server refuses the next ones.
+	rdb := s.Client(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	until(ctx, t, "the server refuses writes", func() bool { return rdb.Incr(ctx, "redistest:full").Err() != nil })
 }
 
 // FreeDisk ends what FillDisk did.
