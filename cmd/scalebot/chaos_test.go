@@ -29,7 +29,7 @@ func sized(short, full int) int {
 // lose answers. The clouds' ledgers prove that each change was made exactly once.
 func TestKillNineUnderLoad(t *testing.T) {
 	t.Parallel() // it mostly waits
-	f := newFleet(t, sized(2, 14), place{})
+	f := newFleet(t, sized(1, 14), place{})
 	r := rand.New(rand.NewPCG(1, 1))
 	f.run(3)
 	stop := make(chan struct{})
