@@ -19,6 +19,10 @@ import (
 //
 // A post is recorded as being sent before it is sent. One whose answer was lost
 // is looked for in Slack by its key before it is sent again.
+//
+// Every call is first asked of the Quota that all replicas share. What may not
+// go yet waits in the schedule and not in a worker; what it says is written when
+// it goes.
 type Courier struct {
 	Options
 	nudge chan struct{}
@@ -41,6 +45,7 @@ const (
 	editGap      = 2 * time.Second // between two edits of one card while it only progresses
 	inDoubtPause = 2 * time.Second // before looking for a post whose answer was lost
 	clockSkew    = time.Minute     // Slack's clock may differ: look for a post from that much earlier
+	mostSends    = 3               // of one message in one step: more is a renderer that never writes the same twice
 	leastPause   = time.Second
 	mostPause    = 2 * time.Minute
 	noChannel    = 30 * time.Second // before trying a channel again that the bot is not in
@@ -100,7 +105,8 @@ type delivery struct {
 	f     Flow
 	posts Posts
 	rich  bool
-	later time.Time // when something that may not be sent yet may be
+	later time.Time            // when something that may not be sent yet may be
+	off   map[string]time.Time // what is put off in this step, by message key and by call
 	log   *slog.Logger
 }
 
@@ -111,9 +117,46 @@ type job struct {
 	hash    string     // of its content
 	edit    MessageRef // zero = a new message
 	private bool
+	urgency Urgency
 	upto    int
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
+}
+
+// bid is what a job asks of the quota.
+func (d *delivery) bid(j job) Bid {
+	b := Bid{Call: CallPost, Channel: j.message.Channel, Who: d.f.ID + "/" + j.message.Key, Urgency: j.urgency}
+	switch {
+	case j.private:
+		b.Call, b.Channel = CallWhisper, ""
+	case j.edit.TS != "":
+		b.Call, b.Channel = CallEdit, ""
+	}
+	return b
+}
+
+// lane names what Slack limits together: while one of it is put off, so are the
+// others.
+func (b Bid) lane() string { return string(b.Call) + " " + b.Channel }
+
+// putOff leaves out one message until a time, in this step.
+func (d *delivery) putOff(what string, until time.Time) {
+	if d.off == nil {
+		d.off = map[string]time.Time{}
+	}
+	d.off[what] = until
+	d.wait(until)
+}
+
+// refresh reads the flow again between two calls, so that each says what is true
+// now. News that comes later wakes the flow again.
+func (d *delivery) refresh(ctx context.Context) error {
+	f, _, err := d.Store.Get(ctx, d.f.ID)
+	if err != nil {
+		return err
+	}
+	d.f = f
+	return nil
 }
 
 // run works until Slack shows the flow as it is. It returns when to look again;
@@ -126,14 +169,26 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
 			return wait, nil
 		}
+		look := Bid{Call: CallSearch, Who: d.f.ID + "/" + s.Key}
+		if again, err := d.may(ctx, look); err != nil || !again.IsZero() {
+			return again, err
+		}
 		if err := d.settle(ctx, *s); err != nil {
+			var limited *RateLimited
+			if errors.As(err, &limited) {
+				d.rest(ctx, look, limited)
+			}
 			return d.pause(ctx, err)
 		}
 	}
-	for {
+	for sent := map[string]int{}; ; {
 		j, more := d.next()
 		if !more {
 			return d.later, nil
+		}
+		if sent[j.message.Key]++; sent[j.message.Key] > mostSends {
+			d.putOff(j.message.Key, d.Clock.Now().Add(editGap))
+			continue
 		}
 		select {
 		case <-ctx.Done(): // stopping: another replica goes on
@@ -143,8 +198,16 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if err := d.keepLease(ctx); err != nil {
 			return time.Time{}, err
 		}
+		again, err := d.may(ctx, d.bid(j))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if !again.IsZero() {
+			d.putOff(j.message.Key, again)
+			continue
+		}
 		if err := d.do(ctx, j); err != nil {
-			if !d.hold(j, err) {
+			if !d.hold(ctx, j, err) {
 				return d.pause(ctx, err)
 			}
 		} else {
@@ -152,6 +215,9 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			delete(d.posts.Held, j.message.Key)
 		}
 		if err := d.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+		if err := d.refresh(ctx); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -193,10 +259,21 @@ func (d *delivery) pause(ctx context.Context, err error) (time.Time, error) {
 
 // hold keeps a message that Slack refused for itself, so that the others go on.
 // It reports false for a failure that says nothing about this message.
-func (d *delivery) hold(j job, err error) bool {
+func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 	var wait time.Duration
+	var limited *RateLimited
 	h := d.posts.Held[j.message.Key]
 	switch {
+	case errors.As(err, &limited):
+		// Slack limits each kind of call on its own: a notice does not wait for the
+		// edits, nor one channel for another.
+		d.Metrics.chatLimited()
+		b := d.bid(j)
+		d.rest(ctx, b, limited)
+		h.Until = d.Clock.Now().Add(max(limited.After, 100*time.Millisecond))
+		d.keep(j.message.Key, h)
+		d.putOff(b.lane(), h.Until)
+		return true
 	case errors.Is(err, ErrNoChannel):
 		wait = noChannel
 		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
@@ -214,22 +291,27 @@ func (d *delivery) hold(j job, err error) bool {
 		j.giveUp()
 		return true
 	}
-	if d.posts.Held == nil {
-		d.posts.Held = map[string]Hold{}
-	}
 	h.Until = d.Clock.Now().Add(wait)
-	d.posts.Held[j.message.Key] = h
+	d.keep(j.message.Key, h)
 	return true
 }
 
-// free reports whether a message may be tried now.
-func (d *delivery) free(key string) bool {
-	h, held := d.posts.Held[key]
-	if held && d.Clock.Now().Before(h.Until) {
+func (d *delivery) keep(key string, h Hold) {
+	if d.posts.Held == nil {
+		d.posts.Held = map[string]Hold{}
+	}
+	d.posts.Held[key] = h
+}
+
+// free reports whether a job may be tried now.
+func (d *delivery) free(j job) bool {
+	if h, held := d.posts.Held[j.message.Key]; held && d.Clock.Now().Before(h.Until) {
 		d.wait(h.Until)
 		return false
 	}
-	return true
+	_, message := d.off[j.message.Key]
+	_, lane := d.off[d.bid(j).lane()]
+	return !message && !lane
 }
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,
@@ -260,11 +342,9 @@ func (d *delivery) whisper() (job, bool) {
 	}
 	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
 	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
-	if !d.free(m.Key) {
-		return job{}, false
-	}
 	told := func() { d.posts.Whispered = n + 1 }
-	return job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}, true
+	j := job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}
+	return j, d.free(j)
 }
 
 // due reports whether card n is wanted at all. Plan cards are: the last one, and
@@ -325,9 +405,6 @@ func (d *delivery) card(n int) (job, bool) {
 			return job{}, false
 		}
 	}
-	if !d.free(j.message.Key) {
-		return job{}, false
-	}
 	if may := was.At.Add(editGap); up && d.f.State == Running && now.Before(may) {
 		d.wait(may)
 		return job{}, false
@@ -338,7 +415,17 @@ func (d *delivery) card(n int) (job, bool) {
 	} else if d.f.State.Ended() {
 		j.giveUp = func() { j.did(MessageRef{Channel: j.message.Channel}, postStuck) }
 	}
-	return j, true
+	switch {
+	case up && was.Hash == j.hash:
+		j.urgency = UrgentProgress // only to see whether it is still there
+	case n > 0 && (!up || n < len(d.f.Plans)):
+		j.urgency = UrgentEnd // a ballot opens, or one that is void closes
+	case n == 0 && !d.f.State.Ended():
+		j.urgency = UrgentStage
+	default:
+		j.urgency = d.f.urgency(was.State)
+	}
+	return j, d.free(j)
 }
 
 // cardJob is card n as it should be.
@@ -350,7 +437,10 @@ func (d *delivery) cardJob(n int) job {
 		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
 	}
 	return job{message: m, hash: hash, did: func(ref MessageRef, sent string) {
-		p := Post{MessageRef: ref, Hash: sent, At: d.Clock.Now()}
+		p := Post{MessageRef: ref, Hash: sent, At: d.Clock.Now(), State: d.f.State}
+		if sent == "" {
+			p.State = "" // found again: what it says is not known
+		}
 		if n > 0 {
 			p.Plan = d.f.Plans[n-1].Plan.Hash
 		}
@@ -379,16 +469,14 @@ func (d *delivery) notice(s State, channel string) (job, bool) {
 	}
 	m := d.Renderer.Notice(d.f, s)
 	m.Key, m.Channel = key, channel
-	if !d.free(key) {
-		return job{}, false
-	}
 	did := func(ref MessageRef, hash string) {
 		if d.posts.Notices == nil {
 			d.posts.Notices = map[string]Post{}
 		}
 		d.posts.Notices[key] = Post{MessageRef: ref, Hash: hash, At: d.Clock.Now()}
 	}
-	return job{message: m, hash: digest(m), did: did, giveUp: func() { did(MessageRef{Channel: channel}, postBlocked) }}, true
+	j := job{message: m, hash: digest(m), did: did, giveUp: func() { did(MessageRef{Channel: channel}, postBlocked) }}
+	return j, d.free(j)
 }
 
 // logJob tells the notes that the thread lacks: all of one plan in one reply.
@@ -412,11 +500,12 @@ func (d *delivery) logJob() (job, bool) {
 		}
 		m := d.Renderer.Log(d.f, d.f.Log[from:upto])
 		m.Key, m.Channel, m.Thread = "log/"+strconv.Itoa(from), card.Channel, card.TS
-		if !d.free(m.Key) {
-			return job{}, false
-		}
 		told := func() { d.posts.Logged = upto }
-		return job{message: m, hash: digest(m), upto: upto, did: func(MessageRef, string) { told() }, giveUp: told}, true
+		j := job{message: m, hash: digest(m), upto: upto, did: func(MessageRef, string) { told() }, giveUp: told, urgency: UrgentProgress}
+		if d.f.State.Ended() || d.f.State == Unknown {
+			j.urgency = UrgentStage
+		}
+		return j, d.free(j)
 	}
 	return job{}, false
 }

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
+	"scalebot/bot/flow/flowtest"
+	"scalebot/bot/redisstore"
 	"scalebot/providers"
 )
 
@@ -221,4 +225,152 @@ func TestPlanningThatTakesLongIsSeen(t *testing.T) {
 	w.slack.React(w.card(id, 0), "white_check_mark", lead1)
 	w.pass(2 * time.Minute)
 	w.in(id, flow.AwaitingApproval)
+}
+
+// One lost answer, and the plan was replaced before it could be looked for.
+func TestACardOfAVoidPlanWhoseAnswerWasLostIsClosed(t *testing.T) {
+	w := newWorld(t)
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	id := w.request(ask(flow.Remove, 1))
+	w.work()
+	w.work()
+	f := w.flow(id)
+	require.Equal(t, flow.AwaitingApproval, f.State)
+	claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now().Add(time.Minute), w.options.Lease, 1)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+	f.Plans[0].Void, f.State, f.Verdict = true, flow.Planning, nil
+	_, err = w.store.Save(t.Context(), claims[0], flow.Save{Flow: f, From: flow.AwaitingApproval, Due: w.clock.Now(), TellNow: true, Now: w.clock.Now()})
+	require.NoError(t, err)
+	w.pass(20 * time.Second)
+	require.Len(t, w.flow(id).Plans, 2)
+	cards := w.slack.Keyed("card/1")
+	require.Len(t, cards, 1)
+	require.Contains(t, cards[0].Text, "replaced", "nobody votes on it any more")
+	require.Len(t, w.slack.Keyed("card/2"), 1)
+}
+
+// Slack limits each method on its own.
+func TestALimitOfEditsHoldsUpNoNotice(t *testing.T) {
+	w := newWorld(t)
+	w.request(ask(flow.Add, 1))
+	w.pass(55 * time.Second)
+	for range 3 {
+		w.slack.Fail("update", &flow.RateLimited{After: 30 * time.Second, Told: true})
+	}
+	w.pass(10 * time.Second)
+	require.Len(t, w.slack.Keyed("notice/"), 2)
+	require.NotContains(t, w.slack.Keyed("card/")[0].Text, "succeeded")
+	w.pass(2 * time.Minute)
+	require.Contains(t, w.slack.Keyed("card/")[0].Text, "succeeded")
+}
+
+// What one replica heard, all obey.
+func TestRetryAfterIsObeyedByAllReplicas(t *testing.T) {
+	w := newWorld(t)
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
+	w.wire()
+	w.slack.Fail("post", &flow.RateLimited{After: 20 * time.Second, Told: true})
+	w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.wire() // another replica, with another flow
+	w.request(ask(flow.Remove, 1))
+	w.pass(19 * time.Second)
+	require.Empty(t, w.slack.Keyed("card/"))
+	w.pass(4 * time.Second)
+	require.Len(t, w.slack.Keyed("card/"), 2)
+}
+
+// What waits for the quota is written when it goes, not when it was put off.
+func TestOnlyTheNewestStateIsSent(t *testing.T) {
+	w := newWorld(t)
+	quota := redisstore.NewQuota(w.rdb, "test", "T1")
+	w.options.Quota = quota
+	w.wire()
+	id := w.request(ask(flow.Add, 1))
+	w.pass(5 * time.Second)
+	w.in(id, flow.Running)
+	edits := w.slack.Keyed("card/")[0].Edits
+	edit := flow.Bid{Call: flow.CallEdit}
+	require.NoError(t, quota.Rest(t.Context(), edit, w.clock.Now().Add(5*time.Minute)))
+	w.pass(4 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.slack.Keyed("notice/"), 2, "the notice is no edit")
+	require.NotContains(t, w.slack.Keyed("card/")[0].Text, "succeeded")
+	w.pass(90 * time.Second)
+	card := w.slack.Keyed("card/")[0]
+	require.Contains(t, card.Text, "succeeded")
+	require.Equal(t, edits+1, card.Edits, "one edit for all that happened meanwhile")
+}
+
+// A renderer that never writes the same twice is a bug that must not take a worker
+// along.
+func TestAnUnsteadyRendererDoesNotSpin(t *testing.T) {
+	w := newWorld(t)
+	w.options.Renderer = &unsteady{}
+	w.wire()
+	w.request(ask(flow.Remove, 1))
+	w.pass(3 * time.Second)
+	require.Less(t, w.slack.Keyed("card/")[0].Edits, 12)
+}
+
+type unsteady struct {
+	flowtest.Renderer
+	n int
+}
+
+func (u *unsteady) Card(f flow.Flow, n int, rich bool) flow.Message {
+	m := u.Renderer.Card(f, n, rich)
+	u.n++
+	m.Text += fmt.Sprint(u.n)
+	return m
+}
+
+// crowd is a quota with so many bids of other flows in it that whoever comes last
+// waits for minutes.
+func (w *world) crowd(u flow.Urgency) {
+	w.t.Helper()
+	for i := range 200 {
+		for _, call := range []flow.Call{flow.CallEdit, flow.CallVotes} {
+			_, err := w.options.Quota.Take(w.t.Context(), flow.Bid{Call: call, Who: fmt.Sprint("other", i), Urgency: u}, w.clock.Now())
+			require.NoError(w.t, err)
+		}
+	}
+}
+
+func TestAVoteOvertakesWhatLooksByItself(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.Rules[2].Require = map[string]int{"leads": 2} })
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Second)
+	w.crowd(flow.UrgentProgress)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(8 * time.Second)
+	require.NotNil(t, w.flow(id).Verdict)
+	require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated(), "the vote is read")
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, lead1, "and shown")
+	w.crowd(flow.UrgentStage)
+	w.vote(id, 1, "white_check_mark", lead2)
+	w.pass(10 * time.Second)
+	w.in(id, flow.Running)
+}
+
+// Nobody should go on voting on what is void.
+func TestAVoidCardIsClosedBeforeOthersAreUpToDate(t *testing.T) {
+	w := newWorld(t)
+	w.options.Quota = redisstore.NewQuota(w.rdb, "test", "T1")
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Second)
+	w.cloud.SetPhase(providers.Busy)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(5 * time.Second)
+	w.in(id, flow.Queued)
+	w.cloud.Resize(9)
+	w.cloud.SetPhase(providers.Ready)
+	w.crowd(flow.UrgentStage)
+	w.pass(70 * time.Second)
+	require.Len(t, w.flow(id).Plans, 2)
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, "replaced")
 }

@@ -3,7 +3,7 @@
 // makes Slack equal to them, and the Desk that takes requests in.
 //
 // It declares what it needs of the world (Store, Ballots, Directory, Chat,
-// Renderer, Clock) and imports none of it: no Slack, no Redis, no cloud SDK.
+// Quota, Renderer, Clock) and imports none of it: no Slack, no Redis, no cloud SDK.
 //
 // Three hands work on a flow and never wait for each other:
 //
@@ -14,7 +14,8 @@
 //     again. An event (a reaction, a click, a timer) only says "look at flow X";
 //   - the Courier claims flows whose messages may be out of date and makes cards,
 //     thread, notices and private replies equal to the record. A slow or dead
-//     Slack delays only this.
+//     Slack delays only this. What Slack allows is a Quota that all replicas
+//     share; a message that must wait is due later and holds no worker.
 //
 // A fourth, Renewals, works on commitments: what a prepaid scale-out owes until the
 // end of its term, recorded with the end of its flow. It reminds people before a

@@ -486,6 +486,13 @@ func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
 	if err != nil {
 		return err
 	}
+	if d.Quota != nil {
+		// Its reading must not wait behind those that nobody asked for.
+		touched := Flow{ID: id}
+		if err := d.Quota.Urge(ctx, touched.readBid(true), d.Clock.Now()); err != nil {
+			d.Logger.Warn("a changed ballot is read no sooner than by itself", "flow", id, "error", err)
+		}
+	}
 	if err := d.Store.Wake(ctx, LaneStep, id, d.Clock.Now()); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}

@@ -14,6 +14,7 @@ type Metrics struct {
 	failures *prometheus.CounterVec
 	moves    *prometheus.CounterVec
 	limited  prometheus.Counter
+	off      *prometheus.CounterVec
 	requests *prometheus.CounterVec
 }
 
@@ -32,8 +33,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "scalebot_moves_total", Help: "Moves of flows between states.",
 		}, []string{"from", "to"}),
 		limited: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scalebot_chat_rate_limited_total", Help: "Deliveries that Slack's rate limits put off.",
+			Name: "scalebot_chat_rate_limited_total", Help: "Calls that Slack itself put off (HTTP 429), or that came too fast for our own pace.",
 		}),
+		off: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scalebot_chat_put_off_total", Help: "Calls that the quota of the workspace put off before they were made, by call.",
+		}, []string{"call"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scalebot_requests_total", Help: "Scale requests by outcome.",
 		}, []string{"outcome"}),
@@ -52,7 +56,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, outcome := range []string{"taken", "again", "rejected", "failed"} {
 		m.requests.WithLabelValues(outcome)
 	}
-	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.requests)
+	for _, call := range Calls {
+		m.off.WithLabelValues(string(call))
+	}
+	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.off, m.requests)
 	return m
 }
 
@@ -85,5 +92,11 @@ func (m *Metrics) chatLimited() {
 func (m *Metrics) requested(outcome string) {
 	if m != nil {
 		m.requests.WithLabelValues(outcome).Inc()
+	}
+}
+
+func (m *Metrics) putOff(c Call) {
+	if m != nil {
+		m.off.WithLabelValues(string(c)).Inc()
 	}
 }

@@ -19,6 +19,7 @@ type Options struct {
 	Ballots   Ballots
 	Directory Directory
 	Chat      Chat
+	Quota     Quota // of calls of Slack, shared by all replicas; nil = every call goes at once
 	Renderer  Renderer
 	Clock     Clock
 	Logger    *slog.Logger

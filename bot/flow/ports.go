@@ -276,7 +276,10 @@ var (
 var ErrNoGroup = errors.New("Slack has no such usergroup")
 
 // RateLimited says when Slack will listen again.
-type RateLimited struct{ After time.Duration }
+type RateLimited struct {
+	After time.Duration
+	Told  bool // Slack said so just now; false = our own pace, or said before
+}
 
 // Error names the wait.
 func (e *RateLimited) Error() string { return "Slack asks to wait " + e.After.String() }
@@ -348,6 +351,9 @@ type Post struct {
 	Plan string    `json:"plan,omitempty"` // hash of the plan a card shows
 	Hash string    `json:"hash"`           // of the content last sent
 	At   time.Time `json:"at"`             // of the last send
+
+	// State is the flow's when that was sent: how urgent an edit is depends on it.
+	State State `json:"state,omitempty"`
 }
 
 // Hold is one message that Slack refused: when to try it again.

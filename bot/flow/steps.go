@@ -136,6 +136,10 @@ func (t *turn) awaiting(ctx context.Context) error {
 		// there is no card would be silly.
 		return t.look(ctx, nil, earliest(t.backoff(2*time.Second, ballotPoll), t.f.ExpiresAt))
 	}
+	var turn *notYet
+	if errors.As(err, &turn) {
+		return t.look(ctx, t.f.Wait, earliest(turn.at, t.f.ExpiresAt))
+	}
 	var later *unread
 	if errors.As(err, &later) {
 		due := t.backoff(2*time.Second, ballotPoll)
@@ -198,6 +202,12 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	if !up || card.TS == "" || card.Plan != plan.Hash {
 		return approvals.Verdict{}, &unread{wait: Note{Code: WaitCard}, err: errNoCard}
 	}
+	bid := t.f.readBid(t.voted || t.f.State == Queued || t.f.State == AwaitingApproval && t.Clock.Now().Add(soonOver).After(t.f.ExpiresAt))
+	if again, err := t.may(ctx, bid); err != nil {
+		return approvals.Verdict{}, err
+	} else if !again.IsZero() {
+		return approvals.Verdict{}, &notYet{at: again}
+	}
 	var reactions []approvals.Reaction
 	if err := t.call(ctx, func(ctx context.Context) (err error) {
 		reactions, err = t.Ballots.Reactions(ctx, card.MessageRef)
@@ -205,6 +215,10 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	}); err != nil {
 		if errors.Is(err, ErrMessageGone) || errors.Is(err, ErrLeaseLost) {
 			return approvals.Verdict{}, err
+		}
+		var limited *RateLimited
+		if errors.As(err, &limited) {
+			t.rest(ctx, bid, limited)
 		}
 		return approvals.Verdict{}, ballotUnread(err)
 	}

@@ -70,6 +70,10 @@ func (t *turn) queued(ctx context.Context) error {
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	}
+	var turn *notYet
+	if errors.As(err, &turn) {
+		return t.look(ctx, t.f.Wait, turn.at)
+	}
 	var later *unread
 	if errors.As(err, &later) {
 		t.log.Warn("approved, but the ballot can't be read again before sending", "error", later.err)

@@ -191,7 +191,10 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
 	var later *unread
+	var turn *notYet
 	switch {
+	case errors.As(err, &turn):
+		return t.look(ctx, wait, earliest(turn.at, due))
 	case errors.Is(err, ErrMessageGone):
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	case errors.As(err, &later):

@@ -106,6 +106,15 @@ func (k keys) book(name string) string { return k.base + "book:" + name }
 // flags is a hash of small facts about the workspace.
 func (k keys) flags() string { return k.base + "flags" }
 
+// quota is a hash: what is left of one share of Slack's patience (tokens, as of at
+// in ms), until when Slack asked for rest (rest, in ms), and the last turn given
+// (last). Of the sorted sets
+// beside it, waiting has the bids that wait by their turn, and promised the same by
+// the ms at which they were told to ask again.
+func (k keys) quota(share string) string    { return k.base + "quota:" + share }
+func (k keys) waiting(share string) string  { return k.base + "quota:" + share + ":waiting" }
+func (k keys) promised(share string) string { return k.base + "quota:" + share + ":promised" }
+
 // workspaces is a set of the workspaces that a prefix holds; of no slot in
 // particular, written once at start, read by the command line.
 func workspaces(prefix string) string { return prefix + ":workspaces" }

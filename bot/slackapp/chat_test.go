@@ -437,4 +437,5 @@ func TestOptions(t *testing.T) {
 	app, err := New(Options{AppToken: appToken, BotToken: botToken, Clock: wallClock{}, Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
 	require.NotZero(t, app.http.Timeout)
+	require.Equal(t, 2, app.opt.Sockets, "one stays while the other is replaced")
 }

@@ -12,6 +12,12 @@
 // will deliver again (events) and answered with "nothing was done" where it
 // won't (commands).
 //
+// slack-go keeps a socket's connection; whether it is of use is watched here
+// (socket.due): no hello, nothing heard, no ack taken, or an end that would come
+// together with the others' all mean a new one. Opens of all sockets are at least
+// a second apart, and further the worse the last ones were. After every hello the
+// open ballots and cards are looked at again.
+//
 // An App is made with New, asked who it is with Identify, and run with Run; it
 // serves as Chat, Ballots and Directory from Identify on. Facts about Slack and
 // slack-go named "slack.md" in comments come from measurements of slack-go

@@ -27,7 +27,7 @@ type envelope struct {
 
 // on notes where and when an envelope arrived.
 func (e envelope) on(s *socket) envelope {
-	e.socket, e.life, e.arrived = s, s.life.Load(), s.app.clock.Now()
+	e.socket, e.life, e.arrived = s, s.count.Load(), s.app.clock.Now()
 	return e
 }
 
@@ -58,7 +58,7 @@ func (e envelope) delivery(name string) string {
 // cut reports whether the connection that brought the envelope is gone. An ack
 // then goes out on the next one, and nobody knows what Slack does with it
 // (slack.md 1.3).
-func (e envelope) cut() bool { return e.socket.life.Load() != e.life }
+func (e envelope) cut() bool { return e.socket.count.Load() != e.life }
 
 func decodeEnvelope(message json.RawMessage) (envelope, bool) {
 	var e envelope

@@ -73,13 +73,13 @@ func translate(method string, err error) error {
 	case errors.As(err, &own):
 		return err
 	case errors.As(err, &limited):
-		return &flow.RateLimited{After: max(limited.RetryAfter, time.Second)}
+		return &flow.RateLimited{After: max(limited.RetryAfter, time.Second), Told: true}
 	case errors.As(err, &answer):
 		return translateCode(method, answer)
 	case errors.As(err, &status):
 		switch {
 		case status.Code == http.StatusTooManyRequests:
-			return &flow.RateLimited{After: defaultRetryAfter}
+			return &flow.RateLimited{After: defaultRetryAfter, Told: true}
 		case status.Code >= http.StatusInternalServerError:
 			return fmt.Errorf("%w: %s answered %s", flow.ErrChatInDoubt, method, status.Status)
 		}
@@ -96,7 +96,7 @@ func translateCode(method string, answer slack.SlackErrorResponse) error {
 	detail := strings.Join(answer.ResponseMetadata.Messages, "; ")
 	switch {
 	case code == "ratelimited" || code == "rate_limited" || code == "message_limit_exceeded":
-		return &flow.RateLimited{After: defaultRetryAfter}
+		return &flow.RateLimited{After: defaultRetryAfter, Told: true}
 	case code == "invalid_blocks" || code == "invalid_blocks_format" || code == "msg_blocks_too_long":
 		return fmt.Errorf("%w: %s: %s %s", flow.ErrBlocksRefused, method, code, detail)
 	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp":

@@ -88,6 +88,15 @@ func (s *spacing) wait(ctx context.Context, extra time.Duration) error {
 	return pause(ctx, at.Sub(now))
 }
 
+// rest puts off the next open: Slack asked for it.
+func (s *spacing) rest(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.clock.Now().Add(d); at.After(s.next) {
+		s.next = at
+	}
+}
+
 // pause waits, or ends early with the context's error.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {

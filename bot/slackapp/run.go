@@ -169,8 +169,7 @@ func (a *App) Ready() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range a.sockets {
-		// slack-go finds a dead connection after one to two ping intervals.
-		if s.ready(now, 2*a.opt.PingInterval+10*time.Second) {
+		if s.ready(now, a.silence()) {
 			return true
 		}
 	}

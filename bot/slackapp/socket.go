@@ -52,13 +52,18 @@ type socket struct {
 	queued atomic.Int64 // acks not yet given to slack-go
 
 	up    atomic.Bool  // had its hello and is not known to be down
-	life  atomic.Int64 // counts connections: an ack belongs to one
+	count atomic.Int64 // counts connections: an ack belongs to one
 	heard atomic.Int64 // when the connection last gave a byte, Unix nanoseconds
 
-	mu     sync.Mutex
-	hello  time.Time // of the last connection; zero = it had none
-	poor   int       // connections in a row that didn't last
-	opened bool
+	mu      sync.Mutex
+	end     context.CancelCauseFunc // ends the connection that is there or being made
+	dialled time.Time               // of a connection without a hello as yet; else zero
+	hello   time.Time               // of the last connection; zero = it had none
+	mute    time.Time               // since when the connection takes no acks; zero = it does
+	life    time.Duration           // how long Slack lets a connection live, as hello said; 0 = unknown
+	spread  bool                    // was renewed once ahead of its time; see due
+	poor    int                     // connections in a row that didn't last
+	opened  bool
 }
 
 func (a *App) newSocket(n int) *socket {
@@ -119,12 +124,93 @@ func (s *socket) beforeOpen(ctx context.Context) error {
 	s.hello = time.Time{}
 	poor := s.poor
 	s.mu.Unlock()
-	var extra time.Duration
-	if poor > 1 {
-		extra = min(time.Second<<min(poor-2, 10), slowest)
-		extra += rand.N(extra/4 + 1)
+	if poor == poorHint {
+		s.log.Warn("Slack ends every connection soon; is Socket Mode on for the app, and do all replicas together hold no more than 10 sockets?")
 	}
-	return s.app.spacing.wait(ctx, extra)
+	return s.app.spacing.wait(ctx, patience(poor))
+}
+
+// poorHint is after how many short connections in a row a person should look.
+const poorHint = 4
+
+// patience is the wait before a connection is opened after some in a row that
+// didn't last, beyond what keeps all opens apart: none after the first, then
+// doubling, with jitter so that replicas don't come back in step.
+func patience(poor int) time.Duration {
+	if poor < 2 {
+		return 0
+	}
+	wait := min(time.Second<<min(poor-2, 10), slowest)
+	return wait + rand.N(wait/4+1)
+}
+
+// restart ends the connection that is there or being made; another is opened.
+func (s *socket) restart(why string) {
+	s.mu.Lock()
+	end := s.end
+	s.mu.Unlock()
+	if end != nil {
+		end(errors.New(why))
+	}
+}
+
+// silence is how long a connection may give no byte. slack-go looks for pings
+// only, after one to two intervals; this catches what it misses.
+func (a *App) silence() time.Duration { return 2*a.opt.PingInterval + 10*time.Second }
+
+// due says why the connection has to be replaced now, "" = it need not.
+func (s *socket) due(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.dialled.IsZero():
+		// A connection without a hello gets nothing delivered, pings or not.
+		if now.Sub(s.dialled) > s.app.opt.PingInterval {
+			return "no hello came"
+		}
+	case !s.up.Load():
+	case !s.mute.IsZero() && now.Sub(s.mute) > time.Second:
+		return "it takes no acknowledgements"
+	case now.Sub(time.Unix(0, s.heard.Load())) > s.app.silence():
+		return "nothing is heard"
+	case s.n > 1 && !s.spread && s.life > 0:
+		// Sockets opened together would reach the end of their life together. One
+		// early renewal keeps them apart for good. It waits for another to be up.
+		early := s.life * time.Duration(s.n-1) / time.Duration(s.app.opt.Sockets)
+		if now.Sub(s.hello) >= early && s.app.another(s, now) {
+			s.spread = true
+			return "renewed, so that not all end at once"
+		}
+	}
+	return ""
+}
+
+// another reports whether a socket besides this one is ready.
+func (a *App) another(but *socket, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.sockets {
+		if s != but && s.ready(now, a.silence()) {
+			return true
+		}
+	}
+	return false
+}
+
+// watch replaces the connection when it has to be.
+func (s *socket) watch(ctx context.Context, done <-chan struct{}) {
+	tick := time.NewTicker(min(max(s.app.opt.PingInterval/20, 20*time.Millisecond), time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if why := s.due(s.app.clock.Now()); why != "" && ctx.Err() == nil {
+				s.restart(why)
+			}
+		case <-done:
+			return
+		}
+	}
 }
 
 // run keeps the connection until the context ends (nil) or Slack refuses the
@@ -158,12 +244,23 @@ func (s *socket) run(ctx context.Context, fatal func(error), take func(envelope)
 			}
 		}
 	})
+	helpers.Go(func() { s.watch(ctx, done) })
 	for {
-		err := s.client.RunContext(ctx)
+		alive, end := context.WithCancelCause(ctx)
+		s.mu.Lock()
+		s.end, s.dialled = end, time.Time{}
+		s.mu.Unlock()
+		err := s.client.RunContext(alive)
+		why := context.Cause(alive)
+		end(nil)
 		s.up.Store(false)
-		s.life.Add(1)
+		s.count.Add(1)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if why != nil {
+			s.log.Info("the socket is opened anew", "why", redacted(why))
+			continue
 		}
 		if refused := tokensRefused(methodOpen, err); refused != nil {
 			return refused
@@ -182,23 +279,33 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		if s.up.Swap(false) {
 			s.log.Info("the socket is opened anew")
 		}
-		s.life.Add(1)
+		s.mu.Lock()
+		s.dialled, s.mute = time.Time{}, time.Time{}
+		s.mu.Unlock()
+		s.count.Add(1)
 	case socketmode.EventTypeHello:
 		s.greeted(evt.Request)
 	case socketmode.EventTypeConnectionError:
 		s.app.metrics.gaps.WithLabelValues("connect").Inc()
 		cause := errors.New("unknown")
-		var backoff time.Duration
 		if e, ok := evt.Data.(*slack.ConnectionErrorEvent); ok {
-			cause, backoff = e.ErrorObj, e.Backoff
+			cause = e.ErrorObj
 		}
 		if refused := tokensRefused(methodOpen, cause); refused != nil {
 			fatal(refused)
 			return
 		}
-		if ctx.Err() == nil {
-			s.log.Warn("Slack can't be reached over a socket", "err", redacted(cause), "retry_in", backoff.String())
+		if errors.Is(cause, context.Canceled) {
+			return // we ended it ourselves
 		}
+		s.log.Warn("Slack can't be reached over a socket", "err", redacted(cause))
+		var limited *slack.RateLimitedError
+		if errors.As(cause, &limited) {
+			s.app.spacing.rest(limited.RetryAfter)
+		}
+		// slack-go waits up to five minutes between tries, in step with every other
+		// client that lost Slack at the same moment; beforeOpen paces the next one.
+		s.restart("a try failed")
 	case socketmode.EventTypeIncomingError:
 		s.app.metrics.gaps.WithLabelValues("read").Inc()
 		if e, ok := evt.Data.(*slack.IncomingEventError); ok {
@@ -210,6 +317,11 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 			s.app.metrics.acks.WithLabelValues("any", ackLost).Inc()
 			s.log.Warn("an acknowledgement was lost", "envelope", e.Response.EnvelopeID, "err", redacted(e.Cause))
 		}
+		// No later write can succeed either, but slack-go goes on as if nothing were.
+		// Most of the time the connection is cut, and it notices by itself.
+		s.mu.Lock()
+		s.mute = s.app.clock.Now()
+		s.mu.Unlock()
 	case socketmode.EventTypeErrorBadMessage:
 		// Types that slack-go doesn't know, or a field in another form than it
 		// expects. Slack would send it three times more; what we need of it we read
@@ -225,16 +337,23 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		if r := evt.Request; r != nil && r.EnvelopeID != "" {
 			take(envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt}.on(s))
 		}
-	case socketmode.EventTypeConnected, socketmode.EventTypeInvalidAuth, socketmode.EventTypeDisconnect:
-		// connected comes before hello and says nothing about readiness; RunContext
-		// returns the other's cause; slack-go handles disconnect itself.
+	case socketmode.EventTypeConnected:
+		// It comes before hello and says nothing about readiness.
+		s.mu.Lock()
+		s.dialled = s.app.clock.Now()
+		s.mu.Unlock()
+	case socketmode.EventTypeInvalidAuth, socketmode.EventTypeDisconnect:
+		// RunContext returns the one's cause; slack-go handles the other itself.
 	}
 }
 
 // greeted takes a hello: from here on Slack delivers on this connection.
 func (s *socket) greeted(r *socketmode.Request) {
 	s.mu.Lock()
-	s.hello = s.app.clock.Now()
+	s.hello, s.dialled = s.app.clock.Now(), time.Time{}
+	if r != nil {
+		s.life = time.Duration(r.DebugInfo.ApproximateConnectionTime) * time.Second
+	}
 	s.mu.Unlock()
 	s.note()
 	s.up.Store(true)

@@ -159,6 +159,9 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, c *call, do fu
 
 func (s *Server) record(c *call, kind FaultKind, status int, body any) {
 	s.requestSeq++
+	if status == http.StatusTooManyRequests && kind != RateLimited {
+		s.limited[c.method]++
+	}
 	q := Request{
 		Seq: s.requestSeq, At: s.now(), Mono: s.mono(), Method: c.method, Args: c.args,
 		Status: status, Fault: kind, Effect: c.effect,

@@ -430,6 +430,10 @@ func TestRateLimits(t *testing.T) {
 	c.add(time.Minute)
 	_, err := api.GetUserGroupMembersContext(t.Context(), "S0FIN")
 	require.NoError(t, err)
+	require.Equal(t, map[string]int{"chat.postMessage": 2, "usergroups.users.list": 1}, s.Limited())
+	s.Fail("chat.update", slacksim.Fault{Kind: slacksim.RateLimited})
+	require.Equal(t, 429, call(t, s, "chat.update", "channel", "C0DATA", "ts", "1.1", "text", "x")["_status"])
+	require.NotContains(t, s.Limited(), "chat.update", "an injected one says nothing about the app")
 }
 
 func TestWorldIsChecked(t *testing.T) {

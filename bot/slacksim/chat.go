@@ -59,6 +59,9 @@ func (s *Server) chatPostMessage(c *call) (obj, error) {
 	if wait, ok := s.rates.perSecond("chat.postMessage "+ch.ID, s.now()); !ok {
 		return nil, &apiError{code: "ratelimited", wait: wait}
 	}
+	if wait, ok := s.rates.perMinute("chat.postMessage", postsPerMinute, s.now()); !ok {
+		return nil, &apiError{code: "ratelimited", wait: wait}
+	}
 	t = t.cut()
 	m := s.appMessage(t)
 	m.ThreadTS, m.Broadcast = thread, thread != "" && c.flag("reply_broadcast")

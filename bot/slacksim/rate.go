@@ -21,6 +21,10 @@ type bucket struct {
 // second holds. Slack says "short bursts" without a number.
 const burst = 3
 
+// postsPerMinute is how many messages the whole workspace takes of an app: "several
+// hundred a minute" (Slack, chat.postMessage).
+const postsPerMinute = 300
+
 func newRates(on bool) rates {
 	return rates{on: on, calls: map[string][]time.Time{}, bucket: map[string]*bucket{}}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -63,6 +64,7 @@ type Server struct {
 	envelopes map[string]*envelope
 	timers    map[*time.Timer]struct{}
 
+	limited    map[string]int // answers 429 by method, but for injected ones
 	requests   []Request
 	requestSeq uint64
 	frames     []Frame
@@ -89,7 +91,7 @@ func New(opt Options) *Server {
 		home: map[string]*View{}, views: map[string]*View{}, stacks: map[string][]string{},
 		triggers: map[string]*trigger{}, responseURLs: map[string]*responseURL{},
 		rates: newRates(!opt.NoRateLimits), refusePlan: opt.RefusePlanBlocks,
-		faults: map[string][]*Fault{}, tickets: map[string]time.Time{}, envelopes: map[string]*envelope{},
+		faults: map[string][]*Fault{}, limited: map[string]int{}, tickets: map[string]time.Time{}, envelopes: map[string]*envelope{},
 		timers: map[*time.Timer]struct{}{}, subs: map[chan Change]struct{}{},
 	}
 	s.done, s.stop = context.WithCancel(context.Background())
@@ -194,6 +196,15 @@ func (s *Server) SetRateLimits(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rates = newRates(on)
+}
+
+// Limited counts, by method, the calls that were answered 429 because the app was
+// over a limit. Injected faults don't count. The journal of requests forgets; this
+// doesn't.
+func (s *Server) Limited() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.limited)
 }
 
 // SetRefusePlanBlocks makes plan and task_card blocks give invalid_blocks.

@@ -31,8 +31,8 @@ type conn struct {
 	closed chan struct{}
 	leave  *time.Timer
 
-	// These are under the lock. A refused socket is one too many and gets no
-	// payloads. A silent socket is half open: nothing comes or goes. A
+	// These are under the lock. A refused socket is one too many, or was never
+	// greeted, and gets no payloads. A silent socket is half open: nothing comes or goes. A
 	// ghost is one that the app gave up meanwhile; Slack doesn't know that yet and
 	// goes on choosing it for payloads, which are lost.
 	refused, silent, ghost bool
@@ -130,6 +130,12 @@ func (s *Server) admit(c *conn, life time.Duration) bool {
 		c.refused = true
 		c.send("disconnect", s.disconnectFrame("too_many_websockets"))
 		c.leave = s.after(min(time.Second, s.opt.CloseAfter), c.goodbye)
+		return true
+	}
+	if s.socket.mute > 0 {
+		s.socket.mute--
+		c.refused = true
+		c.leave = s.after(max(0, life-s.opt.CloseAfter), func() { s.dismiss(c, "warning") })
 		return true
 	}
 	c.send("hello", obj{

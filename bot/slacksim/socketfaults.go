@@ -10,6 +10,7 @@ import (
 type socketFaults struct {
 	refuseOpens           string
 	refuseUpgrades        int
+	mute                  int // sockets still to come that get no hello
 	dropEvents            int
 	duplicateEvents       int
 	duplicateInteractions int
@@ -46,6 +47,26 @@ func (s *Server) SilenceSockets() {
 	for _, c := range s.conns {
 		c.silent = true
 		s.note(Frame{Conn: c.id, Dir: "note", Type: "silent"})
+	}
+}
+
+// WithholdHello leaves the next n sockets without a hello: they are pinged and
+// registered, and get no payloads.
+func (s *Server) WithholdHello(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.socket.mute = n
+}
+
+// DisconnectOne is Disconnect for the oldest socket alone.
+func (s *Server) DisconnectOne(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		if !c.ghost && !c.refused {
+			s.dismiss(c, reason)
+			return
+		}
 	}
 }
 

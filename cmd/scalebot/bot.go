@@ -110,6 +110,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	b.options = flow.Options{
 		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention)), Clouds: open,
 		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
+		Quota: redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team),
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
 		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,

@@ -222,6 +222,7 @@ func (s *sim) start(r *replica) {
 	}
 	o := flow.Options{
 		Store: st, Clouds: clouds, Ballots: team, Directory: team, Chat: team, Renderer: s.renderer,
+		Quota: &quota{Quota: s.truth.Quota(), st: &store{Store: s.truth, s: s}},
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,

@@ -238,3 +238,25 @@ func sentCopy[T any](st *store, v T) T {
 	}
 	return out
 }
+
+// quota is the real quota with the same faults.
+type quota struct {
+	flow.Quota
+	st *store
+}
+
+func (q *quota) Take(ctx context.Context, b flow.Bid, now time.Time) (again time.Time, err error) {
+	err = q.st.op(ctx, "Take "+string(b.Call)+" "+b.Who, true, func(ctx context.Context) (err error) {
+		again, err = q.Quota.Take(ctx, b, now)
+		return err
+	})
+	return again, err
+}
+
+func (q *quota) Urge(ctx context.Context, b flow.Bid, now time.Time) error {
+	return q.st.op(ctx, "Urge "+b.Who, true, func(ctx context.Context) error { return q.Quota.Urge(ctx, b, now) })
+}
+
+func (q *quota) Rest(ctx context.Context, b flow.Bid, until time.Time) error {
+	return q.st.op(ctx, "Rest "+string(b.Call), true, func(ctx context.Context) error { return q.Quota.Rest(ctx, b, until) })
+}

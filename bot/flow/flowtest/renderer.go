@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -16,6 +17,16 @@ func head(f flow.Flow) map[string]any {
 	return map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version}
 }
 
+// plain writes equal values alike, whichever reading of the record they are from:
+// %v would print the addresses of pointers.
+func plain(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
 // Card implements flow.Renderer.
 func (Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	text := fmt.Sprintf("%s %s", f.ID, f.State)
@@ -23,13 +34,13 @@ func (Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	case n == 0 && len(f.Plans) > 0:
 		text = f.ID + " overtaken"
 	case n > 0 && f.Plans[n-1].Void:
-		text = fmt.Sprintf("%s replaced %v", f.ID, f.Plans[n-1].VoidedBy)
+		text = fmt.Sprintf("%s replaced %s", f.ID, plain(f.Plans[n-1].VoidedBy))
 	}
 	if f.Wait != nil {
 		text += " wait:" + string(f.Wait.Code)
 	}
 	if f.Verdict != nil {
-		text += fmt.Sprintf(" %v", f.Verdict.Ballot)
+		text += " " + plain(f.Verdict.Ballot)
 	}
 	if f.Progress != nil {
 		text += fmt.Sprintf(" %d%%", f.Progress.Percent)
