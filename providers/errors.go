@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind is the closed set of things that can go wrong with a cloud. The engine
@@ -27,11 +28,12 @@ var Kinds = [...]Kind{Retry, Occupied, Refused, NotFound, Auth, Unknown}
 // Error is a cloud's answer turned into a kind and one sentence of advice.
 type Error struct {
 	Kind      Kind
-	Op        string // the API action, e.g. ScaleOutCluster
-	Code      string // the cloud's own code; "" when it gave none
-	RequestID string // for the cloud's support
-	Advice    Text   // what happened and what to do next, for the person in chat
-	Err       error  // the cause; its text may be long and is for logs only
+	Op        string    // the API action, e.g. ScaleOutCluster
+	Code      string    // the cloud's own code; "" when it gave none
+	RequestID string    // for the cloud's support
+	Advice    Text      // what happened and what to do next, for the person in chat
+	RetryAt   time.Time // with Retry: before then it is of no use; zero = not known
+	Err       error     // the cause; its text may be long and is for logs only
 }
 
 // Error is for logs: it names action, code and cause, never a credential.
@@ -73,6 +75,16 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Unknown
+}
+
+// RetryAtOf is when the same call may be worth making again, as far as the error
+// says; zero = it does not say.
+func RetryAtOf(err error) time.Time {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAt
+	}
+	return time.Time{}
 }
 
 // AdviceOf returns the sentence for the person in chat; for an unclassified

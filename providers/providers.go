@@ -342,9 +342,9 @@ func (t Text) In(lang string) string {
 func (t Text) IsZero() bool { return t.EN == "" && t.ZH == "" }
 
 // Limiter makes callers keep to a rate that all replicas share. Wait returns
-// when one call of that name may go, or with the context's error, or with an
-// error when the shared count can't be read; adapters then answer Retry for
-// reads and for changes alike, since nothing was sent.
+// when one call of that name may go, or with an error that wraps ErrPaced when that
+// would take long, the context ends, or the shared count can't be read; adapters
+// then answer Retry for reads and for changes alike, since nothing was sent.
 type Limiter interface {
 	Wait(ctx context.Context, name string, perSecond int) error
 }

@@ -40,6 +40,7 @@ type Account struct {
 	ProjectID     string // Huawei only
 	DomainID      string // Huawei only: of the account that pays, for prices
 	IAMEndpoint   string // Huawei only: where project and domain are looked up; "" = the cloud's own
+	Rate          int    // calls a second over all replicas, of all kinds of calls together; 0 = no limit of ours
 	KeyID         Secret // empty = the SDK's own default credential chain
 	KeySecret     Secret
 	Groups        []GroupConfig
@@ -84,6 +85,9 @@ type KindSpec struct {
 	CheckGroup   func(GroupConfig) []Problem
 	// GroupID is the cloud's own name of a group, e.g. "task" → "TASK".
 	GroupID func(GroupConfig) string
+	// NoOperationID says that the cloud gives its operations no id, so that a person
+	// who saw one happen can't be asked for it.
+	NoOperationID bool
 	// Open builds the provider. It does no I/O: wrong credentials show at the
 	// first call, as kind Auth.
 	Open func(Account, Env) (Provider, error)

@@ -348,7 +348,7 @@ func buttons(lang string, f flow.Flow) []button {
 		return append(ballotButtons(f, fill), button{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger})
 	case flow.Unknown:
 		bs := []button{
-			{ActionHappened, f.ID, fill(wHappened), fill(wHappenTop), fill(wHappenText), fill(wConfirm), fill(wGoBack), slack.StyleDefault},
+			{action: ActionHappened, value: f.ID, label: fill(wHappened)}, // its modal asks
 			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
 			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}

@@ -35,7 +35,7 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 			} else {
 				require.Equal(t, "F-7K3Q", e.Value)
 			}
-			if e.ActionID != ActionDeny { // which opens a modal that asks
+			if e.ActionID != ActionDeny && e.ActionID != ActionHappened { // which open a modal that asks
 				require.NotEmpty(t, e.Confirm, "a click that changes something is asked about first")
 			}
 			ids = append(ids, e.ActionID)

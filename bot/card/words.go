@@ -112,9 +112,12 @@ var (
 	wCancelTop  = sentence{"Cancel this request?", "取消这项申请？"}
 	wCancelText = sentence{"Request {id} ends and nothing is changed. Only the person who asked for it can do this.", "申请 {id} 将结束，不作任何变更。只有申请人本人可以取消。"}
 	wCancelYes  = sentence{"Cancel it", "确认取消"}
-	wHappened   = sentence{"It happened", "变更已发生"}
-	wHappenTop  = sentence{"The change happened?", "变更确实已发生？"}
-	wHappenText = sentence{"You looked in the cloud's console and saw the change of {id}. scalebot goes on following it and does not send it again.", "你已在云控制台确认 {id} 的变更已发生。scalebot 将继续跟踪，不再提交。"}
+	wHappened   = sentence{"It happened…", "变更已发生…"}
+	wHappenTop  = sentence{"{id} happened", "{id} 已发生"}
+	wHappenText = sentence{"You looked in the cloud's console and saw the change of {what}. scalebot goes on following it and does not send it again.", "你已在云控制台确认 {what} 的变更已发生。scalebot 将继续跟踪，不再提交。"}
+	wHappenID   = sentence{"Operation id", "操作编号"}
+	wHappenHint = sentence{"As the console shows it: Tencent EMR the flow id, Alibaba ACK the task id.", "以控制台显示为准：腾讯云 EMR 为流程 ID，阿里云 ACK 为任务 ID。"}
+	wHappenNone = sentence{"May be left empty: this cloud gives its operations no id, or it is known already.", "可留空：该云平台的操作没有编号，或编号已知。"}
 	wDidNot     = sentence{"It did not happen", "变更未发生"}
 	wDidNotTop  = sentence{"The change did not happen?", "变更确实未发生？"}
 	wDidNotText = sentence{"You looked in the cloud's console and {id} did not happen there. scalebot sends it AGAIN: if you are wrong, it is done and paid for twice.", "你已在云控制台确认 {id} 的变更未发生。scalebot 将重新提交：如果判断有误，变更会执行两次并重复计费。"}

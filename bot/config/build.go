@@ -155,7 +155,7 @@ func (b *builder) clouds() {
 		accounts[name] = &providers.Account{
 			Name: name, Kind: k.Provider, Region: k.Region, Endpoint: strings.TrimSuffix(k.Endpoint, "/"),
 			PriceEndpoint: strings.TrimSuffix(k.PriceEndpoint, "/"), ProjectID: k.ProjectID, DomainID: k.DomainID,
-			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret,
+			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret, Rate: rate(k),
 		}
 		b.account(name, k)
 	}
@@ -279,6 +279,18 @@ func roleKeyIn(t reflect.Type, role, kind string) string {
 	return ""
 }
 
+// rate is how many calls a second an account gets. Tencent documents 20 for each
+// API; the other two publish no limit, so they get half of that.
+func rate(k accountKeys) int {
+	switch {
+	case k.Rate != nil:
+		return *k.Rate
+	case k.Provider == tencentEMR:
+		return 20
+	}
+	return 10
+}
+
 // credentials are those of the account's kind.
 func credentials(k accountKeys) (id, secret providers.Secret) {
 	switch k.Provider {
@@ -331,7 +343,7 @@ func (b *builder) cluster(name string, k clusterKeys, accounts map[string]*provi
 		}
 		a = &providers.Account{}
 	}
-	c.Kind = a.Kind
+	c.Kind, c.Nameless = a.Kind, b.kinds[a.Kind].NoOperationID
 	if ok && k.ID != "" {
 		seat := k.Account + "/" + k.ID
 		if first, dup := seats[seat]; dup {

@@ -92,7 +92,7 @@ clusters: {m: {account: a, id: emr-1, groups: {task: {}}}}
 		Groups: map[string]flow.Group{"task": {Name: "task", ID: "TASK", Charge: providers.Postpaid}},
 	}}, c.Catalog)
 	require.Equal(t, []providers.Account{{
-		Name: "a", Kind: "tencent-emr", Region: "ap-guangzhou", Groups: []providers.GroupConfig{{Cluster: "m", Group: "task"}},
+		Name: "a", Kind: "tencent-emr", Region: "ap-guangzhou", Rate: 20, Groups: []providers.GroupConfig{{Cluster: "m", Group: "task"}},
 	}}, c.Accounts)
 }
 
@@ -238,6 +238,19 @@ func sample(t *testing.T) *config.Config {
 	return c
 }
 
+func TestTheRateOfAnAccount(t *testing.T) {
+	c := parse(t, `
+accounts:
+  a: {provider: tencent-emr, region: ap-guangzhou}
+  b: {provider: tencent-emr, region: ap-guangzhou, rate: 3}
+`)
+	rates := map[string]int{}
+	for _, a := range c.Accounts {
+		rates[a.Name] = a.Rate
+	}
+	require.Equal(t, map[string]int{"a": 20, "b": 3}, rates)
+}
+
 // No way of printing a config shows a secret, params among them.
 func TestPrintsNoSecret(t *testing.T) {
 	c := parse(t, `
@@ -250,7 +263,7 @@ clusters: {m: {account: a, id: emr-1, groups: {task: {params: {password: "${PASS
 	asJSON, err := json.Marshal(c)
 	require.NoError(t, err)
 	for _, printed := range []string{
-		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", *c), fmt.Sprintf("%s", c.Accounts), string(asJSON), //nolint:gosimple // as careless code would
+		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", *c), fmt.Sprint(c.Accounts), string(asJSON),
 	} {
 		require.NotEmpty(t, printed)
 		require.NotContains(t, printed, "plainsecret")

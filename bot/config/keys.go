@@ -87,6 +87,7 @@ type accountKeys struct {
 	ProjectID       string           `yaml:"project_id" default:"" of:"huawei-mrs" doc:"Huawei project id of the region."`
 	DomainID        string           `yaml:"domain_id" default:"" of:"huawei-mrs" doc:"Huawei domain id of the account that pays; needed for prices."`
 	IAMEndpoint     string           `yaml:"iam_endpoint" default:"" of:"huawei-mrs" doc:"Where project and domain are looked up; empty = the cloud's own."`
+	Rate            *int             `yaml:"rate" min:"1" max:"1000" doc:"Calls per second to this account, over all replicas; left out = 20 for tencent-emr, else 10."`
 	SecretID        providers.Secret `yaml:"secret_id" of:"tencent-emr" role:"key id" doc:"SecretId; leave both keys out for the SDK's default chain."`
 	SecretKey       providers.Secret `yaml:"secret_key" of:"tencent-emr huawei-mrs" role:"key secret" doc:"SecretKey."`
 	AccessKeyID     providers.Secret `yaml:"access_key_id" of:"alibaba-ack" role:"key id" doc:"AccessKey ID; leave both keys out for the SDK's default chain."`

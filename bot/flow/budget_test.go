@@ -141,7 +141,7 @@ func TestAVoidPlanHasNoClaimToWhatItHeld(t *testing.T) {
 	w.settle()
 	w.in(id, flow.Queued)
 	w.cloud.SetPhase(providers.Ready)
-	w.cloud.Resize(4)
+	w.cloud.SetProfile("another")
 	step := func(id string, then func()) {
 		claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
 		require.NoError(t, err)

@@ -16,6 +16,7 @@ type Cluster struct {
 	Name       string
 	ID         string
 	Account    string
+	Nameless   bool   // its cloud gives operations no id
 	Kind       string // of the account's provider
 	Labels     map[string]string
 	Channels   []string         // completion notices go here too

@@ -70,6 +70,8 @@ const (
 	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
 	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
 	RejectSettler    RejectCode = "settler"     // not among those who may settle
+	RejectOperation  RejectCode = "operation"   // id: that it happened takes the operation's id, as the console shows it
+	RejectOthers     RejectCode = "others"      // id; operation; other: the flow whose operation that is
 	RejectTaken      RejectCode = "taken"       // id, state: the cloud accepted it, so it can't be sent again
 	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
 	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
@@ -162,7 +164,11 @@ type FrontDesk interface {
 	CleanUp(ctx context.Context, c Caller, id string) (Receipt, error)
 	// Keep says that a flow that came short is to be left as it is.
 	Keep(ctx context.Context, c Caller, id string) (Flow, error)
-	// Settle decides an unknown flow; only people whom config names may.
+	// MaySettle says as a *Rejection why this person could not settle the flow so.
+	MaySettle(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error)
+	// Settle decides an unknown flow; only people whom config names may. With
+	// SignalHappened it takes the operation's id, unless the flow has one already or
+	// its cloud gives none.
 	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
 	// Vote records a vote by button or command on plan number n, the one that the
 	// person saw; 0 = the current one. Approving twice takes the approval back.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,16 +19,62 @@ import (
 // engines in any number of processes may share one store.
 type Engine struct {
 	Options
-	nudge chan struct{}
+	nudge   chan struct{}
+	early   chan struct{} // steps of flows that were not sent yet
+	ballots chan struct{} // of those, the ones that read votes
 }
 
 // NewEngine makes an engine; Run starts it.
-func NewEngine(o Options) *Engine { return &Engine{Options: o, nudge: make(chan struct{}, 1)} }
+func NewEngine(o Options) *Engine {
+	if o.Memory == nil {
+		o.Memory = NewMemory()
+	}
+	return &Engine{
+		Options: o, nudge: make(chan struct{}, 1),
+		early: make(chan struct{}, max(1, o.Workers-max(1, o.Workers/4))), ballots: make(chan struct{}, max(1, o.Workers/2)),
+	}
+}
+
+// room gives a step its place among those of its kind, and what gives it back; nil
+// if there is none. What was sent is followed whatever Slack does: steps that read
+// votes get at most half of the workers, and all steps before the sending together
+// leave some free.
+func (e *Engine) room(s State) (leave func()) {
+	var held []chan struct{}
+	leave = func() {
+		for _, c := range held {
+			<-c
+		}
+	}
+	enter := func(c chan struct{}) bool {
+		select {
+		case c <- struct{}{}:
+			held = append(held, c)
+			return true
+		default:
+			return false
+		}
+	}
+	switch s {
+	case AwaitingApproval, Scheduled:
+		if !enter(e.ballots) || !enter(e.early) {
+			leave()
+			return nil
+		}
+	case Planning, Queued:
+		if !enter(e.early) {
+			return nil
+		}
+	case Submitting, Running, Unknown, Refused, Denied, Expired, Cancelled, Failed, Partial, Succeeded:
+	}
+	return leave
+}
 
 // The pace of an idle worker pool, and how long a stop may take: the promise to
 // the outside is 10 s (design.md section 9).
 const (
 	idlePoll    = 250 * time.Millisecond
+	roomPause   = 2 * time.Second // before a step is tried again for which there was no room
 	stopGrace   = 6 * time.Second
 	saveTimeout = 2 * time.Second
 )
@@ -45,6 +93,9 @@ func nudge(c chan struct{}) {
 // steps in hand finish for a few seconds, and returns nil. A cloud call that is
 // still out after that is cut, and its flow saved as in doubt.
 func (e *Engine) Run(ctx context.Context) error {
+	var memory sync.WaitGroup
+	memory.Go(func() { e.recheck(ctx) })
+	defer memory.Wait()
 	return drive(ctx, e.Options, LaneStep, e.nudge, e.Step)
 }
 
@@ -109,6 +160,7 @@ func (o *Options) guard(ctx context.Context, lane Lane, c Claim, step func(conte
 		defer func() {
 			if r := recover(); r != nil {
 				err = fmt.Errorf("panic in a step: %v", r)
+				log.Error("a step panicked; its flow comes back when the lease has run out", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			}
 		}()
 		return step(ctx, c)
@@ -137,6 +189,14 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 		return err
 	}
 	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, held: f.Booked, log: e.Logger.With("flow", f.ID)}
+	if k := t.Memory.ahead(&f); k != nil {
+		return t.graft(ctx, k)
+	}
+	leave := e.room(f.State)
+	if leave == nil {
+		return e.Store.Release(ctx, c, e.Clock.Now().Add(roomPause))
+	}
+	defer leave()
 	t.takeVotes()
 	err = t.step(ctx)
 	if errors.Is(err, ErrLedger) { // nothing was written: it is judged again, at once
@@ -233,14 +293,28 @@ func (t *turn) become(s State) {
 // tell adds a note to the thread.
 func (t *turn) tell(n Note) {
 	n.At, n.Plan = t.Clock.Now(), len(t.f.Plans)
-	t.f.Log = append(t.f.Log, n)
 	t.changed = true
+	switch {
+	case len(t.f.Log) < quietAfter:
+	case !n.Code.chatty():
+		if len(t.f.Log) >= logMost {
+			return
+		}
+	case t.f.Log[len(t.f.Log)-1].Code == NoteQuiet, slices.ContainsFunc(t.f.Log[quietAfter:], func(n Note) bool { return n.Code == NoteQuiet }):
+		return
+	default:
+		n = Note{At: n.At, Plan: n.Plan, Code: NoteQuiet}
+	}
+	t.f.Log = append(t.f.Log, n.short())
 }
 
 // whisper adds a note for the requester alone.
 func (t *turn) whisper(n Note) {
 	n.At = t.Clock.Now()
-	t.f.Whispers = append(t.f.Whispers, n)
+	if len(t.f.Whispers) >= logMost {
+		return
+	}
+	t.f.Whispers = append(t.f.Whispers, n.short())
 	t.changed = true
 }
 
@@ -288,6 +362,9 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 	}
 	if t.from != t.f.State {
 		t.Metrics.moved(t.from, t.f.State)
+		if saved.State == Cancelled || saved.State == Denied {
+			t.Memory.stopped(saved, t.Clock.Now())
+		}
 		t.log.Info("moved", "from", string(t.from), "to", string(t.f.State), "action", action, "cluster", t.f.Request.Wish.Change.Cluster)
 	}
 	t.f, t.from, t.signals, t.changed = saved, saved.State, nil, false
@@ -361,6 +438,20 @@ func sameWait(a, b *Note) bool {
 func (t *turn) backoff(least, most time.Duration) time.Time {
 	now := t.Clock.Now()
 	return now.Add(min(max(now.Sub(t.f.UpdatedAt)/4, least), most))
+}
+
+// again is when to look again after a cloud gave no answer: at the usual pace, and
+// not before the error says that it is of use. Flows that wait for one account come
+// back spread over a few seconds.
+func (t *turn) again(err error, due time.Time) time.Time {
+	at := providers.RetryAtOf(err)
+	if at.IsZero() {
+		return due
+	}
+	if at = at.Add(time.Duration(share(t.f.ID) * float64(2*time.Second))); at.After(due) {
+		return at
+	}
+	return due
 }
 
 // cancelled takes up a cancellation while nothing was sent yet.

@@ -28,11 +28,11 @@ func (p *Planned) facts(r Request) approvals.Facts {
 
 // gather reads what the policy looks at besides the plan. What it may turn on must
 // be read, or the request waits.
-func (o *Options) gather(ctx context.Context, self *Flow, r Request, plan approvals.Plan) (Facts, error) {
+func (o *Options) gather(ctx context.Context, call caller, self *Flow, r Request, plan approvals.Plan) (Facts, error) {
 	f := Facts{Labels: o.Catalog[plan.Change.Cluster].Labels}
 	var err error
 	if o.Policy.ReadsGroups() || r.BreakGlass {
-		if f.Groups, err = o.groupsOf(ctx, r.User); err != nil {
+		if f.Groups, err = o.groupsOf(ctx, call, r.User); err != nil {
 			return f, err
 		}
 		f.GroupsRead = true
@@ -50,14 +50,10 @@ func (t *turn) complete(ctx context.Context, f *Facts) {
 	if f == nil || f.GroupsRead {
 		return
 	}
-	err := t.call(ctx, func(ctx context.Context) error {
-		groups, err := t.groupsOf(ctx, t.f.Request.User)
-		if err == nil {
-			f.Groups, f.GroupsRead = groups, true
-		}
-		return err
-	})
-	if err != nil {
+	groups, err := t.groupsOf(ctx, t.call, t.f.Request.User)
+	if err == nil {
+		f.Groups, f.GroupsRead = groups, true
+	} else {
 		t.log.Info("the requester's groups are not kept with the plan", "error", err)
 	}
 }

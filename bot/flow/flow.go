@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -41,6 +42,11 @@ type Flow struct {
 	Submission *providers.Submission `json:"submission,omitempty"`
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
+
+	HeldSince time.Time `json:"held_since,omitzero"` // first in line, and since then it can't be judged
+
+	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides
+	Restored bool `json:"restored,omitempty"` // the store had lost it: what was done meanwhile nobody knows
 
 	Place    int     `json:"place,omitempty"`    // in the cluster's queue; 1 = next
 	Wait     *Note   `json:"wait,omitempty"`     // what it is waiting for, when that is worth telling
@@ -155,6 +161,36 @@ type Note struct {
 // NoteCode names a sentence of the catalogue.
 type NoteCode string
 
+// The bounds of a record: it is read and written whole at every move, and a flow
+// that goes round and round must not grow without end. Notes are told by their
+// place in the log, so none is ever taken out: the thread begins with all there is,
+// and past quietAfter goes on with what matters alone.
+const (
+	quietAfter = 300
+	logMost    = 600
+	plansMost  = 40
+	noteRunes  = 3000 // of each text and argument of a note
+)
+
+// chatty reports whether a note is worth less than the room in a long log.
+func (c NoteCode) chatty() bool {
+	return slices.Contains([]NoteCode{
+		NoteStage, NoteJoined, NoteLeft, NoteAttention, NoteVote, NoteUnvote, NoteReminder, NoteEscalated, NoteNotAccepted, NoteSteered, NoteNotSteered,
+	}, c)
+}
+
+// short is the note with its texts cut.
+func (n Note) short() Note {
+	for k, v := range n.Args {
+		if len(v) > noteRunes {
+			n.Args = maps.Clone(n.Args)
+			n.Args[k] = firstRunes(v, noteRunes)
+		}
+	}
+	n.Text.EN, n.Text.ZH = firstRunes(n.Text.EN, noteRunes), firstRunes(n.Text.ZH, noteRunes)
+	return n
+}
+
 // Private reports whether an end is a matter between the bot and whoever typed
 // the request: what was asked can't be, so there was never anything to decide
 // for anybody else.
@@ -207,6 +243,12 @@ const (
 	NoteAboveStep   NoteCode = "above_step"   // refused: n, max_step; fixed
 	NoteTooMany     NoteCode = "too_many"     // refused: n, have; fixed
 	NoteNoChange    NoteCode = "no_change"    // refused: it is that size already: to
+	NoteHeld        NoteCode = "held"         // refused: for: how long it could not be judged, and kept others waiting; Text: why
+	NoteRestless    NoteCode = "restless"     // refused: n: plans that were made and voided
+	NoteQuiet       NoteCode = "quiet"        // the thread is full: from here on only what matters is told
+	NoteMoved       NoteCode = "moved"        // refused: was, is: the size changed and no flow on record did it; it may have been this one
+	NoteForgotten   NoteCode = "forgotten"    // refused: the store forgot what was done with it last
+	NoteRestored    NoteCode = "restored"     // the store had come back older; this is what is known to have happened
 	NoteNoChannel   NoteCode = "no_channel"   // the card can't be posted: the bot is not in channel
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
@@ -229,5 +271,6 @@ const (
 	WaitGrace  NoteCode = "wait_grace"  // at: until when it can be stopped
 	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
 	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
+	WaitStore  NoteCode = "wait_store"  // at: the store restarted; what it may have forgotten must show in the cloud first
 	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer
 )

@@ -149,7 +149,7 @@ func TestTwoPeopleWhoDisagreeSettleNothing(t *testing.T) {
 	w.in(id, flow.Unknown)
 	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalRetry, "")
 	require.NoError(t, err)
-	_, err = w.desk.Settle(t.Context(), w.caller(lead2), id, flow.SignalHappened, "")
+	_, err = w.desk.Settle(t.Context(), w.caller(lead2), id, flow.SignalHappened, "op-1")
 	require.NoError(t, err)
 	w.settle()
 	require.Empty(t, w.cloud.Ledger(), "one says it happened: not sent again")

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"scalebot/providers"
 )
@@ -104,6 +106,7 @@ func (d *Desk) request(ctx context.Context, c Caller, a Ask) (Receipt, error) {
 			}
 			return Receipt{Flow: earlier}, nil
 		}
+		d.Memory.taken(f, c.Dedupe, now)
 		d.Logger.Info("request taken", "flow", id, "user", c.User, "channel", c.Channel, "cluster", a.Cluster, "group", a.Group)
 		d.wake()
 		return Receipt{Flow: f, Fresh: true}, nil
@@ -352,8 +355,8 @@ func (d *Desk) Cancel(ctx context.Context, c Caller, id string) (Flow, error) {
 	return f, d.signal(ctx, f, Signal{Kind: SignalCancel, By: c.User, At: d.Clock.Now()})
 }
 
-// Settle decides an unknown flow; see FrontDesk.
-func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error) {
+// MaySettle says whether a person may settle a flow; see FrontDesk.
+func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error) {
 	f, err := d.flow(ctx, id)
 	switch {
 	case err != nil:
@@ -369,7 +372,54 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 	if !d.maySettle(ctx, c.User) {
 		return f, d.noSettler(f)
 	}
+	return f, nil
+}
+
+// Settle decides an unknown flow; see FrontDesk.
+func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error) {
+	f, err := d.MaySettle(ctx, c, id, k)
+	if err != nil {
+		return f, err
+	}
+	if k == SignalHappened {
+		if operation, err = d.operation(ctx, f, operation); err != nil {
+			return f, err
+		}
+	}
 	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+}
+
+// How long an id of an operation may be, and over how many flows it is looked for.
+const (
+	operationRunes = 200
+	operationScan  = 1000
+)
+
+// operation checks the id of an operation that a person names. One that is another
+// flow's on record would be followed twice, and this flow's own forgotten.
+func (d *Desk) operation(ctx context.Context, f Flow, named string) (string, error) {
+	named = strings.TrimSpace(named)
+	if named == "" {
+		if f.Operation != nil || d.Options.Catalog[f.Request.Wish.Change.Cluster].Nameless {
+			return "", nil
+		}
+		return "", about(RejectOperation, f)
+	}
+	if len([]rune(named)) > operationRunes || strings.ContainsFunc(named, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return "", about(RejectOperation, f)
+	}
+	flows, err := d.Store.List(ctx, Filter{Cluster: f.Request.Wish.Change.Cluster, Limit: operationScan})
+	if err != nil {
+		return "", &Rejection{Code: RejectStore, Err: err}
+	}
+	for _, other := range flows {
+		if other.ID != f.ID && other.Operation != nil && other.Operation.ID == named {
+			no := about(RejectOthers, f)
+			no.Args["operation"], no.Args["other"] = named, other.ID
+			return "", no
+		}
+	}
+	return named, nil
 }
 
 func (d *Desk) noSettler(f Flow) *Rejection {
@@ -503,21 +553,26 @@ func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
 // Reconcile wakes everything that events could have been lost for; see
 // FrontDesk.
 func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
-	open, err := d.Store.List(ctx, Filter{Open: true, Limit: 1 << 20})
-	if err != nil {
-		return err
-	}
 	now := d.Clock.Now()
 	var failed error
-	for i, f := range open {
-		at := now.Add(spread * time.Duration(i) / time.Duration(len(open)))
+	// One after the other: a workspace may have more open flows than fit in memory.
+	err := d.Store.Walk(ctx, Filter{Open: true}, func(f Flow) error {
+		at := now.Add(time.Duration(share(f.ID) * float64(spread)))
 		if f.State == AwaitingApproval || !f.GraceUntil.IsZero() {
 			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
 		}
 		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))
-	}
+		return ctx.Err()
+	})
 	d.wake()
-	return failed
+	return errors.Join(err, failed)
+}
+
+// share spreads flows evenly over a time: the place of an id in it, 0 to 1.
+func share(id string) float64 {
+	h := fnv.New32a()
+	h.Write([]byte(id)) //nolint:errcheck // a hash takes everything
+	return float64(h.Sum32()) / (1 << 32)
 }
 
 // Catalog is what config says of clusters; see FrontDesk.

@@ -16,6 +16,7 @@ type Metrics struct {
 	limited  prometheus.Counter
 	off      *prometheus.CounterVec
 	requests *prometheus.CounterVec
+	grafts   prometheus.Counter
 }
 
 // NewMetrics registers the metrics. Every label value that can occur starts at
@@ -34,6 +35,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"from", "to"}),
 		limited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scalebot_chat_rate_limited_total", Help: "Calls that Slack itself put off (HTTP 429), or that came too fast for our own pace.",
+		}),
+		grafts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scalebot_store_older_total", Help: "Records that were written again because the store had come back older than what was done.",
 		}),
 		off: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scalebot_chat_put_off_total", Help: "Calls that the quota of the workspace put off before they were made, by call.",
@@ -59,7 +63,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, call := range Calls {
 		m.off.WithLabelValues(string(call))
 	}
-	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.off, m.requests)
+	r.MustRegister(m.steps, m.failures, m.moves, m.limited, m.off, m.requests, m.grafts)
 	return m
 }
 
@@ -92,6 +96,12 @@ func (m *Metrics) chatLimited() {
 func (m *Metrics) requested(outcome string) {
 	if m != nil {
 		m.requests.WithLabelValues(outcome).Inc()
+	}
+}
+
+func (m *Metrics) grafted() {
+	if m != nil {
+		m.grafts.Inc()
 	}
 }
 

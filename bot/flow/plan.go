@@ -31,6 +31,18 @@ type Options struct {
 	Approvals approvals.Config
 	Settle    []string // approver groups that may settle an unknown flow; empty = any approver group
 
+	// Memory is what this replica knows to have happened, whatever the store says
+	// later; nil = the engine makes one of its own. Desk and Engine share it.
+	Memory *Memory
+	// Blocked says until when an account's cloud is left alone because it does not
+	// answer; nil = none ever is.
+	Blocked func(account string) (until time.Time, blocked bool)
+	// Reborn says when the store came to life, if what was written right before may
+	// be lost to it; zero = it forgets nothing. nil = it never does.
+	Reborn func(ctx context.Context) (time.Time, error)
+	// Restarted is Reborn for what nobody waited for to be on disk: what Slack shows.
+	Restarted func(ctx context.Context) (time.Time, error)
+
 	Workspace string // Slack team id
 	Bot       string // our own Slack user id
 	Limits    Limits
@@ -132,7 +144,7 @@ func (o *Options) plan(ctx context.Context, call caller, self *Flow, r Request) 
 		return out, cloudSaidNo(err, c.Account)
 	}
 	plan := approvals.NewPlan(c, out.snapshot, quote)
-	facts, err := o.gather(ctx, self, r, plan)
+	facts, err := o.gather(ctx, call, self, r, plan)
 	if err != nil {
 		return out, err
 	}
@@ -146,6 +158,14 @@ func (o *Options) plan(ctx context.Context, call caller, self *Flow, r Request) 
 	out.planned.Judgement = out.judge(out.planned.Plan)
 	if no := out.planned.Judgement.Refusal; no != nil {
 		return out, &refusal{note: policyNote(*no)}
+	}
+	if r.StartAt.After(out.facts.Now) {
+		// Nobody should vote for what a freeze of the calendar will refuse at its start.
+		then := out.facts
+		then.Now = r.StartAt
+		if no := o.Policy.Judge(then).Refusal; no != nil && no.Code == approvals.Frozen {
+			return out, &refusal{note: policyNote(*no)}
+		}
 	}
 	return out, nil
 }
@@ -310,10 +330,17 @@ func policyNote(no approvals.Refusal) Note {
 
 // groupsOf names the approver groups of a person, for rules that ask. A group
 // that can't be read stops planning: a rule may turn on it.
-func (o *Options) groupsOf(ctx context.Context, user string) ([]string, error) {
+func (o *Options) groupsOf(ctx context.Context, call caller, user string) ([]string, error) {
 	var in []string
 	for _, name := range o.groupNames() {
-		members, err := o.Directory.Members(ctx, o.Approvals.Groups[name])
+		var members []string
+		err := call(ctx, func(ctx context.Context) (err error) {
+			members, err = o.Directory.Members(ctx, o.Approvals.Groups[name])
+			return err
+		})
+		if errors.Is(err, ErrLeaseLost) {
+			return nil, err
+		}
 		if errors.Is(err, ErrNoGroup) {
 			return nil, &refusal{note: Note{Code: NoteRefused, Text: providers.Text{
 				EN: "The rules ask who is in approver group " + name + ", which names a usergroup that Slack doesn't have. Please tell whoever runs scalebot.",

@@ -139,6 +139,19 @@ type Save struct {
 // cluster; a nil Order is none.
 type SeenFreeze struct{ Order *approvals.Order }
 
+// Graft is a record that must be written although the store knows less.
+type Graft struct {
+	Flow   Flow
+	Read   int64 // version of the record as it was read; 0 = there was none
+	From   State // its state; "" = there was none
+	Beside bool  // hold the cluster beside the flow that has its seat
+	Due    time.Time
+	Now    time.Time
+	Audit  Audit
+
+	Postings []Posting // what the ledger is to say then; no book is held to a version
+}
+
 // Filter narrows List.
 type Filter struct {
 	Open    bool   // only flows that have not ended
@@ -163,6 +176,10 @@ type Store interface {
 	// List reads flows, newest first.
 	List(ctx context.Context, f Filter) ([]Flow, error)
 
+	// Walk reads flows as List does, one after the other, without a limit; an error of
+	// each ends it.
+	Walk(ctx context.Context, f Filter, each func(Flow) error) error
+
 	// Claim takes up to max due flows of a lane under a lease.
 	Claim(ctx context.Context, lane Lane, now time.Time, lease time.Duration, max int) ([]Claim, error)
 	// Extend renews a lease. ErrLeaseLost.
@@ -181,6 +198,12 @@ type Store interface {
 	// the move was judged by. A flow enters its cluster's line when it becomes queued (at
 	// its old place if it had one) and leaves it when it becomes anything else.
 	Save(ctx context.Context, c Claim, s Save) (Flow, error)
+	// Graft writes what one replica knows to have happened over a record that knows
+	// less, in whatever state that is and whoever holds its lease: the lease is
+	// ended, so that a step which began on the older record saves nothing. ErrStale:
+	// the record is another one than was read. ErrSeatTaken, unless Beside is set:
+	// the seat is another flow's. It returns the flow as saved.
+	Graft(ctx context.Context, g Graft) (Flow, error)
 	// Book reads one book of the ledger; one that was never written is empty, at
 	// version 0.
 	Book(ctx context.Context, name string) (Book, error)

@@ -74,7 +74,7 @@ func (t *turn) wanted(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
-	found, err := t.Directory.People(ctx, look)
+	found, err := t.people(ctx, look)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ func (t *turn) planning(ctx context.Context) error {
 	if t.f.ExpiresAt.IsZero() {
 		t.f.ExpiresAt = t.f.CreatedAt.Add(t.Approvals.ExpireAfter)
 	}
+	if n := len(t.f.Plans); n >= plansMost {
+		return t.refuse(ctx, Note{Code: NoteRestless, Args: map[string]string{"n": strconv.Itoa(n)}})
+	}
 	made, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		if made.planned.Judgement.Refusal != nil {
@@ -28,6 +31,11 @@ func (t *turn) planning(ctx context.Context) error {
 			t.f.Refused = &made.planned
 		}
 		return t.noPlan(ctx, err)
+	}
+	if no, err := t.mayBeOurs(ctx, made); err != nil {
+		return err
+	} else if no != nil {
+		return t.refuse(ctx, *no)
 	}
 	if err := t.compare(ctx, t.call, &made); err != nil {
 		return err
@@ -71,7 +79,30 @@ func (t *turn) noPlan(ctx context.Context, err error) error {
 		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": later.err.Error()}, later.err))
 	}
 	t.detail = withTrouble(nil, later.err)
-	return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+	return t.hold(ctx, later)
+}
+
+// How long the first of a line may wait for what it must be judged by: everybody
+// behind it waits too. A cloud that gives no answer gives none to them either.
+const heldBallot = 30 * time.Minute
+
+// hold makes a flow wait for what can't be read now. The first of a line does so
+// for a time only.
+func (t *turn) hold(ctx context.Context, later *unread) error {
+	now := t.Clock.Now()
+	if t.from == Queued {
+		if t.f.HeldSince.IsZero() {
+			t.f.HeldSince, t.changed = now, true
+		}
+		most := heldBallot
+		if later.wait.Code == WaitCloud {
+			most = max(most, t.Approvals.ExpireAfter)
+		}
+		if held := now.Sub(t.f.HeldSince); held >= most {
+			return t.refuse(ctx, Note{Code: NoteHeld, Text: later.wait.Text, Args: map[string]string{"for": held.Round(time.Minute).String()}})
+		}
+	}
+	return t.look(ctx, &later.wait, t.again(later.err, t.backoff(2*time.Second, time.Minute)))
 }
 
 // proceed sends an approved flow on: to its start time, or into the line.
@@ -94,7 +125,7 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	if v := t.f.Verdict; v != nil && v.Ballot.PlanHash == last.Plan.Hash {
 		last.Ballot = &v.Ballot
 	}
-	t.f.Reminded, t.f.GraceUntil, t.f.Booked = 0, time.Time{}, nil
+	t.f.Reminded, t.f.GraceUntil, t.f.HeldSince, t.f.Booked = 0, time.Time{}, time.Time{}, nil
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -225,13 +256,22 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	readAt := t.Clock.Now() // a vote counts if it was there at a read before the expiry
 	facts := t.onRecord(plan, asked, reactions, expires)
 	voters := t.Policy.VotersOf(facts)
-	if facts.People, err = t.Directory.People(ctx, voters); err != nil {
+	if facts.People, err = t.people(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}
 	facts.Members = t.members(ctx, facts, func(id string) bool { return slices.Contains(voters, id) })
 	facts.Now = readAt
 	t.facts = &facts
 	return t.Policy.Count(facts), nil
+}
+
+// people looks people up within the time of one call.
+func (t *turn) people(ctx context.Context, ids []string) (found map[string]approvals.Person, err error) {
+	err = t.call(ctx, func(ctx context.Context) (err error) {
+		found, err = t.Directory.People(ctx, ids)
+		return err
+	})
+	return found, err
 }
 
 func sameBallot(a, b *approvals.Verdict) bool {
@@ -315,7 +355,7 @@ func (t *turn) running(ctx context.Context) error {
 		if age > t.Follow {
 			return t.handOver(ctx, providers.AdviceOf(err))
 		}
-		return t.look(ctx, &Note{Code: WaitCloud, Text: providers.AdviceOf(err)}, due)
+		return t.look(ctx, &Note{Code: WaitCloud, Text: providers.AdviceOf(err)}, t.again(err, due))
 	}
 	t.tellProgress(seen)
 	t.f.Progress = &seen

@@ -17,7 +17,7 @@ const (
 	busyPoll    = 20 * time.Second // the cluster runs somebody else's operation
 	unknownPoll = time.Minute      // a person decides, but proof may still turn up
 	graftPause  = time.Second      // between tries to save what only this replica knows
-	graftLimit  = 2 * time.Minute
+	graftLimit  = 30 * time.Second // after which its memory goes on trying
 
 	// A lost answer is asked for by a repeat of the request this often at most, and
 	// this far apart: the last one comes when the first send can't arrive any more.
@@ -50,11 +50,15 @@ func (t *turn) queued(ctx context.Context) error {
 	if voted == nil {
 		return t.void(ctx, nil)
 	}
+	if waiting, err := t.settling(ctx); waiting || err != nil {
+		return err
+	}
 	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
 		return t.noPlan(ctx, err)
 	}
 	if fresh.snapshot.Phase == providers.Busy {
+		t.f.HeldSince = time.Time{}
 		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
@@ -63,6 +67,11 @@ func (t *turn) queued(ctx context.Context) error {
 		} else if denied {
 			t.f.Verdict = &verdict
 			return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
+		}
+		if no, err := t.mayBeOurs(ctx, fresh); err != nil {
+			return err
+		} else if no != nil {
+			return t.refuse(ctx, *no)
 		}
 		return t.void(ctx, moved)
 	}
@@ -77,12 +86,12 @@ func (t *turn) queued(ctx context.Context) error {
 	var later *unread
 	if errors.As(err, &later) {
 		t.log.Warn("approved, but the ballot can't be read again before sending", "error", later.err)
-		return t.look(ctx, &later.wait, t.backoff(2*time.Second, time.Minute))
+		return t.hold(ctx, later)
 	}
 	if err != nil {
 		return err
 	}
-	t.f.Verdict = &verdict
+	t.f.Verdict, t.f.HeldSince = &verdict, time.Time{}
 	if verdict.Status == approvals.Denied {
 		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
 	}
@@ -193,14 +202,14 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	call, cancel := context.WithTimeout(ctx, t.CallTimeout)
 	op, err := fresh.provider.Submit(call, *t.f.Submission)
 	cancel()
-	apply := func(t *turn) (string, time.Time, map[string]any) { return t.answered(op, err) }
-	action, due, detail := apply(t)
-	saveErr := t.save(ctx, action, due, detail)
-	if saveErr == nil {
-		return nil
+	known := t.Memory.sent(intent, op, err, t.Clock.Now())
+	action, due, detail := t.answered(op, err)
+	if saveErr := t.save(ctx, action, due, detail); saveErr != nil {
+		t.log.Error("the cloud's answer could not be saved; trying on", "error", saveErr)
+		return t.graft(ctx, known)
 	}
-	t.log.Error("the cloud's answer could not be saved; trying on", "error", saveErr)
-	return t.graft(ctx, intent, apply)
+	t.Memory.saved(known, t.f.Version)
+	return nil
 }
 
 // answered turns the answer to a submission into the flow's next state.
@@ -255,68 +264,16 @@ func (t *turn) notAccepted(kind providers.Kind, text providers.Text, detail map[
 	return "not_accepted", t.Clock.Now().Add(wait), detail
 }
 
-// graft saves an answer that only this replica knows, after the ordinary save
-// failed: the store was away, or came back older than the intent, or the lease
-// ran out. It never overwrites what another replica concluded meanwhile.
-func (t *turn) graft(ctx context.Context, intent Flow, apply func(*turn) (string, time.Time, map[string]any)) error {
-	ctx, cancel := context.WithTimeout(ctx, graftLimit)
-	defer cancel()
-	for {
-		done, err := t.graftOnce(ctx, intent, apply)
-		if done {
-			return err
-		}
-		t.log.Warn("the cloud's answer is not saved yet", "error", err)
-		timer := time.NewTimer(graftPause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%s: the cloud's answer to attempt %d is lost to the store; it will be reconciled: %w", intent.ID, intent.Attempts, err)
-		case <-timer.C:
-		}
-	}
-}
-
-func (t *turn) graftOnce(ctx context.Context, intent Flow, apply func(*turn) (string, time.Time, map[string]any)) (done bool, err error) {
-	c, err := t.Store.Reclaim(ctx, t.claim, t.Clock.Now(), t.Lease)
-	if err != nil {
-		return errors.Is(err, ErrNotFound), err
-	}
-	now, signals, err := t.Store.Get(ctx, intent.ID)
-	if err != nil {
-		return false, err
-	}
-	g := &turn{Engine: t.Engine, claim: c, f: now, from: now.State, signals: signals, held: now.Booked, log: t.log}
-	if now.State == Queued && now.Attempts == intent.Attempts-1 {
-		// The store came back without the intent. Write it again first, so that the
-		// record is never ahead of what led to it.
-		version := g.f.Version
-		g.f = intent
-		g.f.Version = version
-		if err := g.write(ctx, "submit_again_recorded", t.Clock.Now(), c.Until, map[string]any{"attempt": intent.Attempts, "token": intent.Submission.Token}); err != nil {
-			return false, err
-		}
-	} else if (now.State != Submitting && now.State != Unknown) || now.Attempts != intent.Attempts {
-		return true, errors.Join(ErrStale, t.Store.Release(ctx, c, t.Clock.Now()))
-	}
-	action, due, detail := apply(g)
-	if now.SentBy != "" && now.SentBy != intent.SentBy && g.f.Operation == nil {
-		// Another replica made this attempt too. That it was taken is true of the
-		// attempt; that ours was not says nothing about the other's.
-		return true, errors.Join(ErrStale, t.Store.Release(ctx, c, t.Clock.Now()))
-	}
-	if now.State == Unknown && g.f.Operation != nil {
-		g.f.End = nil
-	}
-	err = g.save(ctx, action, due, detail)
-	return err == nil, err
-}
-
 // submitting: a step that finds this state can't know whether the call went out.
 // It looks for proof, for a time, and never sends.
 func (t *turn) submitting(ctx context.Context) error {
 	t.tooLate()
 	repeat := t.f.Repeats < maxRepeats && t.Clock.Now().Sub(t.f.RepeatedAt) >= repeatGap
+	if t.Blocked != nil {
+		// A repeat that is held back would be one of the few all the same.
+		_, blocked := t.Blocked(t.f.Submission.Change.Account)
+		repeat = repeat && !blocked
+	}
 	if repeat {
 		// On record before it is done, like every send.
 		t.f.Repeats, t.f.RepeatedAt = t.f.Repeats+1, t.Clock.Now()
@@ -348,7 +305,8 @@ func (t *turn) submitting(ctx context.Context) error {
 	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
 		return t.handOver(ctx, evidence)
 	}
-	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, t.backoff(2*time.Second, 15*time.Second))
+	due := t.again(err, t.backoff(2*time.Second, 15*time.Second))
+	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(t.Doubt+time.Second)))
 }
 
 // provedNot acts on proof that the cloud did not take the change.
@@ -405,7 +363,7 @@ func (t *turn) unknown(ctx context.Context) error {
 				op = *t.f.Operation
 			}
 			op.AcceptedAt = now // following starts anew: its time limit counts from the decision
-			t.f.End = nil
+			t.f.End, t.f.Doubled = nil, false
 			action, due, _ := t.accepted(op, "settle_happened")
 			return t.save(ctx, action, due, detail)
 		case SignalRetry:
@@ -418,10 +376,14 @@ func (t *turn) unknown(ctx context.Context) error {
 			return t.save(ctx, "settle_retry", now, detail)
 		case SignalClose:
 			t.tell(note)
+			t.f.Doubled = false
 			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
 			return t.save(ctx, "settle_close", time.Time{}, detail)
 		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 		}
+	}
+	if t.f.Doubled { // what the cloud says of one of the two is no answer
+		return t.look(ctx, nil, now.Add(unknownPoll))
 	}
 	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end
 		finding, err := t.reconcile(ctx, false)

@@ -98,7 +98,11 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 			if _, done := all[g]; done {
 				continue
 			}
-			members, err := t.Directory.Members(ctx, t.Approvals.Groups[g])
+			var members []string
+			err := t.call(ctx, func(ctx context.Context) (err error) {
+				members, err = t.Directory.Members(ctx, t.Approvals.Groups[g])
+				return err
+			})
 			if err != nil {
 				t.log.Warn("approver group can't be read", "group", g, "error", err)
 				continue

@@ -46,7 +46,9 @@ func (k keys) leasedStem(l flow.Lane) string {
 // back, and why no flow can fall out of the schedule.
 func (k keys) due(l flow.Lane) string { return k.base + "due:" + string(l) }
 
-// seat is a string: the id of the flow that holds the cluster.
+// seat is a string: the id of the flow that holds the cluster. Beside it, at
+// <seat>:beside (besides in scripts.go), may stand a set of flows that hold the
+// cluster too, because the store had come back older.
 func (k keys) seat(cluster string) string { return k.base + "seat:" + cluster }
 
 // line is a sorted set of the flows that wait for the seat, by arrival.

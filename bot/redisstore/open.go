@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -84,14 +83,7 @@ func Inspect(ctx context.Context, rdb redis.UniversalClient) (Health, error) {
 	if err != nil {
 		return h, fmt.Errorf("redis: %w", err)
 	}
-	field := func(name string) string {
-		for line := range strings.Lines(info) {
-			if v, ok := strings.CutPrefix(line, name+":"); ok {
-				return strings.TrimSpace(v)
-			}
-		}
-		return ""
-	}
+	field := fieldOf(info)
 	h.Version, h.Eviction = field("redis_version"), field("maxmemory_policy")
 	h.Replicas, _ = strconv.Atoi(field("connected_slaves"))
 	switch field("aof_enabled") {
@@ -118,22 +110,40 @@ func NewPacer(rdb redis.UniversalClient, prefix string) *Pacer {
 	return &Pacer{limiter: redis_rate.NewLimiter(rdb), prefix: prefix}
 }
 
+// paceWait is how long a call waits for its turn: longer, and it is better made at
+// another look than by a worker that stands still.
+const paceWait = 2 * time.Second
+
+// Take asks for one call of a name: 0 if it may go, else how long until one may.
+func (p *Pacer) Take(ctx context.Context, name string, perSecond int) (time.Duration, error) {
+	got, err := p.limiter.Allow(ctx, pace(p.prefix, name), redis_rate.Limit{Rate: perSecond, Burst: perSecond, Period: time.Second})
+	if err != nil {
+		return 0, fmt.Errorf("shared rate of %s: %w", name, err)
+	}
+	if got.Allowed > 0 {
+		return 0, nil
+	}
+	return got.RetryAfter, nil
+}
+
 // Wait returns when one call may go; see providers.Limiter.
 func (p *Pacer) Wait(ctx context.Context, name string, perSecond int) error {
-	limit := redis_rate.Limit{Rate: perSecond, Burst: perSecond, Period: time.Second}
-	for {
-		got, err := p.limiter.Allow(ctx, pace(p.prefix, name), limit)
-		if err != nil {
-			return fmt.Errorf("shared rate of %s: %w", name, err)
-		}
-		if got.Allowed > 0 {
+	for waited := time.Duration(0); ; {
+		wait, err := p.Take(ctx, name, perSecond)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", providers.ErrPaced, err)
+		case wait <= 0:
 			return nil
+		case waited+wait > paceWait:
+			return fmt.Errorf("%w: %s has its share of this second", providers.ErrPaced, name)
 		}
-		timer := time.NewTimer(got.RetryAfter)
+		waited += wait
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return fmt.Errorf("%w: %w", providers.ErrPaced, ctx.Err())
 		case <-timer.C:
 		}
 	}

@@ -61,6 +61,36 @@ local function held(base, id)
   local s = redis.call('HGET', base .. 'flow:' .. id, 's')
   return s and holds[s]
 end
+-- besides names the set of the flows that hold a cluster beside the seat's holder
+-- (graft), and beside is one of them other than id, or false.
+local function besides(seat) return seat .. ':beside' end
+local function beside(base, seat, id)
+  for _, other in ipairs(redis.call('SMEMBERS', besides(seat))) do
+    if other ~= id and held(base, other) then return other end
+  end
+  return false
+end
+-- post makes books equal to what a flow's record says: KEYS from key on, and of
+-- each ARGV from arg on the version it was judged by, "1" for the last place, the
+-- entry ("" = none), and the ttl in s of the book.
+local function post(books, key, arg, id)
+  for i = 0, books - 1 do
+    local book, last, entry, field = KEYS[key + i], ARGV[arg + 4 * i + 1], ARGV[arg + 4 * i + 2], 'f:' .. id
+    local was = redis.call('HGET', book, field)
+    local place, text = string.match(was or '', '^(%d+) (.*)$')
+    if entry == '' then
+      if was then
+        redis.call('HDEL', book, field)
+        redis.call('HINCRBY', book, 'v', 1)
+      end
+    elseif text ~= entry or last == '1' then
+      local v = redis.call('HINCRBY', book, 'v', 1)
+      if last == '1' or not place then place = v end
+      redis.call('HSET', book, field, place .. ' ' .. entry)
+      redis.call('EXPIRE', book, ARGV[arg + 4 * i + 3])
+    end
+  end
+end
 -- head is the first flow of a line that really waits, and those before it that
 -- don't.
 local function head(base, line)
@@ -146,24 +176,31 @@ chain(KEYS[6], 11)
 return {'ok'}
 `)
 
-	// claim leases up to ARGV[7] due flows of a lane.
+	// claim leases up to ARGV[7] due flows of a lane. Those that a newer version wrote
+	// are passed over, however many are due before the first that can be stepped.
 	//
 	// KEYS 1 due.
 	// ARGV 1 what the keys of the lane's records begin with, 2 lane, 3 now ms, 4 lease
 	// end ms, 5 fence stem, 6 own schema, 7 max.
 	// Returns ids; the fence of the i-th is stem .. "." .. i.
 	claim = script(`
-local got = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', 0, ARGV[7])) do
-  local key = ARGV[1] .. id
-  local f = redis.call('HMGET', key, 's', 'n')
-  if not f[1] then
-    redis.call('ZREM', KEYS[1], id)
-  elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
-    got[#got + 1] = id
-    redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
-    redis.call('HDEL', key, ARGV[2] .. '.w')
-    redis.call('ZADD', KEYS[1], ARGV[4], id)
+local got, passed, most = {}, 0, tonumber(ARGV[7])
+while #got < most and passed < 5000 do
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', passed, most - #got)
+  if #ids == 0 then break end
+  for _, id in ipairs(ids) do
+    local key = ARGV[1] .. id
+    local f = redis.call('HMGET', key, 's', 'n')
+    if not f[1] then
+      redis.call('ZREM', KEYS[1], id)
+    elseif tonumber(f[2]) <= tonumber(ARGV[6]) then
+      got[#got + 1] = id
+      redis.call('HSET', key, ARGV[2] .. '.f', ARGV[5] .. '.' .. #got, ARGV[2] .. '.u', ARGV[4])
+      redis.call('HDEL', key, ARGV[2] .. '.w')
+      redis.call('ZADD', KEYS[1], ARGV[4], id)
+    else
+      passed = passed + 1
+    end
   end
 end
 return got
@@ -260,8 +297,9 @@ local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
 local gone = {}
 if holds[to] then
-  if holder and holder ~= id then return 'seat' end
+  if holder and holder ~= id and redis.call('SISMEMBER', besides(KEYS[3]), id) == 0 then return 'seat' end
   if not holds[from] then
+    if beside(base, KEYS[3], id) then return 'seat' end
     local first
     first, gone = head(base, KEYS[4])
     if first ~= id then return 'seat' end
@@ -283,9 +321,10 @@ elseif from == 'queued' and to ~= 'queued' then
   moved = true
 end
 if holds[to] then
-  redis.call('SET', KEYS[3], id)
-elseif holder == id then
-  redis.call('DEL', KEYS[3])
+  if not holder or holder == id then redis.call('SET', KEYS[3], id) end
+elseif holds[from] or holder == id then
+  redis.call('SREM', besides(KEYS[3]), id)
+  if holder == id then redis.call('DEL', KEYS[3]) end
   moved = true
 end
 local kept = tonumber(ARGV[11])
@@ -312,22 +351,7 @@ if moved then
     if other ~= id then wake(base, 'step', other, now) end
   end
 end
-for i = 1, books do
-  local book, last, entry, field = KEYS[12 + i], ARGV[21 + 4 * i], ARGV[22 + 4 * i], 'f:' .. id
-  local was = redis.call('HGET', book, field)
-  local place, text = string.match(was or '', '^(%d+) (.*)$')
-  if entry == '' then
-    if was then
-      redis.call('HDEL', book, field)
-      redis.call('HINCRBY', book, 'v', 1)
-    end
-  elseif text ~= entry or last == '1' then
-    local v = redis.call('HINCRBY', book, 'v', 1)
-    if last == '1' or not place then place = v end
-    redis.call('HSET', book, field, place .. ' ' .. entry)
-    redis.call('EXPIRE', book, ARGV[23 + 4 * i])
-  end
-end
+post(books, 13, 24, id)
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
 if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
   redis.call('HSET', KEYS[9], 'j', ARGV[15], 's', 'bought', 'n', ARGV[19])
@@ -355,7 +379,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   end
 end
 local holder = redis.call('GET', KEYS[2])
-if not holder or not held(ARGV[1], holder) then holder = '' end
+if not holder or not held(ARGV[1], holder) then holder = beside(ARGV[1], KEYS[2], ARGV[2]) or '' end
 return {tostring(at), holder}
 `)
 

@@ -129,6 +129,9 @@ func failed(err error) error {
 // Accept records a new flow; see flow.Store.
 func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow.Limits) (string, bool, error) {
 	f.Schema, f.Version = flow.Schema, 1
+	if dedupe == "" { // a delivery without a name is like no other
+		dedupe = "flow/" + f.ID
+	}
 	record, err := json.Marshal(f)
 	if err != nil {
 		return "", false, fmt.Errorf("flow %s: %w", f.ID, err)
@@ -216,24 +219,43 @@ const listPage = 100
 // List reads flows, newest first; see flow.Store. It walks the index of open or
 // of all flows, never the keyspace. Records of a newer version are passed over.
 func (s *Store) List(ctx context.Context, q flow.Filter) ([]flow.Flow, error) {
-	index, limit := s.keys.all(), q.Limit
-	if q.Open {
-		index = s.keys.open()
-	}
+	limit := q.Limit
 	if limit <= 0 {
 		limit = 100
+	}
+	var found []flow.Flow
+	err := s.Walk(ctx, q, func(f flow.Flow) error {
+		if found = append(found, f); len(found) == limit {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return found, nil
+}
+
+// errEnough ends a walk that has found what it looked for.
+var errEnough = errors.New("enough")
+
+// Walk reads flows one after the other; see flow.Store. One that is recorded or
+// ends meanwhile may be given twice or not at all.
+func (s *Store) Walk(ctx context.Context, q flow.Filter, each func(flow.Flow) error) error {
+	index := s.keys.all()
+	if q.Open {
+		index = s.keys.open()
 	}
 	oldest := "-inf"
 	if !q.Since.IsZero() {
 		oldest = strconv.FormatInt(ms(q.Since), 10)
 	}
-	var found []flow.Flow
 	for offset := int64(0); ; offset += listPage {
 		ids, err := s.rdb.ZRevRangeByScore(ctx, index, &redis.ZRangeBy{
 			Min: oldest, Max: "+inf", Offset: offset, Count: listPage,
 		}).Result()
 		if err != nil {
-			return nil, answer("", err)
+			return answer("", err)
 		}
 		pipe := s.rdb.Pipeline()
 		records := make([]*redis.SliceCmd, len(ids))
@@ -242,7 +264,7 @@ func (s *Store) List(ctx context.Context, q flow.Filter) ([]flow.Flow, error) {
 		}
 		if len(ids) > 0 {
 			if _, err := pipe.Exec(ctx); err != nil {
-				return nil, answer("", err)
+				return answer("", err)
 			}
 		}
 		for i, id := range ids {
@@ -251,16 +273,16 @@ func (s *Store) List(ctx context.Context, q flow.Filter) ([]flow.Flow, error) {
 			case errors.Is(err, flow.ErrNotFound), errors.Is(err, flow.ErrNewer):
 				continue
 			case err != nil:
-				return nil, err
+				return err
 			case q.Cluster != "" && f.Request.Wish.Change.Cluster != q.Cluster, q.User != "" && f.Request.User != q.User:
 				continue
 			}
-			if found = append(found, f); len(found) == limit {
-				return found, nil
+			if err := each(f); err != nil {
+				return err
 			}
 		}
 		if len(ids) < listPage {
-			return found, nil
+			return nil
 		}
 	}
 }
@@ -532,7 +554,8 @@ func (s *Store) SetFlag(ctx context.Context, name, value string) error {
 
 // Ping says whether the store answers; see flow.Store.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.rdb.Ping(ctx).Err(); err != nil {
+	// A server whose disk or memory is full answers a ping and takes no writes.
+	if err := s.rdb.HSet(ctx, s.keys.flags(), "ping", 1).Err(); err != nil {
 		return answer("", err)
 	}
 	return nil

@@ -37,8 +37,12 @@ func (s *session) clicked(ctx context.Context, p interactionPayload) {
 			s.later(ctx, p.ResponseURL, c, *no)
 			continue
 		}
-		if action.ID == card.ActionDeny {
+		switch action.ID {
+		case card.ActionDeny:
 			s.askWhy(ctx, c, p, action.Value)
+			continue
+		case card.ActionHappened:
+			s.askWhich(ctx, c, p, action.Value)
 			continue
 		}
 		s.later(ctx, p.ResponseURL, c, s.act(ctx, c, action.ID, action.Value))
@@ -49,8 +53,6 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 	switch action {
 	case card.ActionCancel:
 		return s.cancel(ctx, c, id)
-	case card.ActionHappened:
-		return s.settle(ctx, c, id, flow.SignalHappened)
 	case card.ActionDidNot:
 		return s.settle(ctx, c, id, flow.SignalRetry)
 	case card.ActionClose:
@@ -104,8 +106,7 @@ func (s *session) keep(ctx context.Context, c flow.Caller, id string) flow.Messa
 	return s.say(saidKept.of(f.ID), c.Language)
 }
 
-// settle records a person's decision about an unknown flow. The cloud's
-// operation is left for the provider to find out.
+// settle records a person's decision about an unknown flow.
 func (s *session) settle(ctx context.Context, c flow.Caller, id string, kind flow.SignalKind) flow.Message {
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()

@@ -35,7 +35,9 @@ type desk struct {
 	looks      int // calls that read flows or ask a cloud
 	preview    flow.Preview
 	voted      approvals.Choice // what a vote turns out to be; "" = what was asked
-	barred     error            // of MayVote
+	barred     error            // of MayVote and MaySettle
+	unknown    flow.Flow        // of MaySettle
+	operation  string           // of the last Settle
 	frozen     flow.Frozen
 	spendings  []flow.Spending
 }
@@ -94,9 +96,17 @@ func (d *desk) Cancel(_ context.Context, c flow.Caller, id string) (flow.Flow, e
 	return flow.Flow{ID: id}, d.fail
 }
 
-func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.SignalKind, _ string) (flow.Flow, error) {
+func (d *desk) MaySettle(_ context.Context, c flow.Caller, id string, _ flow.SignalKind) (flow.Flow, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.callers = append(d.callers, c)
+	return d.unknown, d.barred
+}
+
+func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.SignalKind, operation string) (flow.Flow, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.operation = operation
 	d.settled, d.callers = append(d.settled, k), append(d.callers, c)
 	return flow.Flow{ID: id}, d.fail
 }

@@ -352,7 +352,6 @@ func TestClicks(t *testing.T) {
 	require.NoError(t, err)
 	for _, c := range []struct{ action, answer string }{
 		{"flow_cancel", "Cancelling F-1"},
-		{"flow_happened", "decision about F-1"},
 		{"flow_did_not", "decision about F-1"},
 		{"flow_close", "decision about F-1"},
 		{"flow_pause", "do that with F-1"},
@@ -371,7 +370,7 @@ func TestClicks(t *testing.T) {
 		require.Equal(t, "response_url", got.From)
 	}
 	require.Equal(t, []string{"F-1"}, read(e.desk, func(d *desk) []string { return d.cancelled }))
-	require.Equal(t, []flow.SignalKind{flow.SignalHappened, flow.SignalRetry, flow.SignalClose},
+	require.Equal(t, []flow.SignalKind{flow.SignalRetry, flow.SignalClose},
 		read(e.desk, func(d *desk) []flow.SignalKind { return d.settled }))
 	require.Equal(t, []string{"pause F-1", "resume F-1", "stop F-1", "again F-1", "clean up F-1", "keep F-1"},
 		read(e.desk, func(d *desk) []string { return d.did }))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"scalebot/approvals"
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
@@ -29,7 +31,7 @@ type asking struct {
 
 func opensModal(p interactionPayload) bool {
 	for _, a := range p.Actions {
-		if a.ID == card.ActionDeny {
+		if a.ID == card.ActionDeny || a.ID == card.ActionHappened {
 			return true
 		}
 	}
@@ -67,6 +69,30 @@ func (s *session) halt(ctx context.Context, c flow.Caller, id string) flow.Messa
 	return s.say(saidHalted.of(f.ID), c.Language)
 }
 
+// askWhich opens the modal for the operation of a change that a person saw happen.
+// Who may not settle is told so instead; what can't be found out in time asks all
+// the same, since the decision itself is checked again.
+func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayload, id string) {
+	look, cancel := context.WithTimeout(ctx, mayVoteBudget)
+	f, err := s.desk.MaySettle(look, c, id, flow.SignalHappened)
+	late := look.Err() != nil
+	cancel()
+	if _, no := errors.AsType[*flow.Rejection](err); no && !late {
+		s.later(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
+		return
+	}
+	known := ""
+	if f.Operation != nil {
+		known = f.Operation.ID
+	}
+	optional := known != "" || f.Operation != nil || s.desk.Catalog()[f.Request.Wish.Change.Cluster].Nameless
+	if !s.open(ctx, c, p, id, func(private string) slack.ModalViewRequest {
+		return s.card.HappenedModal(id, known, optional, private, c.Language)
+	}) {
+		s.later(ctx, p.ResponseURL, c, s.say(saidFailed, c.Language))
+	}
+}
+
 // askWhy opens the modal for the reason of a denial. Who may not vote is told so
 // instead; when that can't be found out in time the modal opens all the same,
 // since the vote itself is checked again.
@@ -80,19 +106,27 @@ func (s *session) askWhy(ctx context.Context, c flow.Caller, p interactionPayloa
 		s.later(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
 		return
 	}
+	if !s.open(ctx, c, p, value, func(private string) slack.ModalViewRequest { return s.card.DenyModal(id, private, c.Language) }) {
+		s.later(ctx, p.ResponseURL, c, s.say(saidNoModal.of(id), c.Language))
+	}
+}
+
+// open opens a modal that carries a button's value along; false if Slack did not
+// take it.
+func (s *session) open(ctx context.Context, c flow.Caller, p interactionPayload, value string, modal func(private string) slack.ModalViewRequest) bool {
 	private, err := json.Marshal(asking{Ballot: value, Channel: c.Channel, Thread: c.Thread})
 	if err == nil {
 		open, cancel := context.WithTimeout(ctx, openBudget)
 		defer cancel()
 		err = s.app.call(open, methodView, func(ctx context.Context) error {
-			_, err := s.app.slack.OpenViewContext(ctx, p.Trigger, s.card.DenyModal(id, string(private), c.Language))
+			_, err := s.app.slack.OpenViewContext(ctx, p.Trigger, modal(string(private)))
 			return err
 		})
 	}
 	if err != nil {
-		s.app.log.Warn("the modal for a reason could not be opened", "user", c.User, "err", redacted(err))
-		s.later(ctx, p.ResponseURL, c, s.say(saidNoModal.of(id), c.Language))
+		s.app.log.Warn("a modal could not be opened", "user", c.User, "err", redacted(err))
 	}
+	return err == nil
 }
 
 // fieldErrors is the ack of a submission that is not taken: the modal stays open
@@ -102,16 +136,21 @@ type fieldErrors struct {
 	Errors map[string]string `json:"errors"`
 }
 
-func notTaken(text string) fieldErrors {
-	return fieldErrors{Action: "errors", Errors: map[string]string{card.BlockReason: text}}
+func notTaken(block, text string) fieldErrors {
+	return fieldErrors{Action: "errors", Errors: map[string]string{block: text}}
 }
+
+// inputs are the modals that are served: each has one input, whose block shows the
+// errors.
+var inputs = map[string]string{card.CallbackDeny: card.BlockReason, card.CallbackHappened: card.BlockOperation}
 
 // takeSubmission hands a submitted modal to the front workers, who acknowledge it
 // once the vote is on record. The person waits for that ack and reads in the
 // modal when nothing was done.
 func (s *session) takeSubmission(env envelope, p interactionPayload) {
 	s.app.metrics.events.WithLabelValues(p.Type).Inc()
-	if p.View.Callback != card.CallbackDeny {
+	block, served := inputs[p.View.Callback]
+	if !served {
 		env.ack(nil)
 		return
 	}
@@ -119,47 +158,65 @@ func (s *session) takeSubmission(env envelope, p interactionPayload) {
 	var a asking
 	if err := json.Unmarshal([]byte(p.View.Private), &a); err != nil {
 		s.app.log.Error("a submission could not be read", "err", err)
-		env.ack(notTaken(s.say(saidUnreadable, lang).Text))
+		env.ack(notTaken(block, s.say(saidUnreadable, lang).Text))
 		return
 	}
 	if s.isStopping() {
-		env.ack(notTaken(s.say(saidStopping, lang).Text))
+		env.ack(notTaken(block, s.say(saidStopping, lang).Text))
 		return
 	}
-	if !s.front.offer(func(ctx context.Context) { s.submitted(ctx, env, p, a) }) {
+	if !s.front.offer(func(ctx context.Context) { s.submitted(ctx, env, p, a, block) }) {
 		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
-		env.ack(notTaken(s.say(saidBusy, lang).Text))
+		env.ack(notTaken(block, s.say(saidBusy, lang).Text))
 	}
 }
 
-// submitted records the denial of a submitted modal.
-func (s *session) submitted(ctx context.Context, env envelope, p interactionPayload, a asking) {
+// submitted records what a submitted modal says: the denial, or that a change
+// happened.
+func (s *session) submitted(ctx context.Context, env envelope, p interactionPayload, a asking, block string) {
 	c := flow.Caller{
 		User: p.User.ID, Workspace: p.Team.ID, Channel: a.Channel, Thread: a.Thread,
-		Dedupe: p.Trigger, Raw: "deny " + a.Ballot,
+		Dedupe: p.Trigger, Raw: p.View.Callback + " " + a.Ballot,
 	}
 	if c.Workspace == "" { // null on org-wide installs
 		c.Workspace = p.User.Team
 	}
 	if no := s.admit(ctx, &c, gateBudget); no != nil { // who opened it may be no member any more
-		env.ack(notTaken(no.Text))
+		env.ack(notTaken(block, no.Text))
 		return
 	}
-	id, plan := card.ReadBallot(a.Ballot)
 	// The gate may have taken its share of the three seconds.
 	ctx, cancel := context.WithTimeout(ctx, min(deskBudget, ackBudget-s.app.clock.Now().Sub(env.arrived)))
 	defer cancel()
-	v, err := s.desk.Vote(ctx, c, id, plan, approvals.Deny, p.View.State.Values[card.BlockReason][card.FieldReason].Value)
+	told, err := s.enter(ctx, c, p, a)
 	if err != nil {
 		text := saidNotDenied.in(c.Language)
 		if no, ok := errors.AsType[*flow.Rejection](err); ok {
 			text = s.card.RejectionText(no, c.Language)
 		}
-		s.app.log.Warn("a denial was not taken", "user", c.User, "err", redacted(err))
-		env.ack(notTaken(text))
+		s.app.log.Warn("what a modal says was not taken", "modal", p.View.Callback, "user", c.User, "err", redacted(err))
+		env.ack(notTaken(block, text))
 		return
 	}
-	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice))
 	env.ack(nil)
-	s.aside(context.WithoutCancel(ctx), func(ctx context.Context) { s.whisper(ctx, c, s.say(saidDenied.of(v.Flow.ID), c.Language)) })
+	s.aside(context.WithoutCancel(ctx), func(ctx context.Context) { s.whisper(ctx, c, s.say(told, c.Language)) })
+}
+
+// enter puts what a modal says on record, and says what to tell the person then.
+func (s *session) enter(ctx context.Context, c flow.Caller, p interactionPayload, a asking) (said, error) {
+	if p.View.Callback == card.CallbackHappened {
+		f, err := s.desk.Settle(ctx, c, a.Ballot, flow.SignalHappened, p.View.State.Values[card.BlockOperation][card.FieldOperation].Value)
+		if err != nil {
+			return said{}, err
+		}
+		s.app.log.Info("an unknown flow was settled", "flow", f.ID, "user", c.User, "how", string(flow.SignalHappened))
+		return saidSettled.of(f.ID), nil
+	}
+	id, plan := card.ReadBallot(a.Ballot)
+	v, err := s.desk.Vote(ctx, c, id, plan, approvals.Deny, p.View.State.Values[card.BlockReason][card.FieldReason].Value)
+	if err != nil {
+		return said{}, err
+	}
+	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice))
+	return saidDenied.of(v.Flow.ID), nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +45,7 @@ type bot struct {
 	rdb      redis.UniversalClient
 	app      *slackapp.App
 	identity slackapp.Identity
+	guards   guards
 	renderer *card.Renderer
 	options  flow.Options
 	desk     *flow.Desk
@@ -59,7 +62,7 @@ const startPause = 3 * time.Second
 func patiently(ctx context.Context, log *slog.Logger, trouble string, try func() error) error {
 	for {
 		err := try()
-		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || errors.Is(err, errSkew) || ctx.Err() != nil {
 			return err
 		}
 		log.Warn(trouble+"; trying again", "error", err)
@@ -99,7 +102,9 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("approvals: %v", problems)
 	}
-	open, err := openClouds(cfg, redisstore.NewPacer(rdb, cfg.Redis.KeyPrefix), b.metrics)
+	var open clouds
+	pacer := redisstore.NewPacer(rdb, cfg.Redis.KeyPrefix)
+	open, b.guards, err = openClouds(cfg, pacer, pacer.Take, b.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +112,12 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups,
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
+	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
 	b.options = flow.Options{
-		Store: redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention)), Clouds: open,
-		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
+		Store: store, Clouds: open, Blocked: b.guards.blocked, Memory: flow.NewMemory(),
+		Reborn:    func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
+		Restarted: func(ctx context.Context) (time.Time, error) { return store.Restarted(ctx, wall{}.Now()) },
+		Ballots:   b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Quota: redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team),
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
@@ -123,19 +131,48 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	return b, nil
 }
 
-// openClouds opens every account of the config, each with measurement around it.
-func openClouds(cfg *config.Config, limiter providers.Limiter, r prometheus.Registerer) (clouds, error) {
+// guards are what stands before each account, by its name.
+type guards map[string]*providers.Guard
+
+// blocked says until when an account is left alone because it does not answer.
+func (g guards) blocked(account string) (time.Time, bool) {
+	if guard, ok := g[account]; ok {
+		return guard.Blocked()
+	}
+	return time.Time{}, false
+}
+
+// lines tell of the accounts that don't answer.
+func (g guards) lines() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(g)) {
+		if until, blocked := g[name].Blocked(); blocked {
+			all = append(all, fmt.Sprintf("account %s: does not answer; next try at %s", name, until.UTC().Format(time.RFC3339)))
+		} else {
+			all = append(all, fmt.Sprintf("account %s: ok", name))
+		}
+	}
+	return all
+}
+
+// openClouds opens every account of the config, each with a guard before it and
+// measurement before that. take is the shared rate of an account; nil = none.
+func openClouds(
+	cfg *config.Config, limiter providers.Limiter, take func(context.Context, string, int) (time.Duration, error), r prometheus.Registerer,
+) (clouds, guards, error) {
 	calls := providers.NewCalls(r, time.Now)
 	env := providers.Env{Now: wall{}.Now, Limiter: limiter, Prices: cfg.Prices}
-	registry, open := kinds(), clouds{}
+	registry, open, before := kinds(), clouds{}, guards{}
 	for _, a := range cfg.Accounts {
 		p, err := registry.Open(a, env)
 		if err != nil {
-			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+			return nil, nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
-		open[a.Name] = calls.Instrument(a.Name, p)
+		before[a.Name] = providers.NewGuard(providers.GuardOptions{Account: a.Name, Rate: a.Rate, Now: wall{}.Now, Take: take})
+		r.MustRegister(before[a.Name].Collect())
+		open[a.Name] = before[a.Name].Around(calls.Instrument(a.Name, p))
 	}
-	return open, nil
+	return open, before, nil
 }
 
 // run works until ctx ends, then stops in order: no new work, steps in hand
@@ -145,6 +182,7 @@ func (b *bot) run(ctx context.Context) error {
 	group.Go(func() error { return b.engine.Run(ctx) })
 	group.Go(func() error { return b.courier.Run(ctx) })
 	group.Go(func() error { return b.renewals.Run(ctx) })
+	group.Go(func() error { return b.watchClock(ctx) })
 	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
 	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))
 	err := group.Wait()
@@ -152,10 +190,38 @@ func (b *bot) run(ctx context.Context) error {
 	return err
 }
 
+// clockPace is how often the clock is compared with the server's.
+const clockPace = time.Minute
+
+// watchClock measures the skew for as long as the bot runs, and tells of one that
+// came up. It ends nothing: a replica that stops because of its clock takes its
+// flows' followers away.
+func (b *bot) watchClock(ctx context.Context) error {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "scalebot_clock_skew_seconds", Help: "How far this replica's clock is ahead of the one of Redis.",
+	})
+	b.metrics.MustRegister(gauge)
+	pace := time.NewTicker(clockPace)
+	defer pace.Stop()
+	for {
+		if skew, err := redisstore.Skew(ctx, b.rdb, wall{}.Now); err == nil {
+			gauge.Set(skew.Seconds())
+			if skew.Abs() > skewMuch {
+				b.log.Error("the clock is off; set it and let it be kept: replicas judge each other's leases by it", "skew", skewText(skew))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+		}
+	}
+}
+
 // ready says what is missing for work, or nothing.
 func (b *bot) ready(ctx context.Context) error {
 	if err := b.options.Store.Ping(ctx); err != nil {
-		return errors.New("Redis does not answer")
+		return errors.New("Redis does not answer or takes no writes")
 	}
 	if !b.app.Ready() {
 		return errors.New("no Slack socket has had its hello")

@@ -107,6 +107,16 @@ func (d *doctor) redis(ctx context.Context) {
 	default:
 		d.ok("maxmemory-policy noeviction")
 	}
+	switch skew, err := redisstore.Skew(ctx, rdb, wall{}.Now); {
+	case err != nil:
+		d.warn("%v", err)
+	case skewed(skew) != nil:
+		d.fail("%v", skewed(skew))
+	case skew.Abs() > skewMuch:
+		d.warn("this machine's clock is %s; let it be kept (chrony, ntpd, systemd-timesyncd)", skewText(skew))
+	default:
+		d.ok("this machine's clock is within %s of the one of Redis", skewMuch)
+	}
 	switch h.AOF {
 	case "always":
 		d.ok("appendonly with appendfsync always: what was recorded survives a crash")
@@ -197,7 +207,7 @@ type free struct{}
 func (free) Wait(context.Context, string, int) error { return nil }
 
 func (d *doctor) clouds(ctx context.Context) {
-	open, err := openClouds(d.cfg, free{}, prometheus.NewRegistry())
+	open, _, err := openClouds(d.cfg, free{}, nil, prometheus.NewRegistry())
 	if err != nil {
 		d.head("clouds")
 		d.fail("%v", err)

@@ -19,10 +19,15 @@ import (
 type front struct {
 	metrics *prometheus.Registry
 	check   atomic.Pointer[func(context.Context) error]
+	detail  atomic.Pointer[func() []string]
 }
 
-// ready is set once there is something that can tell.
-func (f *front) ready(check func(context.Context) error) { f.check.Store(&check) }
+// ready is set once there is something that can tell. What detail says stands below
+// the answer and decides nothing: a cloud that is away makes no replica unready.
+func (f *front) ready(check func(context.Context) error, detail func() []string) {
+	f.detail.Store(&detail)
+	f.check.Store(&check)
+}
 
 // serve listens on addr until ctx ends; an empty addr serves nothing. It returns
 // when it listens, and closed gives the error that ended it.
@@ -62,6 +67,9 @@ func (f *front) handler() http.Handler {
 			return
 		}
 		fmt.Fprintln(w, "ready")
+		for _, line := range (*f.detail.Load())() {
+			fmt.Fprintln(w, line)
+		}
 	})
 	return mux
 }

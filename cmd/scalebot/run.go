@@ -55,6 +55,31 @@ func openRedis(cfg *config.Config) redis.UniversalClient {
 	})
 }
 
+// A clock that differs by more than skewMost from the server's ends a start, and by
+// more than skewMuch is told: leases are judged by each replica's own clock.
+const (
+	skewMuch = 2 * time.Second
+	skewMost = 30 * time.Second
+)
+
+var errSkew = errors.New("this machine's clock is wrong")
+
+// skewed says that a clock is too far off to run with, and which way.
+func skewed(skew time.Duration) error {
+	if skew.Abs() <= skewMost {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; set it, and let it be kept (chrony, ntpd, systemd-timesyncd)", errSkew, skewText(skew))
+}
+
+func skewText(skew time.Duration) string {
+	way := "ahead of"
+	if skew < 0 {
+		way = "behind"
+	}
+	return fmt.Sprintf("%s %s the one of Redis", skew.Abs().Round(100*time.Millisecond), way)
+}
+
 // errEvicts ends a start: a Redis that evicts would lose flows.
 var errEvicts = errors.New("redis evicts keys when it is full")
 
@@ -106,10 +131,10 @@ func runBehind(ctx context.Context, f *front, closed <-chan error, cfg *config.C
 	if err != nil {
 		return err
 	}
-	if err := patiently(ctx, log, "Redis can't be used", func() error { return useRedis(ctx, rdb, cfg, b.identity.Team) }); err != nil {
+	if err := patiently(ctx, log, "Redis can't be used", func() error { return useRedis(ctx, rdb, cfg, b.identity.Team, wall{}.Now) }); err != nil {
 		return err
 	}
-	f.ready(b.ready)
+	f.ready(b.ready, b.guards.lines)
 	done := make(chan error, 1)
 	go func() { done <- b.run(ctx) }()
 	select {
@@ -129,7 +154,14 @@ func runBehind(ctx context.Context, f *front, closed <-chan error, cfg *config.C
 
 // useRedis makes the workspace known in Redis, which shows that it takes writes,
 // and refuses one that would lose flows.
-func useRedis(ctx context.Context, rdb redis.UniversalClient, cfg *config.Config, team string) error {
+func useRedis(ctx context.Context, rdb redis.UniversalClient, cfg *config.Config, team string, now func() time.Time) error {
+	skew, err := redisstore.Skew(ctx, rdb, now)
+	if err != nil {
+		return err
+	}
+	if err := skewed(skew); err != nil {
+		return err
+	}
 	if health, err := redisstore.Inspect(ctx, rdb); err == nil && health.Evicts() {
 		return fmt.Errorf("%w (maxmemory-policy %s): flows could vanish; set maxmemory-policy noeviction", errEvicts, health.Eviction)
 	}

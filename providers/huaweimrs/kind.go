@@ -19,11 +19,12 @@ const Name = "huawei-mrs"
 // Kind is the entry of this adapter in the table of provider kinds.
 func Kind() providers.KindSpec {
 	return providers.KindSpec{
-		Name:         Name,
-		CheckAccount: checkAccount,
-		CheckGroup:   checkGroup,
-		GroupID:      groupID,
-		Open:         open,
+		Name:          Name,
+		NoOperationID: true,
+		CheckAccount:  checkAccount,
+		CheckGroup:    checkGroup,
+		GroupID:       groupID,
+		Open:          open,
 	}
 }
 
