@@ -164,6 +164,7 @@ type BallotFacts struct {
 	Votes        []Vote              `json:"votes,omitempty"`    // by button and command, in order; a person's last one holds
 	People       map[string]Person   `json:"people"`             // by user id; one that is missing is as good as not Found
 	Members      map[string][]string `json:"members"`            // by group name; a group that is missing could not be looked up
+	Mandates     []Standing          `json:"mandates,omitempty"` // that cover the change, oldest first; also those that ended since it was asked for
 	Bot          string              `json:"bot,omitempty"`      // our own user id: its seeded reactions are ignored silently
 	Before       *Ballot             `json:"before,omitempty"`   // of the last count on this plan: who is gone since has withdrawn
 	Replaced     []Ballot            `json:"replaced,omitempty"` // the last ones on the plans that this one replaced
@@ -201,6 +202,14 @@ const (
 	ReasonListCut     Reason = "list_cut"     // Slack gave a shortened list of voters
 	ReasonWithdrawn   Reason = "withdrawn"    // counted at an earlier read, and gone now
 	ReasonOlderPlan   Reason = "older_plan"   // counted on a plan that was replaced, and not given on this one
+
+	// Of mandates, looked for before those of their signer:
+	ReasonMandateRevoked Reason = "mandate_revoked" // somebody took it back
+	ReasonMandateOver    Reason = "mandate_over"    // its time is over
+	ReasonMandateOwn     Reason = "mandate_own"     // the signer asks: nobody agrees with themselves in advance
+	ReasonMandateNodes   Reason = "mandate_nodes"   // more nodes than are left of it
+	ReasonMandatePrice   Reason = "mandate_price"   // it has a limit of money, and the price is unknown or in another currency
+	ReasonMandateSpent   Reason = "mandate_spent"   // more money than is left of it
 )
 
 // Seat is one requirement with the people who fill it.
@@ -219,8 +228,10 @@ func (s Seat) Open() int { return s.N - len(s.By) }
 // reaction stands under the emoji that people are told to use.
 type Uncounted struct {
 	User   string `json:"user"`
-	Emoji  string `json:"emoji"` // the person's first on that side, without skin tone
+	Emoji  string `json:"emoji"` // the person's first on that side, without skin tone; "" of a mandate
 	Reason Reason `json:"reason"`
+
+	Mandate string `json:"mandate,omitempty"` // id of the one that does not count
 }
 
 // Ballot is all votes on one plan.
@@ -230,6 +241,7 @@ type Ballot struct {
 	DeniedBy  []string    `json:"denied_by,omitempty"`
 	Why       string      `json:"why,omitempty"` // the reason of the first in DeniedBy; foreign text
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
+	Mandates  []Use       `json:"mandates,omitempty"` // by which people in Seats vote in advance
 }
 
 // Verdict is a status with the ballot that led to it; never a bare bool.

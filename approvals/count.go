@@ -17,6 +17,9 @@ import (
 //   - Approved when every seat has a person of its own. One person fills one seat
 //     of the whole ballot, and seats are given so that as many as possible are
 //     filled; who voted earlier is never unseated.
+//   - A mandate that covers the change is its signer's vote, given in advance: it
+//     fills one seat of a group that the signer is in at this time, after those who
+//     vote here, and never of the signer's own request.
 //   - Pending otherwise, and always when something that decides could not be
 //     read: a group that is asked, the voter list of one of our emoji, a person
 //     of such a group who denies. Also without any requirement: only
@@ -38,9 +41,10 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	}
 	voters, cut := p.voters(b)
 	c.tally(voters, cut)
+	c.mandated(voters, cut)
 	seats := c.seat()
 	c.missing(voters, cut)
-	v := Verdict{At: b.Now, Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Why: c.why, Uncounted: c.uncounted}}
+	v := Verdict{At: b.Now, Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Why: c.why, Uncounted: c.uncounted, Mandates: c.uses(seats)}}
 	switch {
 	case !b.Now.Before(b.ExpiresAt):
 		v.Status = Expired
@@ -118,6 +122,8 @@ type counter struct {
 	why       string // of the first denial that gave a reason
 	doubt     bool   // somebody denies who may have the right to
 	uncounted []Uncounted
+
+	mandates map[string]string // by signer who votes in advance: the id
 }
 
 func (c *counter) tally(voters []voter, cut bool) {

@@ -109,7 +109,7 @@ func TestCount(t *testing.T) {
 	})
 	t.Run("the requester cannot approve", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(asker, fin1)), Pending, map[string][]string{"finops": {fin1}})
-		leavesOut(t, v, Uncounted{asker, "white_check_mark", ReasonRequester})
+		leavesOut(t, v, Uncounted{User: asker, Emoji: "white_check_mark", Reason: ReasonRequester})
 	})
 	t.Run("the requester can where config says so", func(t *testing.T) {
 		c := baseConfig()
@@ -120,11 +120,11 @@ func TestCount(t *testing.T) {
 		c := baseConfig()
 		c.SelfApproval = true
 		v := countsWith(t, c, baseBallot(yes(asker, lead1)), Pending, map[string][]string{"leads": {asker}})
-		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonNoSeatLeft})
+		leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonNoSeatLeft})
 	})
 	t.Run("the requester cannot deny: that is cancelling", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), no(asker)), Approved, bothSeats)
-		leavesOut(t, v, Uncounted{asker, "x", ReasonRequester})
+		leavesOut(t, v, Uncounted{User: asker, Emoji: "x", Reason: ReasonRequester})
 	})
 	t.Run("each reason", func(t *testing.T) {
 		for reason, edit := range map[Reason]func(*Person){
@@ -136,30 +136,30 @@ func TestCount(t *testing.T) {
 		} {
 			t.Run(string(reason)+" approves", func(t *testing.T) {
 				v := counts(t, baseBallot(yes(lead1, fin1), person(lead1, edit)), Pending, map[string][]string{"finops": {fin1}})
-				leavesOut(t, v, Uncounted{lead1, "white_check_mark", reason})
+				leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: reason})
 			})
 			t.Run(string(reason)+" denies", func(t *testing.T) {
 				v := counts(t, baseBallot(no(lead1), person(lead1, edit)), Pending, nil)
-				leavesOut(t, v, Uncounted{lead1, "x", reason})
+				leavesOut(t, v, Uncounted{User: lead1, Emoji: "x", Reason: reason})
 				require.Empty(t, v.Ballot.DeniedBy)
 			})
 		}
 	})
 	t.Run("the reason is the first of the list: a requester who is a guest", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(asker), person(asker, func(p *Person) { p.Guest = true })), Pending, nil)
-		leavesOut(t, v, Uncounted{asker, "white_check_mark", ReasonGuest})
+		leavesOut(t, v, Uncounted{User: asker, Emoji: "white_check_mark", Reason: ReasonGuest})
 	})
 	t.Run("somebody nobody knows", func(t *testing.T) {
 		v := counts(t, baseBallot(yes("U0NEVER", "")), Pending, nil)
-		leavesOut(t, v, Uncounted{"U0NEVER", "white_check_mark", ReasonUnknown}, Uncounted{"", "white_check_mark", ReasonUnknown})
+		leavesOut(t, v, Uncounted{User: "U0NEVER", Emoji: "white_check_mark", Reason: ReasonUnknown}, Uncounted{User: "", Emoji: "white_check_mark", Reason: ReasonUnknown})
 	})
 	t.Run("somebody in no group asked, for and against", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(other, lead1, fin1), no("U0NEVER", other)), Approved, bothSeats)
-		leavesOut(t, v, Uncounted{other, "white_check_mark", ReasonNotInGroup}, Uncounted{other, "x", ReasonNotInGroup}, Uncounted{"U0NEVER", "x", ReasonUnknown})
+		leavesOut(t, v, Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonNotInGroup}, Uncounted{User: other, Emoji: "x", Reason: ReasonNotInGroup}, Uncounted{User: "U0NEVER", Emoji: "x", Reason: ReasonUnknown})
 	})
 	t.Run("a second lead finds no seat", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead2, lead1)), Pending, map[string][]string{"leads": {lead2}})
-		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonNoSeatLeft})
+		leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonNoSeatLeft})
 	})
 	t.Run("other emoji leave no trace", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(votes(react("eyes", lead1, fin1), react("white_large_square", fin1))), Pending, nil))
@@ -212,7 +212,7 @@ func TestCount(t *testing.T) {
 	t.Run("who does both has denied", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), no(lead1)), Denied, map[string][]string{"finops": {fin1}})
 		require.Equal(t, []string{lead1}, v.Ballot.DeniedBy)
-		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonBoth})
+		leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonBoth})
 	})
 	t.Run("a withdrawn vote is gone", func(t *testing.T) {
 		counts(t, baseBallot(yes(lead1, fin1)), Approved, bothSeats)
@@ -220,7 +220,7 @@ func TestCount(t *testing.T) {
 	})
 	t.Run("who left the group no longer counts", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), func(b *BallotFacts) { b.Members["leads"] = []string{lead2} }), Pending, map[string][]string{"finops": {fin1}})
-		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonNotInGroup})
+		leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonNotInGroup})
 	})
 	t.Run("membership of a group nobody asks is nothing", func(t *testing.T) {
 		counts(t, baseBallot(yes(other), func(b *BallotFacts) { b.Members["ops"] = []string{other} }), Pending, nil)
@@ -250,11 +250,11 @@ func TestCountWhatCannotBeRead(t *testing.T) {
 	unread := func(b *BallotFacts) { delete(b.Members, "finops") }
 	t.Run("a group that can't be read keeps its seat open", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1, both), unread), Pending, map[string][]string{"leads": {lead1}})
-		leavesOut(t, v, Uncounted{fin1, "white_check_mark", ReasonGroupUnread}, Uncounted{both, "white_check_mark", ReasonNoSeatLeft})
+		leavesOut(t, v, Uncounted{User: fin1, Emoji: "white_check_mark", Reason: ReasonGroupUnread}, Uncounted{User: both, Emoji: "white_check_mark", Reason: ReasonNoSeatLeft})
 	})
 	t.Run("a denial from it does not count, one from a readable group does", func(t *testing.T) {
 		v := counts(t, baseBallot(no(fin1), unread), Pending, nil)
-		leavesOut(t, v, Uncounted{fin1, "x", ReasonGroupUnread})
+		leavesOut(t, v, Uncounted{User: fin1, Emoji: "x", Reason: ReasonGroupUnread})
 		counts(t, baseBallot(no(lead1), unread), Denied, nil)
 	})
 	t.Run("a list of voters cut short: nothing counts", func(t *testing.T) {
@@ -264,8 +264,8 @@ func TestCountWhatCannotBeRead(t *testing.T) {
 			})
 			v := counts(t, b, Pending, nil)
 			leavesOut(t, v,
-				Uncounted{lead1, "white_check_mark", ReasonListCut}, Uncounted{fin1, "white_check_mark", ReasonListCut},
-				Uncounted{other, "white_check_mark", ReasonNotInGroup}, Uncounted{lead2, "x", ReasonListCut})
+				Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonListCut}, Uncounted{User: fin1, Emoji: "white_check_mark", Reason: ReasonListCut},
+				Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonNotInGroup}, Uncounted{User: lead2, Emoji: "x", Reason: ReasonListCut})
 		}
 	})
 	t.Run("of an emoji that is not ours it doesn't matter", func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestCountWhatCannotBeRead(t *testing.T) {
 	t.Run("a denial by somebody of the group who can't be looked up holds the ballot", func(t *testing.T) {
 		lost := person(lead2, func(p *Person) { p.Found = false })
 		v := counts(t, baseBallot(yes(lead1, fin1), no(lead2), lost), Pending, map[string][]string{"finops": {fin1}, "leads": {lead1}})
-		leavesOut(t, v, Uncounted{lead2, "x", ReasonUnknown})
+		leavesOut(t, v, Uncounted{User: lead2, Emoji: "x", Reason: ReasonUnknown})
 	})
 	t.Run("but not by the requester, nor an approval", func(t *testing.T) {
 		seats := map[string][]string{"finops": {fin1}, "leads": {lead1}}
@@ -421,6 +421,17 @@ func fulfilled(b BallotFacts, selfApproval bool) bool {
 			if slices.Contains(approve, name) && eligible(id) {
 				pool[id] = true
 			}
+		}
+	}
+	for _, m := range b.Mandates {
+		reacted := slices.ContainsFunc(b.Reactions, func(r Reaction) bool {
+			name := bare(r.Name)
+			return (slices.Contains(approve, name) || slices.Contains(deny, name)) && slices.Contains(r.Users, m.By)
+		})
+		fits := m.Nodes > 0 && m.UsedNodes >= 0 && m.Mandate.Nodes-m.UsedNodes >= m.Nodes &&
+			(m.Currency == "" || m.Priced && !m.Max.LessThan(m.UsedAmount.Add(m.Amount)))
+		if eligible(m.By) && m.By != b.Requester && !reacted && fits && m.Revoked == nil && b.Now.Before(m.Until) {
+			pool[m.By] = true
 		}
 	}
 	var seats []string

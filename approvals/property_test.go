@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -20,7 +21,7 @@ func TestNeverApprovedWithoutThePeople(t *testing.T) {
 	ids := []string{asker, lead1, lead2, fin1, fin2, both, other, self, "U0NEVER"}
 	emoji := []string{"white_check_mark", "+1", "thumbsup", "+1::skin-tone-2", "heavy_check_mark", "x", "-1::skin-tone-5", "thumbsdown", "eyes"}
 	groups := []string{"leads", "finops", "ops"}
-	approved := 0
+	approved, advance := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		c := baseConfig()
 		c.SelfApproval = rapid.Bool().Draw(t, "self_approval")
@@ -104,6 +105,27 @@ func TestNeverApprovedWithoutThePeople(t *testing.T) {
 					b.PlanHash = plans[len(plans)-1].Hash
 				}
 			},
+			"sign": func(t *rapid.T) {
+				m := standing3(id.Draw(t, "signer"), rapid.IntRange(0, 12).Draw(t, "used"), rapid.IntRange(-1, 12).Draw(t, "asks"))
+				m.ID = fmt.Sprint("M-", len(b.Mandates))
+				if rapid.Bool().Draw(t, "capped") {
+					m.Currency, m.Max = "CNY", decimal.NewFromInt(int64(rapid.IntRange(0, 300).Draw(t, "max")))
+				}
+				m.Priced = rapid.Bool().Draw(t, "priced")
+				b.Mandates = append(slices.Clone(b.Mandates), m)
+			},
+			"the leads and finops signed": func(*rapid.T) {
+				for i := range b.Reactions {
+					b.Reactions[i] = react(b.Reactions[i].Name)
+				}
+				b.Mandates = []Standing{standing3(fin1, 0, 1), standing3(lead1, 9, 1), standing3(both, 3, 1)}
+			},
+			"revoke": func(t *rapid.T) {
+				if len(b.Mandates) > 0 {
+					b.Mandates = slices.Clone(b.Mandates)
+					b.Mandates[rapid.IntRange(0, len(b.Mandates)-1).Draw(t, "which")].Revoked = &Revocation{By: lead1, At: b.Now}
+				}
+			},
 			"clock": func(t *rapid.T) {
 				b.Now = b.ExpiresAt.Add(time.Duration(rapid.IntRange(-9, 1).Draw(t, "minutes")) * time.Minute)
 			},
@@ -112,6 +134,7 @@ func TestNeverApprovedWithoutThePeople(t *testing.T) {
 				there := fulfilled(b, c.SelfApproval)
 				if v.Status == Approved {
 					approved++
+					advance += min(len(v.Ballot.Mandates), 1)
 					if !there {
 						t.Fatalf("approved without the people: %+v\n%+v", v, b)
 					}
@@ -129,6 +152,7 @@ func TestNeverApprovedWithoutThePeople(t *testing.T) {
 		})
 	})
 	require.Positive(t, approved, "a run in which nothing was ever approved proves nothing")
+	require.Positive(t, advance, "nor one in which no mandate ever counted")
 }
 
 // deniedUnseen is the one case in which Count is stricter than the oracle: a
@@ -163,9 +187,22 @@ func checkLedger(t *rapid.T, b BallotFacts, v Verdict) {
 		}
 		got[key] = true
 	}
+	inAdvance := map[string]bool{}
+	for _, u := range v.Ballot.Mandates {
+		inAdvance[u.By] = true
+	}
+	seated := map[string]bool{}
 	for _, s := range v.Ballot.Seats {
 		for _, id := range s.By {
-			add(id, true)
+			seated[id] = true
+			if !inAdvance[id] {
+				add(id, true)
+			}
+		}
+	}
+	for id := range inAdvance {
+		if !seated[id] {
+			t.Fatalf("a mandate of %s that fills no seat: %+v", id, v)
 		}
 	}
 	for _, id := range v.Ballot.DeniedBy {
@@ -174,6 +211,12 @@ func checkLedger(t *rapid.T, b BallotFacts, v Verdict) {
 	for _, u := range v.Ballot.Uncounted {
 		if u.Reason == "" {
 			t.Fatalf("a vote left out without a reason: %+v", u)
+		}
+		if u.Mandate != "" {
+			if inAdvance[u.User] {
+				t.Fatalf("a mandate that is left out beside one of the same person that counts: %+v", v)
+			}
+			continue
 		}
 		add(u.User, slices.Contains(approves, u.Emoji))
 	}

@@ -128,7 +128,11 @@ func (p *Policy) counted(b Ballot) []Uncounted {
 	var out []Uncounted
 	for _, s := range b.Seats {
 		for _, id := range s.By {
-			out = append(out, Uncounted{User: id, Emoji: p.emojiOf(Approve)})
+			// A vote in advance is not withdrawn by its signer: why it no longer counts
+			// stands beside the mandate.
+			if !slices.ContainsFunc(b.Mandates, func(u Use) bool { return u.By == id }) {
+				out = append(out, Uncounted{User: id, Emoji: p.emojiOf(Approve)})
+			}
 		}
 	}
 	for _, id := range b.DeniedBy {

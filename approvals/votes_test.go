@@ -33,7 +33,7 @@ func TestVotesByButton(t *testing.T) {
 	})
 	t.Run("pressed by the requester it does not count", func(t *testing.T) {
 		v := counts(t, baseBallot(press(Approve, asker)), Pending, nil)
-		leavesOut(t, v, Uncounted{asker, "white_check_mark", ReasonRequester})
+		leavesOut(t, v, Uncounted{User: asker, Emoji: "white_check_mark", Reason: ReasonRequester})
 	})
 	t.Run("taken back it is gone", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(press(Approve, lead1, fin1), press(TakenBack, lead1)), Pending, one))
@@ -49,7 +49,7 @@ func TestVotesByButton(t *testing.T) {
 	})
 	t.Run("a denial by button beside a reaction that approves denies", func(t *testing.T) {
 		v := counts(t, baseBallot(yes(lead1, fin1), press(Deny, lead1)), Denied, one)
-		leavesOut(t, v, Uncounted{lead1, "white_check_mark", ReasonBoth})
+		leavesOut(t, v, Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonBoth})
 	})
 	t.Run("the reason of a denial stands on the ballot, and who gave it stands first", func(t *testing.T) {
 		why := func(user, reason string) func(*BallotFacts) {
@@ -84,7 +84,7 @@ func TestWhoseVoteIsMissing(t *testing.T) {
 	seats := map[string][]string{"finops": {fin1}}
 	before := func(b *BallotFacts) { v := compile(t, baseConfig()).Count(*b).Ballot; b.Before = &v }
 	gone := func(b *BallotFacts) { b.Reactions, b.Votes = baseBallot().Reactions, nil }
-	withdrawn := Uncounted{lead1, "white_check_mark", ReasonWithdrawn}
+	withdrawn := Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonWithdrawn}
 
 	t.Run("a reaction that is gone was withdrawn", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(yes(lead1, fin1), before, gone, yes(fin1)), Pending, seats), withdrawn)
@@ -100,7 +100,7 @@ func TestWhoseVoteIsMissing(t *testing.T) {
 			map[string][]string{"finops": {fin1}, "leads": {lead1}}))
 	})
 	t.Run("a denial that is gone was withdrawn", func(t *testing.T) {
-		leavesOut(t, counts(t, baseBallot(no(lead1), before, gone), Pending, nil), Uncounted{lead1, "x", ReasonWithdrawn})
+		leavesOut(t, counts(t, baseBallot(no(lead1), before, gone), Pending, nil), Uncounted{User: lead1, Emoji: "x", Reason: ReasonWithdrawn})
 	})
 	t.Run("who changed from yes to no has withdrawn nothing", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(yes(lead1), before, gone, no(lead1)), Denied, nil))
@@ -110,7 +110,7 @@ func TestWhoseVoteIsMissing(t *testing.T) {
 	})
 	t.Run("a list cut short says nothing about who is gone", func(t *testing.T) {
 		cut := votes(Reaction{Name: "white_check_mark", Users: []string{fin1}, Count: 2})
-		leavesOut(t, counts(t, baseBallot(yes(lead1, fin1), before, gone, cut), Pending, nil), Uncounted{fin1, "white_check_mark", ReasonListCut})
+		leavesOut(t, counts(t, baseBallot(yes(lead1, fin1), before, gone, cut), Pending, nil), Uncounted{User: fin1, Emoji: "white_check_mark", Reason: ReasonListCut})
 	})
 	t.Run("a ballot of another plan says nothing about withdrawals", func(t *testing.T) {
 		other := func(b *BallotFacts) { b.Before.PlanHash = basePlan().Hash }
@@ -122,7 +122,7 @@ func TestWhoseVoteIsMissing(t *testing.T) {
 			b.Replaced = append(b.Replaced, compile(t, baseConfig()).Count(baseBallot(edit...)).Ballot)
 		}
 	}
-	older := Uncounted{lead1, "white_check_mark", ReasonOlderPlan}
+	older := Uncounted{User: lead1, Emoji: "white_check_mark", Reason: ReasonOlderPlan}
 	t.Run("a vote on the plan before counts no more, and the ballot says so", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(replaced(yes(lead1)), yes(fin1)), Pending, seats), older)
 	})
@@ -155,7 +155,7 @@ func TestEscalation(t *testing.T) {
 
 	t.Run("before its time the second group is none of those asked", func(t *testing.T) {
 		v := countsWith(t, c, baseBallot(hour, yes(other), at(20*time.Minute-1)), Pending, nil)
-		leavesOut(t, v, Uncounted{other, "white_check_mark", ReasonNotInGroup})
+		leavesOut(t, v, Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonNotInGroup})
 		require.False(t, v.Ballot.Seats[0].Escalated)
 	})
 	t.Run("from then on it may fill the seats", func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestEscalation(t *testing.T) {
 	t.Run("a second group that can't be read lets nobody in", func(t *testing.T) {
 		lost := func(b *BallotFacts) { delete(b.Members, "managers") }
 		v := countsWith(t, c, baseBallot(hour, yes(other), lost, at(30*time.Minute)), Pending, nil)
-		leavesOut(t, v, Uncounted{other, "white_check_mark", ReasonGroupUnread})
+		leavesOut(t, v, Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonGroupUnread})
 	})
 	t.Run("a ballot without a time of opening never escalates", func(t *testing.T) {
 		countsWith(t, c, baseBallot(hour, yes(other), at(30*time.Minute), func(b *BallotFacts) { b.OpenedAt = time.Time{} }), Pending, nil)

@@ -34,6 +34,8 @@ type Command struct {
 	Topic    Verb          // of VerbHelp; "" = everything
 	Cluster  string        // in the vocabulary's spelling where it knows the name
 	Centre   string        // of VerbBudget; "" = all
+	Mandate  *Mandate      // of VerbMandate: to sign; nil = list them, or Revoke
+	Revoke   string        // of VerbMandate: always "M-" and capitals
 	Flow     string        // always "F-" and capitals; whether it exists is the caller's to find out
 	Duration time.Duration // of VerbExtend, and of VerbFreeze (0 = until unfrozen)
 	Reason   string        // of VerbDeny and VerbFreeze; as typed, may span lines
@@ -105,6 +107,10 @@ func (c Command) String() string {
 		return b.String()
 	case c.Topic != "":
 		b.put(string(c.Topic))
+	case c.Mandate != nil:
+		c.Mandate.write(b)
+	case c.Revoke != "":
+		b.put("revoke " + c.Revoke)
 	}
 	if c.Cluster != "" {
 		b.put(spell(c.Cluster))

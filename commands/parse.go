@@ -265,6 +265,8 @@ func (p *parser) arguments() (Command, *UsageError) {
 		if p.more() {
 			cmd.Centre, wrong = p.centre()
 		}
+	case takesMandate:
+		wrong = p.mandate(&cmd)
 	case takesCluster:
 		cmd.Cluster, wrong = p.cluster()
 	case takesFlow:

@@ -36,6 +36,7 @@ const (
 	CodeConflict  Code = "conflict"   // Option, Word: contradict each other
 	CodeMention   Code = "mention"    // Word: a person or channel where none is wanted
 	CodeFlow      Code = "flow"       // Word: no flow id
+	CodeMandate   Code = "mandate"    // Word: no id of a mandate
 )
 
 // UsageError is a command that can't be read. It is the only error type of
@@ -145,6 +146,8 @@ func sentence(c Code) [2]string {
 		return [2]string{"`{option}` and `{word}` contradict each other.", "`{option}` 与 `{word}` 互相矛盾。"}
 	case CodeMention:
 		return [2]string{"`{word}` is a person or a channel; none is wanted there.", "`{word}` 是用户或频道，此处不需要。"}
+	case CodeMandate:
+		return [2]string{"`{word}` is no mandate: their ids look like M-7K3Q.", "`{word}` 不是授权编号，编号形如 M-7K3Q。"}
 	case CodeFlow:
 		return [2]string{"`{word}` is no flow id: they look like F-7K3Q.", "`{word}` 不是流程编号，编号形如 F-7K3Q。"}
 	}

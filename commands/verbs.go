@@ -26,6 +26,7 @@ const (
 	VerbPolicy   Verb = "policy"
 	VerbWhoami   Verb = "whoami"
 	VerbBudget   Verb = "budget"
+	VerbMandate  Verb = "mandate"
 )
 
 // HelpEntry is the help of one verb. Usage and Examples are commands without
@@ -55,6 +56,7 @@ const (
 	takesFreeze
 	takesMaybeScale
 	takesMaybeCentre
+	takesMandate
 )
 
 type verbRow struct {
@@ -111,6 +113,9 @@ var verbs = [...]verbRow{
 		"Show who you are to the bot and what you may approve.", "查看机器人识别的身份以及可审批的内容。", []string{"whoami"}},
 	{VerbBudget, takesMaybeCentre, true, "budget [CENTRE]",
 		"Show what this month's budgets have spent, reserved and left.", "查看本月预算的已支出、已预留和剩余金额。", []string{"budget", "budget data"}},
+	{VerbMandate, takesMandate, true, "mandate [CLUSTER GROUP up to +N until WHEN [max AMOUNT CURRENCY] | revoke M-…]",
+		"Vote in advance for additions to a group, list such mandates, or revoke one.", "预先批准某个节点组的扩容、列出此类授权，或撤销授权。",
+		[]string{"mandate emr-m620 task up to +10 until friday max 3000 CNY", "mandate", "mandate revoke M-7K3Q"}},
 }
 
 // Help is the help of every verb in the order in which it should be shown, in

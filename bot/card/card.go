@@ -462,6 +462,10 @@ func seatsLine(lang string, reqs []approvals.Requirement) line {
 func uncounted(lang string, votes []approvals.Uncounted) []line {
 	ls := make([]line, 0, len(votes))
 	for _, v := range votes {
+		if v.Mandate != "" {
+			ls = append(ls, notMandated(lang, v))
+			continue
+		}
 		why := theirs(string(v.Reason), shortForeign)
 		if s, ok := reasons[v.Reason]; ok {
 			why = say(s.in(lang))

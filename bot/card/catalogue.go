@@ -189,6 +189,9 @@ func note(lang string, n flow.Note, v *approvals.Verdict) line {
 	if n.Code == flow.NoteBudgetMoved {
 		return budgetNote(lang, n)
 	}
+	if n.Code == flow.NoteMandate {
+		return mandateNote(lang, n)
+	}
 	a := arguments(lang, n.Args)
 	if n.By != "" {
 		a["by"] = mention(n.By)

@@ -39,6 +39,7 @@ func (r *Renderer) unusual(p *page, f flow.Flow) {
 	if v := verdict(f); v != nil && v.Glass != nil {
 		p.lines(glassLine(lang, *v.Glass).inBold())
 	}
+	p.lines(mandateLines(lang, f)...)
 	if len(f.Plans) == 0 || f.Plan() == nil {
 		return
 	}

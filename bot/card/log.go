@@ -141,6 +141,9 @@ func joinedAny(p *providers.Progress) bool { return p != nil && len(p.Changed) >
 // Whisper is a private message to the requester, in their own language.
 func (r *Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
 	lang := language(f.Request.Language)
+	if n.To != "" { // somebody else than who asked: their language is not on record
+		lang = r.o.Language
+	}
 	p := &page{lang: lang}
 	said := note(lang, n, ballotOf(f, n))
 	p.lines(theirs(f.ID+" · "+head(f), maxHeader).inBold(), said)

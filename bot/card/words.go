@@ -233,6 +233,16 @@ var (
 	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
 	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 
+	wMandateScope   = sentence{"{what} up to +{n} until {until}[, at most {max}]", "{what} 最多 +{n}，截至 {until}[，上限 {max}]"}
+	wMandateYours   = sentence{"Mandate {id} is signed: {scope}. As long as you are in {groups}, a request of somebody else inside it has your vote there. End it with {line}", "授权 {id} 已签署：{scope}。只要你仍是 {groups} 成员，他人在此范围内的申请即视为获得你的批准。如需终止：{line}"}
+	wMandateSigned  = sentence{"{by} signed mandate {id}: {scope}. Requests of others inside it have the vote of {by} for {groups}.", "{by} 签署了授权 {id}：{scope}。他人在此范围内的申请视为获得 {by} 在 {groups} 的批准。"}
+	wMandateRevoked = sentence{"{by} revoked mandate {id} of {whose}; {used} of its {n} nodes were taken. What was sent by it goes on.", "{by} 撤销了 {whose} 的授权 {id}；已用 {used}/{n} 个节点。已提交的变更继续执行。"}
+	wMandateNone    = sentence{"No mandate holds now. {line} shows how one is signed.", "当前没有生效的授权。签署方法见 {line}"}
+	wMandates       = sentence{"Mandates", "授权"}
+	wMandateLine    = sentence{"{id} · {scope} · {by}, for {groups} · used {used}, reserved {reserved}[ · {money}]", "{id} · {scope} · {by}（{groups}）· 已用 {used}，已预留 {reserved}[ · {money}]"}
+	wMandateIdle    = sentence{"{id} · {scope} · {by}, who is in no approver group now, so it counts for nothing · used {used}, reserved {reserved}[ · {money}]", "{id} · {scope} · {by}（当前不在任何审批组，因此无效）· 已用 {used}，已预留 {reserved}[ · {money}]"}
+	wMandateCard    = sentence{"Mandate {id}: {by} approved this in advance, for {group}", "授权 {id}：{by} 已代表 {group} 预先批准"}
+	wMandateNot     = sentence{"mandate {id} of {by} — {why}", "{by} 的授权 {id} — {why}"}
 	wBudget         = sentence{"Budget {centre}: {left} left of {monthly} in {month}", "{centre} 预算：{month} 共 {monthly}，剩余 {left}"}
 	wBudgetOver     = sentence{"Budget {centre}: {left} over the {monthly} of {month} already", "{centre} 预算：{month} 共 {monthly}，已超支 {left}"}
 	wTakes          = sentence{"this takes {sum}", "本次占用 {sum}"}

@@ -88,11 +88,15 @@ func (o *Options) budget(ctx context.Context, self *Flow, r Request, plan approv
 
 // reserve books what a plan takes of the budget that it was judged by.
 func (t *turn) reserve(plan approvals.Plan, b *approvals.Budget) {
-	if b == nil {
-		t.book(budgetBooks, nil, 0, false)
+	if b == nil || plan.Change.Delta <= 0 { // a removal takes nothing
+		t.book(budgetBooks, nil, nil, false)
 		return
 	}
-	t.book(budgetBooks, bookingOf(budgetBook(b.Centre, b.Month), plan), b.Version, t.Policy.ReadsBudget())
+	book, seen := budgetBook(b.Centre, b.Month), map[string]int64{}
+	if t.Policy.ReadsBudget() {
+		seen[book] = b.Version
+	}
+	t.book(budgetBooks, []Booking{bookingOf(book, plan)}, seen, false)
 }
 
 // afford reads the budget once more now that a ballot is approved and reserves

@@ -109,6 +109,19 @@ func (r *racing) Book(ctx context.Context, name string) (flow.Book, error) {
 	return b, err
 }
 
+// Mandates reads the mandates, and lets something happen behind it as Book does.
+func (r *racing) Mandates(ctx context.Context, since time.Time) ([]flow.Book, error) {
+	b, err := r.Store.Mandates(ctx, since)
+	r.mu.Lock()
+	then := r.then
+	r.then = nil
+	r.mu.Unlock()
+	if then != nil {
+		then()
+	}
+	return b, err
+}
+
 func TestTwoClustersDoNotTakeTheSameRest(t *testing.T) {
 	w := newWorld(t, within)
 	w.withBudget(3 * perNode)

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -118,6 +119,7 @@ type job struct {
 	edit    MessageRef // zero = a new message
 	private bool
 	urgency Urgency
+	to      string // of a private one: who; "" = the requester
 	upto    int
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
@@ -341,9 +343,13 @@ func (d *delivery) whisper() (job, bool) {
 		return job{}, false
 	}
 	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
+	to := d.f.Whispers[n].To
 	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
+	if to != "" { // somebody who may not be in the channel: what vanishes with it would not be read
+		m.Channel, m.Thread = "", ""
+	}
 	told := func() { d.posts.Whispered = n + 1 }
-	j := job{message: m, private: true, did: func(MessageRef, string) { told() }, giveUp: told}
+	j := job{message: m, private: true, to: to, did: func(MessageRef, string) { told() }, giveUp: told}
 	return j, d.free(j)
 }
 
@@ -531,7 +537,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	switch {
 	case j.private:
 		m.Key = "" // nobody looks for a private message
-		err := d.Chat.Whisper(ctx, d.f.Request.User, m)
+		err := d.Chat.Whisper(ctx, cmp.Or(j.to, d.f.Request.User), m)
 		if errors.Is(err, ErrNoChannel) {
 			d.log.Error("the requester can't be told privately", "error", err)
 			err = nil

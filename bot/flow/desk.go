@@ -48,48 +48,53 @@ type RejectCode string
 
 // The rejections, with their Args.
 const (
-	RejectGuest      RejectCode = "guest"       // guests, bots, strangers and deactivated people may not ask
-	RejectPerson     RejectCode = "person"      // who asks could not be looked up: try again
-	RejectRequester  RejectCode = "requester"   // cluster: not among its requesters
-	RejectCluster    RejectCode = "cluster"     // word, meant: unknown cluster
-	RejectGroup      RejectCode = "group"       // word, meant, cluster: unknown group
-	RejectZero       RejectCode = "zero"        // amount 0
-	RejectStep       RejectCode = "step"        // n, max_step
-	RejectMin        RejectCode = "min"         // n, min
-	RejectMax        RejectCode = "max"         // n, max
-	RejectTerm       RejectCode = "term"        // prepaid without months and the group has no default
-	RejectTermUnused RejectCode = "term_unused" // months or renew without prepaid
-	RejectNodes      RejectCode = "nodes"       // nodes= with + or =, or not as many as the amount
-	RejectBuyOption  RejectCode = "buy_option"  // option: makes sense only when adding
-	RejectDropOption RejectCode = "drop_option" // option: makes sense only when removing
-	RejectTemporary  RejectCode = "temporary"   // for …: not available yet
-	RejectPast       RejectCode = "past"        // at: the time has passed
-	RejectProvider   RejectCode = "provider"    // Text: the provider's Check said no
-	RejectFlow       RejectCode = "flow"        // word: no such flow
-	RejectNotYours   RejectCode = "not_yours"   // only the requester may do this
-	RejectEnded      RejectCode = "ended"       // id, state: nothing left to do
-	RejectTooLate    RejectCode = "too_late"    // id, state: already sent to the cloud
-	RejectNotUnknown RejectCode = "not_unknown" // id, state: only an unknown flow can be settled
-	RejectSettler    RejectCode = "settler"     // not among those who may settle
-	RejectOperation  RejectCode = "operation"   // id: that it happened takes the operation's id, as the console shows it
-	RejectOthers     RejectCode = "others"      // id; operation; other: the flow whose operation that is
-	RejectTaken      RejectCode = "taken"       // id, state: the cloud accepted it, so it can't be sent again
-	RejectSteer      RejectCode = "steer"       // id, state: the operation can't be steered so now
-	RejectNothing    RejectCode = "nothing"     // id, state: nothing is missing, or nothing failed
-	RejectVote       RejectCode = "vote"        // id; vote: the approvals.Reason why it would not count
-	RejectOldPlan    RejectCode = "old_plan"    // id: the plan that was voted on was replaced
-	RejectBallot     RejectCode = "ballot"      // id, state: nothing to vote on
-	RejectStop       RejectCode = "stop"        // id, state: no grace time runs
-	RejectNoStop     RejectCode = "no_stop"     // id: not among those who may stop it
-	RejectReason     RejectCode = "reason"      // break-glass without a reason
-	RejectGlass      RejectCode = "glass"       // groups: not among those who may break the glass
-	RejectGlassOff   RejectCode = "glass_off"   // nobody may break the glass
-	RejectFreezer    RejectCode = "freezer"     // groups: not among those who may freeze
-	RejectNotFrozen  RejectCode = "not_frozen"  // cluster: nobody froze it
-	RejectNoBudgets  RejectCode = "no_budgets"  // config has no budgets
-	RejectCentre     RejectCode = "centre"      // word, meant: unknown cost centre
-	RejectLimited    RejectCode = "limited"     // too many commands this minute
-	RejectStore      RejectCode = "store"       // could not be recorded: nothing was done
+	RejectGuest        RejectCode = "guest"         // guests, bots, strangers and deactivated people may not ask
+	RejectPerson       RejectCode = "person"        // who asks could not be looked up: try again
+	RejectRequester    RejectCode = "requester"     // cluster: not among its requesters
+	RejectCluster      RejectCode = "cluster"       // word, meant: unknown cluster
+	RejectGroup        RejectCode = "group"         // word, meant, cluster: unknown group
+	RejectZero         RejectCode = "zero"          // amount 0
+	RejectStep         RejectCode = "step"          // n, max_step
+	RejectMin          RejectCode = "min"           // n, min
+	RejectMax          RejectCode = "max"           // n, max
+	RejectTerm         RejectCode = "term"          // prepaid without months and the group has no default
+	RejectTermUnused   RejectCode = "term_unused"   // months or renew without prepaid
+	RejectNodes        RejectCode = "nodes"         // nodes= with + or =, or not as many as the amount
+	RejectBuyOption    RejectCode = "buy_option"    // option: makes sense only when adding
+	RejectDropOption   RejectCode = "drop_option"   // option: makes sense only when removing
+	RejectTemporary    RejectCode = "temporary"     // for …: not available yet
+	RejectPast         RejectCode = "past"          // at: the time has passed
+	RejectProvider     RejectCode = "provider"      // Text: the provider's Check said no
+	RejectFlow         RejectCode = "flow"          // word: no such flow
+	RejectNotYours     RejectCode = "not_yours"     // only the requester may do this
+	RejectEnded        RejectCode = "ended"         // id, state: nothing left to do
+	RejectTooLate      RejectCode = "too_late"      // id, state: already sent to the cloud
+	RejectNotUnknown   RejectCode = "not_unknown"   // id, state: only an unknown flow can be settled
+	RejectSettler      RejectCode = "settler"       // not among those who may settle
+	RejectOperation    RejectCode = "operation"     // id: that it happened takes the operation's id, as the console shows it
+	RejectOthers       RejectCode = "others"        // id; operation; other: the flow whose operation that is
+	RejectTaken        RejectCode = "taken"         // id, state: the cloud accepted it, so it can't be sent again
+	RejectSteer        RejectCode = "steer"         // id, state: the operation can't be steered so now
+	RejectNothing      RejectCode = "nothing"       // id, state: nothing is missing, or nothing failed
+	RejectVote         RejectCode = "vote"          // id; vote: the approvals.Reason why it would not count
+	RejectOldPlan      RejectCode = "old_plan"      // id: the plan that was voted on was replaced
+	RejectBallot       RejectCode = "ballot"        // id, state: nothing to vote on
+	RejectStop         RejectCode = "stop"          // id, state: no grace time runs
+	RejectNoStop       RejectCode = "no_stop"       // id: not among those who may stop it
+	RejectReason       RejectCode = "reason"        // break-glass without a reason
+	RejectGlass        RejectCode = "glass"         // groups: not among those who may break the glass
+	RejectGlassOff     RejectCode = "glass_off"     // nobody may break the glass
+	RejectFreezer      RejectCode = "freezer"       // groups: not among those who may freeze
+	RejectNotFrozen    RejectCode = "not_frozen"    // cluster: nobody froze it
+	RejectNoApprover   RejectCode = "no_approver"   // groups: only their members can sign a mandate
+	RejectMandateLong  RejectCode = "mandate_long"  // until: the longest that a mandate can last
+	RejectMandate      RejectCode = "mandate"       // word: no such mandate
+	RejectMandateEnded RejectCode = "mandate_ended" // id: it covers nothing any more
+	RejectNotSigner    RejectCode = "not_signer"    // id: only by, who signed it, and members of groups may revoke it
+	RejectNoBudgets    RejectCode = "no_budgets"    // config has no budgets
+	RejectCentre       RejectCode = "centre"        // word, meant: unknown cost centre
+	RejectLimited      RejectCode = "limited"       // too many commands this minute
+	RejectStore        RejectCode = "store"         // could not be recorded: nothing was done
 )
 
 // Rejection is a no with the corrected line, ready to copy. Nothing was
@@ -183,6 +188,14 @@ type FrontDesk interface {
 	// History lists the last ended changes of a cluster, or of all for "", newest
 	// end first.
 	History(ctx context.Context, cluster string) ([]Flow, error)
+	// SignMandate records a vote in advance of the caller, who must be in an approver
+	// group now. What it is worth is decided at each request, by the groups of then.
+	SignMandate(ctx context.Context, c Caller, a MandateAsk) (Mandated, error)
+	// Mandates lists those that hold, in the order of signing.
+	Mandates(ctx context.Context) ([]Mandated, error)
+	// RevokeMandate ends one: its signer may, and the members of the groups that the
+	// signer was in. What was sent by it goes on.
+	RevokeMandate(ctx context.Context, c Caller, id string) (Mandated, error)
 	// Spendings is this month of one cost centre, or of all for "".
 	Spendings(ctx context.Context, centre string) ([]Spending, error)
 	// Centres are the cost centres of config, in order.

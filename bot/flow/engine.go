@@ -241,6 +241,7 @@ type turn struct {
 
 	held   []Booking        // what the record as read holds of the ledger
 	guards map[string]guard // by book: what the next save is held to
+	priced *approvals.Plan  // fresher than the voted one: what a mandate would give now
 
 	voted  bool                   // votes were taken into the record in this turn
 	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn

@@ -148,6 +148,7 @@ type Note struct {
 	Args map[string]string `json:"args,omitempty"` // by name, see the codes
 	Text providers.Text    `json:"text,omitzero"`  // a cloud's advice or evidence, already in both languages
 	Plan int               `json:"plan,omitempty"` // index+1 of the plan it belongs to: whose thread
+	To   string            `json:"to,omitempty"`   // of a whisper that is not for the requester: Slack user id
 }
 
 // NoteCode names a sentence of the catalogue.
@@ -249,6 +250,7 @@ const (
 	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
+	NoteMandate     NoteCode = "mandate"      // By's mandate id fills a seat of group; n: nodes and amount, currency that this takes; left, money, until: what stays of it
 	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked now
 
 	// After the end:

@@ -28,11 +28,12 @@ type Entry struct {
 	Place int64 `json:"-"`
 }
 
-// Book is one account of the ledger: the month of a cost centre. Entries come in
-// the order of Place, one per flow.
+// Book is one account of the ledger: the month of a cost centre, or a mandate.
+// Entries come in the order of Place, one per flow.
 type Book struct {
 	Version int64 // counts every change of the book; 0 = it was never written
 	Entries []Entry
+	Mandate *approvals.Mandate // of a mandate's book
 }
 
 // of finds a flow's own entry.
@@ -131,38 +132,40 @@ type guard struct {
 	anew bool
 }
 
-// book takes a booking into the record, in the place of an earlier one of the same
-// kind, and holds the save to the version that it was judged by where judged is
-// true and the booking is more than before.
-func (t *turn) book(kind string, b *Booking, version int64, judged bool) {
-	var was *Booking
+// unguarded is the version of a guard that holds a save to nothing.
+const unguarded = -1
+
+// book takes bookings into the record, in the place of the earlier ones of the same
+// kind. seen are the versions of the books that they were judged by; a book that is
+// not in it binds nothing. A booking that asks for more than was held takes the
+// last place; the save of one that does not is held to the version only where
+// always is true.
+func (t *turn) book(kind string, now []Booking, seen map[string]int64, always bool) {
+	was := map[string]Booking{}
 	t.f.Booked = slices.DeleteFunc(slices.Clone(t.f.Booked), func(x Booking) bool {
 		if bookKind(x.Book) != kind {
 			return false
 		}
-		was = &x
+		was[x.Book] = x
 		return true
 	})
-	if b == nil {
-		return
-	}
-	t.f.Booked = append(t.f.Booked, *b)
-	more := was == nil || was.Book != b.Book || was.Currency != b.Currency || was.Priced != b.Priced ||
-		b.Amount.GreaterThan(was.Amount) || b.Nodes > was.Nodes
-	if more {
-		t.guards = withGuard(t.guards, b.Book, guard{version, true}, judged)
+	for _, b := range now {
+		t.f.Booked = append(t.f.Booked, b)
+		old, had := was[b.Book]
+		g := guard{seen: unguarded, anew: !had || !old.covers(b)}
+		if version, judged := seen[b.Book]; judged && (g.anew || always) {
+			g.seen = version
+		}
+		if t.guards == nil {
+			t.guards = map[string]guard{}
+		}
+		t.guards[b.Book] = g
 	}
 }
 
-func withGuard(all map[string]guard, book string, g guard, judged bool) map[string]guard {
-	if all == nil {
-		all = map[string]guard{}
-	}
-	if !judged {
-		g.seen = -1
-	}
-	all[book] = g
-	return all
+// covers reports whether what was booked is enough for what is to be.
+func (b Booking) covers(now Booking) bool {
+	return b.Currency == now.Currency && b.Priced == now.Priced && !now.Amount.GreaterThan(b.Amount) && now.Nodes <= b.Nodes
 }
 
 // postings make the ledger equal to the record as it will be saved: what it held
@@ -203,11 +206,8 @@ func sums(entries []Entry, currency string) (used, reserved decimal.Decimal, unp
 	return used, reserved, unpriced
 }
 
-// bookingOf is what a plan takes of a book.
-func bookingOf(book string, p approvals.Plan) *Booking {
-	if p.Change.Delta <= 0 {
-		return nil // a removal takes nothing
-	}
+// bookingOf is what an addition takes of a book.
+func bookingOf(book string, p approvals.Plan) Booking {
 	amount, currency, ok := p.Cost()
-	return &Booking{Book: book, Nodes: p.Change.Delta, Amount: amount, Currency: currency, Priced: ok}
+	return Booking{Book: book, Nodes: p.Change.Delta, Amount: amount, Currency: currency, Priced: ok}
 }

@@ -189,6 +189,13 @@ type Store interface {
 	// Book reads one book of the ledger; one that was never written is empty, at
 	// version 0.
 	Book(ctx context.Context, name string) (Book, error)
+	// SignMandate records a mandate with its book and audits it; ErrIDTaken.
+	// RevokeMandate replaces it as it was read by one that is revoked, which moves the
+	// book on; ErrStale, ErrNotFound. Mandates reads the books of those whose time
+	// ends after since, also of revoked ones.
+	SignMandate(ctx context.Context, m approvals.Mandate, a Audit) error
+	RevokeMandate(ctx context.Context, was, now approvals.Mandate, a Audit) error
+	Mandates(ctx context.Context, since time.Time) ([]Book, error)
 	// Durable returns once what was saved of the flow survives a crash of the store,
 	// as far as the store can tell; an error means that it surely doesn't yet.
 	Durable(ctx context.Context, id string) error

@@ -55,6 +55,11 @@ func (t *turn) planning(ctx context.Context) error {
 		t.reserve(*plan, made.facts.Budget)
 		return t.proceed(ctx, "plan", detail)
 	}
+	if verdict, all := t.inAdvance(ctx, made); all {
+		t.f.Verdict, detail["verdict"], detail["facts"] = &verdict, verdict, t.facts
+		t.reserve(*plan, made.facts.Budget)
+		return t.approved(ctx, "plan", detail)
+	}
 	t.become(AwaitingApproval)
 	return t.save(ctx, "plan", now, detail)
 }
@@ -186,7 +191,7 @@ func (t *turn) awaiting(ctx context.Context) error {
 		if ok, err := t.afford(ctx, *plan); !ok {
 			return err
 		}
-		return t.approved(ctx, detail)
+		return t.approved(ctx, "approve", detail)
 	case approvals.Denied:
 		return t.deny(ctx, verdict, detail)
 	case approvals.Expired:
@@ -252,7 +257,14 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	}
 	readAt := t.Clock.Now() // a vote counts if it was there at a read before the expiry
 	facts := t.onRecord(plan, asked, reactions, expires)
-	voters := t.Policy.VotersOf(facts)
+	priced := plan
+	if t.priced != nil {
+		priced = *t.priced
+	}
+	if facts.Mandates, err = t.mandates(ctx, &t.f, priced); err != nil {
+		return approvals.Verdict{}, err
+	}
+	voters := append(t.Policy.VotersOf(facts), signers(facts.Mandates)...)
 	if facts.People, err = t.people(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}
@@ -277,6 +289,7 @@ func sameBallot(a, b *approvals.Verdict) bool {
 	}
 	return a.Status == b.Status && a.Ballot.PlanHash == b.Ballot.PlanHash &&
 		slices.Equal(a.Ballot.DeniedBy, b.Ballot.DeniedBy) && a.Ballot.Why == b.Ballot.Why && slices.Equal(a.Ballot.Uncounted, b.Ballot.Uncounted) &&
+		slices.Equal(a.Ballot.Mandates, b.Ballot.Mandates) &&
 		slices.EqualFunc(a.Ballot.Seats, b.Ballot.Seats, func(x, y approvals.Seat) bool {
 			return x.Group == y.Group && x.N == y.N && x.Escalated == y.Escalated && slices.Equal(x.By, y.By)
 		})
@@ -286,12 +299,12 @@ func sameBallot(a, b *approvals.Verdict) bool {
 func (t *turn) tellVotes(before *approvals.Verdict, now approvals.Verdict) {
 	was, is := seated(before), seated(&now)
 	for _, who := range slices.Sorted(maps.Keys(is)) {
-		if was[who] == "" {
+		if was[who] == "" && !byMandate(now.Ballot)[who] { // a use is told once it is drawn
 			t.tell(Note{Code: NoteVote, By: who, Args: map[string]string{"group": is[who]}})
 		}
 	}
 	for _, who := range slices.Sorted(maps.Keys(was)) {
-		if is[who] == "" {
+		if is[who] == "" && !byMandate(before.Ballot)[who] {
 			t.tell(Note{Code: NoteUnvote, By: who, Args: map[string]string{"group": was[who]}})
 		}
 	}

@@ -69,6 +69,7 @@ func (t *turn) queued(ctx context.Context) error {
 		}
 		return t.void(ctx, moved)
 	}
+	t.priced = &fresh.planned.Plan
 	verdict, err := t.standing(ctx, *voted, fresh)
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
@@ -99,6 +100,7 @@ func (t *turn) queued(ctx context.Context) error {
 	}
 	// The price of now is what is spent, within the tolerance.
 	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
+	t.draw(verdict, fresh.planned.Plan)
 	return t.send(ctx, fresh, *voted)
 }
 

@@ -144,11 +144,12 @@ func (t *turn) tellEscalations(before *approvals.Verdict, now approvals.Verdict)
 
 // approved sends a flow on whose seats are all filled: first into its grace time,
 // where config gives one.
-func (t *turn) approved(ctx context.Context, detail map[string]any) error {
+func (t *turn) approved(ctx context.Context, action string, detail map[string]any) error {
+	t.draw(*t.f.Verdict, *t.f.Plan())
 	t.tell(Note{Code: NoteApproved})
 	t.whisper(Note{Code: NoteApproved, Args: map[string]string{"by": strings.Join(t.f.Verdict.Ballot.Seated(), ",")}})
 	if t.Grace <= 0 {
-		return t.proceed(ctx, "approve", detail)
+		return t.proceed(ctx, action, detail)
 	}
 	now := t.Clock.Now()
 	t.f.GraceUntil = now.Add(t.Grace)
@@ -156,7 +157,7 @@ func (t *turn) approved(ctx context.Context, detail map[string]any) error {
 	until := map[string]string{"at": t.f.GraceUntil.Format(time.RFC3339)}
 	t.f.Wait = &Note{Code: WaitGrace, At: now, Args: until}
 	t.tell(Note{Code: NoteGrace, Args: until})
-	return t.save(ctx, "approve", earliest(now.Add(ballotPoll), t.f.GraceUntil), detail)
+	return t.save(ctx, action, earliest(now.Add(ballotPoll), t.f.GraceUntil), detail)
 }
 
 // deny ends a flow that somebody denied who could have approved it.

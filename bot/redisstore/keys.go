@@ -83,8 +83,12 @@ func (k keys) freezes() string { return k.base + "freezes" }
 
 // book is a hash, one book of the ledger: v its version, counted up at every
 // change, and per flow that holds something of it f:<id> with its place, a blank
-// and the entry. Only the script of the flow's own move changes a field.
+// and the entry. Only the script of the flow's own move changes a field. The book
+// of a mandate has it in m.
 func (k keys) book(name string) string { return k.base + "book:" + name }
+
+// mandates is a sorted set of the ids of mandates by the ms of their end.
+func (k keys) mandates() string { return k.base + "mandates" }
 
 // flags is a hash of small facts about the workspace.
 func (k keys) flags() string { return k.base + "flags" }

@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 )
 
@@ -149,4 +150,120 @@ func TestFlowsThatRaceForTheSameRestNeverTakeMoreThanThereIs(t *testing.T) {
 	require.Equal(t, room, took)
 	require.Len(t, b.book(november).Entries, room)
 	t.Logf("%d were judged again", again)
+}
+
+func mandate(id string) approvals.Mandate {
+	return approvals.Mandate{ID: id, By: "U1", Cluster: "emr", Group: "task", Nodes: 3, Max: decimal.NewFromInt(5), Currency: "CNY", At: noon, Until: noon.Add(time.Hour), Groups: []string{"leads"}}
+}
+
+func TestAMandateIsSignedOnceAndRevokedOnce(t *testing.T) {
+	b := newBench(t)
+	ctx := t.Context()
+	m := mandate("M-1")
+	note := flow.Audit{Actor: "U1", Action: "sign_mandate"}
+	require.NoError(t, b.SignMandate(ctx, m, note))
+	require.ErrorIs(t, b.SignMandate(ctx, m, note), flow.ErrIDTaken)
+	got := b.book("mandate/M-1")
+	require.Equal(t, m, *got.Mandate)
+	require.EqualValues(t, 1, got.Version)
+	require.Len(t, audit(b), 1)
+
+	gone := m
+	gone.Revoked = &approvals.Revocation{By: "U2", At: noon.Add(time.Minute)}
+	require.NoError(t, b.RevokeMandate(ctx, m, gone, flow.Audit{Actor: "U2", Action: "revoke_mandate"}))
+	require.ErrorIs(t, b.RevokeMandate(ctx, m, gone, note), flow.ErrStale, "it was read before somebody else revoked it")
+	require.ErrorIs(t, b.RevokeMandate(ctx, mandate("M-2"), gone, note), flow.ErrNotFound)
+	require.EqualValues(t, 2, b.book("mandate/M-1").Version)
+	require.Len(t, audit(b), 2)
+
+	// A move that was judged before writes nothing.
+	b.accept("F-1")
+	seen := int64(1)
+	require.ErrorIs(t, b.post("F-1", flow.Queued, flow.Posting{Book: "mandate/M-1", Entry: entry("F-1", 1), Seen: &seen}), flow.ErrLedger)
+}
+
+func TestWhichMandatesAreRead(t *testing.T) {
+	b := newBench(t)
+	ctx := t.Context()
+	note := flow.Audit{Actor: "U1", Action: "sign_mandate"}
+	require.NoError(t, b.SignMandate(ctx, mandate("M-1"), note))
+	later := mandate("M-2")
+	later.Until = noon.Add(3 * time.Hour)
+	require.NoError(t, b.SignMandate(ctx, later, note))
+	ids := func(since time.Time) (ids []string) {
+		books, err := b.Mandates(ctx, since)
+		require.NoError(t, err)
+		for _, x := range books {
+			ids = append(ids, x.Mandate.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []string{"M-1", "M-2"}, ids(noon))
+	require.Equal(t, []string{"M-2"}, ids(noon.Add(time.Hour)))
+	require.Empty(t, ids(noon.Add(4*time.Hour)))
+
+	// The index does not grow for ever.
+	much := mandate("M-3")
+	much.At, much.Until = noon.Add(200*24*time.Hour), noon.Add(201*24*time.Hour)
+	require.NoError(t, b.SignMandate(ctx, much, note))
+	require.Equal(t, []string{"M-3"}, ids(time.Time{}))
+
+	require.NoError(t, b.rdb.HSet(ctx, "test:{T1}:book:mandate/M-3", "m", "{").Err())
+	_, err := b.Mandates(ctx, noon)
+	require.ErrorContains(t, err, "M-3", "what was taken of it must not be forgotten")
+}
+
+// Many flows race for the last three nodes of a mandate, and somebody revokes it in
+// the midst of it: no more than three get through, and none of them is lost.
+func TestARaceForTheLastNodesOfAMandate(t *testing.T) {
+	b := newBench(t)
+	m := mandate("M-1")
+	require.NoError(t, b.SignMandate(t.Context(), m, flow.Audit{Actor: "U1", Action: "sign_mandate"}))
+	const flows = 16
+	for i := range flows {
+		b.accept(fmt.Sprintf("F-%02d", i))
+	}
+	claims, err := b.Claim(t.Context(), flow.LaneStep, b.now, time.Minute, flows)
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	took := 0
+	for i, c := range claims {
+		wg.Go(func() {
+			ctx := context.Background()
+			if i == flows/2 {
+				gone := m
+				gone.Revoked = &approvals.Revocation{By: "U2", At: noon}
+				_ = b.RevokeMandate(ctx, m, gone, flow.Audit{Actor: "U2", Action: "revoke_mandate"})
+			}
+			for {
+				book, err := b.Book(ctx, "mandate/M-1")
+				if err != nil || len(book.Entries) >= m.Nodes || book.Mandate.Revoked != nil {
+					return
+				}
+				f, _, err := b.Get(ctx, c.ID)
+				if err != nil {
+					return
+				}
+				f.State = flow.Queued
+				_, err = b.Save(ctx, c, flow.Save{
+					Flow: f, From: flow.Planning, Due: b.now, Now: b.now, Audit: flow.Audit{Actor: "scalebot", Action: "test"},
+					Postings: []flow.Posting{{Book: "mandate/M-1", Entry: entry(c.ID, 1), Seen: &book.Version, Anew: true}},
+				})
+				if err == nil {
+					mu.Lock()
+					took++
+					mu.Unlock()
+				}
+				if !errors.Is(err, flow.ErrLedger) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.LessOrEqual(t, took, m.Nodes)
+	book := b.book("mandate/M-1")
+	require.Len(t, book.Entries, took)
+	require.NotNil(t, book.Mandate.Revoked)
 }

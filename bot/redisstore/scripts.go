@@ -416,6 +416,35 @@ chain(KEYS[2], 2)
 return 'ok'
 `)
 
+	// signMandate records a mandate, and forgets those that ended long ago.
+	//
+	// KEYS 1 book, 2 mandates, 3 audit. ARGV 1 id, 2 mandate, 3 its end ms, 4 ttl s
+	// of the book, 5 oldest end ms to keep, 6… audit fields. Returns "ok" or "taken".
+	signMandate = script(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'taken' end
+redis.call('HSET', KEYS[1], 'v', 1, 'm', ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[5])
+chain(KEYS[3], 6)
+return 'ok'
+`)
+
+	// revokeMandate puts a mandate in the place of itself as it was read. The version
+	// moves on, so that no move that was judged before goes through.
+	//
+	// KEYS 1 book, 2 audit. ARGV 1 as read, 2 as it is to be, 3… audit fields.
+	// Returns "ok", "missing" or "stale".
+	revokeMandate = script(`
+local was = redis.call('HGET', KEYS[1], 'm')
+if not was then return 'missing' end
+if was ~= ARGV[1] then return 'stale' end
+redis.call('HSET', KEYS[1], 'm', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'v', 1)
+chain(KEYS[2], 3)
+return 'ok'
+`)
+
 	// savePosts writes what Slack shows, under a chat lease.
 	//
 	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,

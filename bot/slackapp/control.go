@@ -2,6 +2,7 @@ package slackapp
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"scalebot/bot/flow"
@@ -45,8 +46,8 @@ func (s *session) unfreeze(ctx context.Context, c flow.Caller, cluster string) f
 }
 
 // announce posts in the channel that somebody spoke in and in the cluster's own,
-// behind the answer. What Slack does not take is logged and not tried again: the
-// freeze holds without it, and everybody who asks for a change reads of it.
+// behind the answer. What Slack does not take in time is logged and not tried
+// again: a freeze or a mandate holds without it, and whom it concerns reads of it on a card.
 func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m flow.Message) {
 	rooms := slices.Concat([]string{c.Channel}, s.desk.Catalog()[cluster].Channels)
 	slices.Sort(rooms)
@@ -56,10 +57,25 @@ func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m
 		s.aside(ctx, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 			defer cancel()
-			if _, err := s.app.Post(ctx, told); err != nil {
-				s.app.log.Warn("a freeze could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
+			if err := s.postPatiently(ctx, told); err != nil {
+				s.app.log.Warn("what was ordered for a cluster could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
 			}
 		})
+	}
+}
+
+// postPatiently posts once Slack, or our own pace, listens again: beside cards that
+// are being posted the first try is often too early.
+func (s *session) postPatiently(ctx context.Context, m flow.Message) error {
+	for {
+		_, err := s.app.Post(ctx, m)
+		limited, wait := errors.AsType[*flow.RateLimited](err)
+		if !wait {
+			return err
+		}
+		if pause(ctx, limited.After) != nil {
+			return err
+		}
 	}
 }
 

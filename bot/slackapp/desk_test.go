@@ -40,6 +40,7 @@ type desk struct {
 	operation  string           // of the last Settle
 	frozen     flow.Frozen
 	spendings  []flow.Spending
+	mandates   []flow.Mandated
 }
 
 var _ flow.FrontDesk = (*desk)(nil)
@@ -280,6 +281,30 @@ func (d *desk) Spendings(_ context.Context, centre string) ([]flow.Spending, err
 	defer d.mu.Unlock()
 	d.did = append(d.did, "budget "+centre)
 	return d.spendings, d.fail
+}
+
+func (d *desk) SignMandate(_ context.Context, c flow.Caller, a flow.MandateAsk) (flow.Mandated, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprint("mandate ", a.Cluster, " ", a.Group, " ", a.Nodes, " ", a.Until.UTC().Format(time.RFC3339), " ", a.Max, a.Currency)), append(d.callers, c)
+	return flow.Mandated{Counts: []string{"leads"}, Mandate: approvals.Mandate{
+		ID: "M-7K3Q", By: c.User, Cluster: a.Cluster, Group: a.Group, Nodes: a.Nodes, Until: a.Until, Max: a.Max, Currency: a.Currency,
+	}}, d.fail
+}
+
+func (d *desk) Mandates(context.Context) ([]flow.Mandated, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mandates, d.fail
+}
+
+func (d *desk) RevokeMandate(_ context.Context, c flow.Caller, id string) (flow.Mandated, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, "revoke "+id), append(d.callers, c)
+	return flow.Mandated{Mandate: approvals.Mandate{
+		ID: id, By: "U0OTHER", Cluster: "emr-m620", Group: "task", Nodes: 10, Revoked: &approvals.Revocation{By: c.User},
+	}}, d.fail
 }
 
 func (d *desk) Centres() []string { return []string{"ads", "data"} }

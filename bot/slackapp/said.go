@@ -95,5 +95,6 @@ var (
 	}
 	saidSettled = said{"Your decision about {id} is on record; its card shows what follows.", "已记录你对 {id} 的决定，后续进展见其卡片。"}
 	saidFroze   = said{"{cluster} is frozen; `{command} unfreeze {cluster}` ends it.", "{cluster} 已冻结；发送 `{command} unfreeze {cluster}` 可解除。"}
+	saidRevoked = said{"{id} is revoked. What is not sent yet is put to the vote again.", "已撤销 {id}。尚未提交的变更将重新表决。"}
 	saidUnfroze = said{"The freeze of {cluster} has ended.", "{cluster} 的冻结已解除。"}
 )

@@ -66,6 +66,8 @@ func (s *session) understand(c flow.Caller, line string) work {
 			all, err := s.desk.Spendings(ctx, cmd.Centre)
 			return s.card.Budgets(all, c.Language), err
 		})
+	case commands.VerbMandate:
+		return s.mandate(c, cmd)
 	case commands.VerbExtend, commands.VerbWatch, commands.VerbUnwatch:
 	}
 	return saying(s.say(saidNotYet, c.Language))
