@@ -197,9 +197,6 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return d.Clock.Now(), nil
 		default:
 		}
-		if err := d.keepLease(ctx); err != nil {
-			return time.Time{}, err
-		}
 		again, err := d.may(ctx, d.bid(j))
 		if err != nil {
 			return time.Time{}, err
@@ -207,6 +204,11 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if !again.IsZero() {
 			d.putOff(j.message.Key, again)
 			continue
+		}
+		// Right before the call: a replica that slept while it asked for its share
+		// would write what was true before over what another one wrote since.
+		if err := d.keepLease(ctx); err != nil {
+			return time.Time{}, err
 		}
 		if err := d.do(ctx, j); err != nil {
 			if !d.hold(ctx, j, err) {
@@ -437,7 +439,7 @@ func (d *delivery) card(n int) (job, bool) {
 // cardJob is card n as it should be.
 func (d *delivery) cardJob(n int) job {
 	m := d.Renderer.Card(d.f, n, d.rich)
-	m.Key, m.Channel = "card/"+strconv.Itoa(n), d.f.Request.Channel
+	m.Key, m.Channel = d.cardKey(n), d.f.Request.Channel
 	hash := digest(m)
 	if n < len(d.f.Plans) {
 		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
@@ -455,6 +457,17 @@ func (d *delivery) cardJob(n int) job {
 		}
 		d.posts.Cards[n] = p
 	}}
+}
+
+// cardKey names a card by its plan, and not by the number alone: a store that came
+// back older may give the number to another plan, and the reactions on the card of
+// the first must never be found as votes on that one.
+func (d *delivery) cardKey(n int) string {
+	key := "card/" + strconv.Itoa(n)
+	if n > 0 {
+		key += fmt.Sprintf("/%.8s", d.f.Plans[n-1].Plan.Hash)
+	}
+	return key
 }
 
 // told are the channels of notices: where it was asked, and the cluster's own.
@@ -564,7 +577,12 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	if err := d.save(ctx); err != nil {
 		return err
 	}
-	ref, err := d.Chat.Post(ctx, m)
+	ref, there, err := d.forgotten(ctx, m)
+	if there {
+		hash = "" // with unknown content: a card is edited next
+	} else if err == nil {
+		ref, err = d.Chat.Post(ctx, m)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrChatInDoubt), ctx.Err() != nil:
@@ -594,6 +612,37 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		return d.Store.Wake(ctx, LaneStep, d.f.ID, d.Clock.Now())
 	}
 	return nil
+}
+
+// forgetting is how long after the store came to life a card or a notice is looked
+// for before it is posted, and how long before that it may have been posted: all
+// that a restart and its discovery take.
+const forgetting = 10 * time.Minute
+
+// forgotten looks for a card or a notice that was posted, and forgotten by a store
+// that came back older. A log is not looked for: nobody could say how much of it
+// was told, and to tell it twice does no harm.
+func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, error) {
+	if d.Restarted == nil || m.Thread != "" {
+		return MessageRef{}, false, nil
+	}
+	at, err := d.Restarted(ctx)
+	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+		return MessageRef{}, false, err
+	}
+	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
+		return MessageRef{}, false, err
+	} else if !again.IsZero() {
+		return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
+	}
+	ref, there, err := d.Chat.Find(ctx, m, at.Add(-forgetting+clockSkew))
+	switch {
+	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+		return ref, false, nil // the post will say so
+	case there:
+		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
+	}
+	return ref, there, err
 }
 
 // goPlain remembers for the whole workspace that it refuses plan blocks. Plain
@@ -682,8 +731,15 @@ func (d *delivery) threadGone(ts string) {
 
 // byKey makes the job of a message anew from its key.
 func (d *delivery) byKey(key string, upto int) (job, bool) {
-	if n, err := strconv.Atoi(strings.TrimPrefix(key, "card/")); err == nil && n <= len(d.f.Plans) {
-		return d.cardJob(n), true
+	if rest, ok := strings.CutPrefix(key, "card/"); ok {
+		number, _, _ := strings.Cut(rest, "/")
+		n, err := strconv.Atoi(number)
+		if err != nil || n > len(d.f.Plans) {
+			return job{}, false
+		}
+		j := d.cardJob(n)
+		j.message.Key = key // a version that named cards by their number alone may have sent it
+		return j, true
 	}
 	for i, s := range d.f.Told {
 		for _, channel := range d.told() {

@@ -40,6 +40,8 @@ type Options struct {
 	// Reborn says when the store came to life, if what was written right before may
 	// be lost to it; zero = it forgets nothing. nil = it never does.
 	Reborn func(ctx context.Context) (time.Time, error)
+	// Restarted is Reborn for what nobody waited for to be on disk: what Slack shows.
+	Restarted func(ctx context.Context) (time.Time, error)
 
 	Workspace string // Slack team id
 	Bot       string // our own Slack user id

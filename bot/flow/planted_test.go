@@ -118,7 +118,7 @@ func playPlanted(t *testing.T, server redistest.Server, seed uint64, bug planted
 	synctest.Test(t, func(t *testing.T) {
 		disk := server.Disk(0)
 		defer func() { _ = disk.Close() }() // the run is over
-		setup := flowsim.Setup{Seed: seed, Disk: disk, Lenient: true}
+		setup := flowsim.Setup{Seed: seed, Disk: disk}
 		if bug.plant != nil {
 			setup.Bug = new(bug.plant())
 		}

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"scalebot/bot/flow"
 	"scalebot/bot/flow/flowtest"
+	"scalebot/bot/redisstore/redistest"
 	"scalebot/providers"
 )
 
@@ -75,4 +77,53 @@ func TestALostLogIsLookedForWhereItWasSent(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/0"), 1, "the test needs a card from before the plan")
 	require.Len(t, w.slack.Keyed("log/0"), 1)
 	require.Equal(t, w.card(id, 0).TS, w.slack.Keyed("log/0")[0].Thread)
+}
+
+// Seed 170: the courier had posted a card and saved where, and Redis lost that
+// second. Another card was posted, and the first stood open for good, with
+// reactions on it that counted for nothing.
+func TestWhatSlackHasIsFoundAfterTheStoreForgotIt(t *testing.T) {
+	w := newWorld(t)
+	var born time.Time
+	w.options.Restarted = func(context.Context) (time.Time, error) { return born, nil }
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	card := w.card(id, 1)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.slack.Keyed("notice/"), 2)
+
+	born = w.clock.Now()
+	require.NoError(t, w.rdb.Del(t.Context(), "test:{T1}:posts:"+id).Err())
+	require.NoError(t, w.store.Wake(t.Context(), flow.LaneChat, id, w.clock.Now()))
+	w.pass(10 * time.Second)
+	require.Len(t, w.slack.Keyed("card/"), 1)
+	require.Len(t, w.slack.Keyed("notice/"), 2)
+	require.Equal(t, card, w.card(id, 1))
+}
+
+// The same, where the flow went another way after the store came back: the
+// reactions on the card of the plan that was forgotten are no votes on its
+// namesake.
+func TestTheCardOfAForgottenPlanIsNotTakenForItsNamesakes(t *testing.T) {
+	w := newWorld(t)
+	var born time.Time
+	w.options.Restarted = func(context.Context) (time.Time, error) { return born, nil }
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	before, err := redistest.Take(t.Context(), w.rdb)
+	require.NoError(t, err)
+	w.settle()
+	w.slack.React(w.card(id, 1), "white_check_mark", lead1)
+
+	require.NoError(t, before.Restore(t.Context(), w.rdb))
+	born = w.clock.Now()
+	w.cloud.Resize(5) // so that other nodes go
+	w.settle()
+	w.in(id, flow.AwaitingApproval)
+	w.pass(2 * time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	require.Empty(t, w.cloud.Ledger())
 }

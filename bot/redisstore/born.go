@@ -37,35 +37,50 @@ return since
 // all along, and if it forgets nothing that Durable vouched for. The first caller
 // after a restart or a failover sets the time, so it is called often.
 func (s *Store) Reborn(ctx context.Context, now time.Time) (time.Time, error) {
+	at, safe, err := s.born(ctx, now)
+	if safe {
+		at = time.Time{}
+	}
+	return at, err
+}
+
+// Restarted is Reborn for what nobody waited for to be on disk: zero only if the
+// server has had the data all along.
+func (s *Store) Restarted(ctx context.Context, now time.Time) (time.Time, error) {
+	at, _, err := s.born(ctx, now)
+	return at, err
+}
+
+// born says since when the server has the data, and whether it still has all that
+// Durable vouched for.
+func (s *Store) born(ctx context.Context, now time.Time) (since time.Time, safe bool, err error) {
 	text, err := server.Run(ctx, s.rdb, []string{s.keys.flags()}).Text()
 	var refused redis.Error
 	if errors.As(err, &refused) {
-		return time.Time{}, nil //nolint:nilerr // the embedded one, or a proxy: it does not say
+		return time.Time{}, false, nil //nolint:nilerr // the embedded one, or a proxy: it does not say
 	}
 	if err != nil {
-		return time.Time{}, answer("", err)
+		return time.Time{}, false, answer("", err)
 	}
 	field := fieldOf(text)
 	if field("run_id") == "" {
-		return time.Time{}, nil
+		return time.Time{}, false, nil
 	}
-	since, err := born.Run(ctx, s.rdb, []string{s.keys.flags()}, field("run_id"), ms(now)).Text()
+	text, err = born.Run(ctx, s.rdb, []string{s.keys.flags()}, field("run_id"), ms(now)).Text()
 	if err != nil {
-		return time.Time{}, answer("", err)
+		return time.Time{}, false, answer("", err)
 	}
-	if since == "0" {
-		return time.Time{}, nil
+	if text == "0" {
+		return time.Time{}, false, nil
 	}
-	at, err := strconv.ParseInt(since, 10, 64)
+	at, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("since when the server has the data: %w", err)
+		return time.Time{}, false, fmt.Errorf("since when the server has the data: %w", err)
 	}
 	// The file of a replica that took over may lack what the old server's had.
 	tookOver := strings.Trim(field("master_replid2"), "0") != ""
-	if field("aof_enabled") == "1" && !tookOver && s.atOnce(ctx, field("redis_version")) {
-		return time.Time{}, nil
-	}
-	return time.UnixMilli(at), nil
+	safe = field("aof_enabled") == "1" && !tookOver && s.atOnce(ctx, field("redis_version"))
+	return time.UnixMilli(at), safe, nil
 }
 
 // fieldOf reads the fields of an answer to INFO.

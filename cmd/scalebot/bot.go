@@ -114,8 +114,9 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
 	b.options = flow.Options{
 		Store: store, Clouds: open, Blocked: b.guards.blocked, Memory: flow.NewMemory(),
-		Reborn:  func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
-		Ballots: b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
+		Reborn:    func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
+		Restarted: func(ctx context.Context) (time.Time, error) { return store.Restarted(ctx, wall{}.Now()) },
+		Ballots:   b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
 		Quota: redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team),
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,

@@ -49,6 +49,7 @@ type cloud struct {
 	account string
 	style   style
 	cluster string
+	group   string
 	nodes   []string
 	serial  int
 	price   int64

@@ -19,4 +19,11 @@
 // and what Slack shows. It shares no judgement with the engine: it knows the
 // three rules of its own little policy by heart, counts votes by itself, and
 // knows what was accepted from the clouds.
+//
+// In it are Desk, Engine and Courier, the store with its scripts, bot/card, and
+// either clouds of this package (TestSim in bot/flow), which can also take a change
+// after the caller gave up, or the real adapters with their SDKs over HTTP on
+// providers/cloudsim (the tests here), where nothing can arrive late. Not in it are
+// the sockets and the Web API client of bot/slackapp, whose place is taken by a
+// Slack of this package, and temporary changes, steering and budgets.
 package flowsim

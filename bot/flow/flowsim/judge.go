@@ -18,7 +18,8 @@ type seen struct {
 	quote   *providers.Quote
 	count   int
 	counted bool
-	pressed []press // votes by button that were on record when the intent was saved
+	members map[string][]string // of usergroups that it read last
+	pressed []press             // votes by button that were on record when the intent was saved
 
 	intent   *flow.Flow // that it saved
 	intended time.Time  // when
@@ -112,9 +113,9 @@ func (s *sim) mayRun(f flow.Flow, saw seen, need map[string]int) string {
 		}
 		switch group {
 		case "leads":
-			return slices.Contains(s.slack.groups["S0LEADS"], u)
+			return slices.Contains(saw.members["S0LEADS"], u)
 		case "finops":
-			return slices.Contains(s.slack.groups["S0FINOPS"], u)
+			return slices.Contains(saw.members["S0FINOPS"], u)
 		}
 		return false
 	}

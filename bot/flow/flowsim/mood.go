@@ -23,6 +23,7 @@ type mood struct {
 	console                                  int     // times that somebody else resizes
 	prices                                   int     // times that prices move
 	freezes                                  int     // times that somebody freezes a cluster
+	moves                                    int     // times that somebody joins or leaves a group
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
 }
@@ -48,10 +49,7 @@ func (s *sim) newMood() mood {
 		throttled: often(0.03, 0.2), broken: often(0.03, 0.2), lost: often(0.1, 0.4), hung: often(0.05, 0.3), turned: often(0.03),
 		postLost: often(0.02, 0.1), limited: often(0.02, 0.1), slackDown: often(0.02, 0.1), readFailed: often(0.02, 0.1),
 		dropped: often(0.2, 1), doubled: often(0.2),
-		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), deletes: often(0.1), liars: often(0.1),
-	}
-	if s.Lenient {
-		m.older = 0
+		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
 	}
 	return m
 }

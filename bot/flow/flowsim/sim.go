@@ -40,9 +40,7 @@ type Setup struct {
 	Seed uint64
 	Disk Disk
 	Bug  *Bug
-
-	// Lenient leaves out what the product is known not to do yet.
-	Lenient bool
+	Real *Real // nil = the clouds of this package
 }
 
 // Outcome is what came of a run.
@@ -77,6 +75,7 @@ type sim struct {
 	serial  int
 	trace   []string
 	faults  int
+	looks   int // whether everything is over, once the faults have stopped
 
 	replicas []*replica
 	clouds   map[string]*cloud
@@ -202,10 +201,7 @@ func (s *sim) build() {
 // start makes a replica anew: nothing in memory is left of what it was.
 func (s *sim) start(r *replica) {
 	var st flow.Store = &store{Store: s.truth, s: s}
-	clouds := clouds{}
-	for name, c := range s.clouds {
-		clouds[name] = Provider(&account{cloud: c, rep: r})
-	}
+	clouds := s.providersOf(r)
 	var team Slack = &workspace{slackTeam: s.slack}
 	if b := s.Bug; b != nil {
 		if b.Store != nil {
@@ -226,7 +222,7 @@ func (s *sim) start(r *replica) {
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
 		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
-		RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
+		Memory: flow.NewMemory(), Reborn: s.reborn, Restarted: s.restarted, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}
 	r.engine, r.chat, r.desk = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil)
 	r.up = true
@@ -265,13 +261,14 @@ func (s *sim) drive() {
 			time.Sleep(s.between(time.Millisecond, 200*time.Millisecond))
 			continue
 		}
-		if over, why := s.over(); over {
+		due := s.schedule()
+		if over, why := s.over(due); over {
 			if why != "" {
 				s.blame("%s", why)
 			}
 			return
 		}
-		s.idle()
+		s.idle(due)
 	}
 }
 
@@ -316,9 +313,30 @@ func (s *sim) calmDown() {
 	}
 }
 
+// due is when the next look of each lane comes, of flows that have one.
+type due map[flow.Lane]time.Time
+
+var bothLanes = []flow.Lane{flow.LaneStep, flow.LaneChat}
+
+func (s *sim) schedule() due {
+	next := due{}
+	for _, lane := range bothLanes {
+		all, err := s.truth.Schedule(context.Background(), lane)
+		if err != nil {
+			s.blame("the schedule can't be read: %v", err)
+		}
+		for _, at := range all {
+			if first, some := next[lane]; !some || at.Before(first) {
+				next[lane] = at
+			}
+		}
+	}
+	return next
+}
+
 // idle lets time go by until something is due, and lets replicas look for work.
-func (s *sim) idle() {
-	ctx, now := context.Background(), time.Now()
+func (s *sim) idle(lanes due) {
+	now := time.Now()
 	next := now.Add(15 * time.Second)
 	if len(s.events) > 0 && s.events[0].at.Before(next) {
 		next = s.events[0].at
@@ -328,25 +346,14 @@ func (s *sim) idle() {
 			next = r.frozen
 		}
 	}
-	lanes := map[flow.Lane]time.Time{}
-	for _, lane := range []flow.Lane{flow.LaneStep, flow.LaneChat} {
-		all, err := s.truth.Schedule(ctx, lane)
-		if err != nil {
-			s.blame("the schedule can't be read: %v", err)
-		}
-		for _, at := range all {
-			if first, some := lanes[lane]; !some || at.Before(first) {
-				lanes[lane] = at
-			}
-		}
-		if at, some := lanes[lane]; some && at.Before(next) {
+	for _, at := range lanes {
+		if at.Before(next) {
 			next = at
 		}
 	}
 	if next.Before(now) {
 		next = now
 	}
-	// What is due is found a little later; what happens, happens in its time.
 	if len(s.events) == 0 || s.events[0].at.After(next) {
 		next = next.Add(s.between(20*time.Millisecond, 900*time.Millisecond))
 	}
@@ -358,8 +365,12 @@ func (s *sim) idle() {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
 		}
-		for _, lane := range []flow.Lane{flow.LaneStep, flow.LaneChat} {
-			if at, some := lanes[lane]; some && !at.After(r.Now()) && (s.calm || s.rng.IntN(3) > 0) {
+		if s.rng.IntN(3) == 0 {
+			engine := r.engine
+			s.spawn(r, "recheck", func(ctx context.Context, _ *task) { engine.Recheck(ctx) })
+		}
+		for _, lane := range bothLanes {
+			if at, some := lanes[lane]; some && !at.After(r.Now()) && s.rng.IntN(3) > 0 {
 				s.poll(r, lane)
 			}
 		}
@@ -397,34 +408,31 @@ func (s *sim) note(k *task, err error) {
 }
 
 // over says whether everything has come to an end, or why it never will.
-func (s *sim) over() (bool, string) {
+func (s *sim) over(next due) (bool, string) {
 	if !s.calm {
 		return false, ""
+	}
+	s.looks++
+	late := time.Since(s.t0) > patience
+	_, steps := next[flow.LaneStep]
+	if steps && !late && s.looks%16 != 0 {
+		return false, "" // a flow that has ended is not looked at any more
 	}
 	ctx := context.Background()
 	open, err := s.truth.List(ctx, flow.Filter{Open: true, Limit: 1000})
 	if err != nil {
 		return true, "flows can't be listed: " + err.Error()
 	}
-	if time.Since(s.t0) > patience {
+	if late {
 		var left []string
 		for _, f := range open {
 			left = append(left, fmt.Sprintf("%s %s wait %+v", f.ID, f.State, f.Wait))
 		}
 		return true, "not everything has come to an end: " + strings.Join(left, "; ")
 	}
-	if len(open) > 0 {
-		s.scheduled(ctx, open)
+	s.scheduled(ctx, open)
+	if chat, some := next[flow.LaneChat]; len(open) > 0 || some && time.Until(chat) < 10*time.Minute {
 		return false, ""
-	}
-	chat, err := s.truth.Schedule(ctx, flow.LaneChat)
-	if err != nil {
-		return true, "the schedule can't be read: " + err.Error()
-	}
-	for _, at := range chat {
-		if time.Until(at) < 10*time.Minute {
-			return false, ""
-		}
 	}
 	// What is still planned is people looking at Slack, where there is nothing left
 	// to do. What Redis or a cloud had received has long arrived.
@@ -443,6 +451,33 @@ func (s *sim) scheduled(ctx context.Context, open []flow.Flow) {
 			s.blame("%s in %s has no next look", f.ID, f.State)
 		}
 	}
+}
+
+// reborn is when Redis last came back older, as a server whose run id is another
+// one tells; nothing that Durable vouched for is lost to one that waits for its
+// disk.
+func (s *sim) reborn(ctx context.Context) (time.Time, error) {
+	st := &store{Store: s.truth, s: s}
+	at := time.Time{}
+	err := st.op(ctx, "Reborn", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 && !s.mood.aof {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
+}
+
+// restarted is reborn for what nobody waited for to be on disk.
+func (s *sim) restarted(ctx context.Context) (at time.Time, err error) {
+	st := &store{Store: s.truth, s: s}
+	err = st.op(ctx, "Restarted", false, func(context.Context) error {
+		if n := len(s.world.lost); n > 0 {
+			at = s.world.lost[n-1].to
+		}
+		return nil
+	})
+	return at, err
 }
 
 // takeImage keeps what Redis holds now, for when it comes back older.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,10 @@ func (m *message) state() flow.State {
 func (m *message) plan() int {
 	n := -1
 	if rest, ok := strings.CutPrefix(m.Key, "card/"); ok {
-		fmt.Sscan(rest, &n) //nolint:errcheck // a key of ours
+		number, _, _ := strings.Cut(rest, "/")
+		if i, err := strconv.Atoi(number); err == nil {
+			n = i
+		}
 	}
 	return n
 }
@@ -203,12 +207,19 @@ func (w *workspace) People(ctx context.Context, ids []string) (map[string]approv
 
 // Members implements flow.Directory.
 func (w *workspace) Members(ctx context.Context, g approvals.Group) ([]string, error) {
-	if _, err := w.call(ctx, "Members", true); err != nil {
+	k, err := w.call(ctx, "Members", true)
+	if err != nil {
 		return nil, err
 	}
 	out := slices.Clone(g.Users)
 	for _, id := range g.Usergroups {
 		out = append(out, w.groups[id]...)
+		if k != nil && k.seen.members == nil {
+			k.seen.members = map[string][]string{}
+		}
+		if k != nil {
+			k.seen.members[id] = slices.Clone(w.groups[id])
+		}
 	}
 	return out, nil
 }

@@ -171,6 +171,21 @@ func (st *store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (f flow.F
 	return f, nil
 }
 
+func (st *store) Graft(ctx context.Context, g flow.Graft) (f flow.Flow, err error) {
+	g.Flow = sentCopy(st, g.Flow)
+	err = st.op(ctx, fmt.Sprintf("Graft %s %s→%s %q", g.Flow.ID, g.From, g.Flow.State, g.Audit.Action), true, func(ctx context.Context) error {
+		got, err := st.Store.Graft(ctx, g)
+		if err == nil {
+			f = got
+		}
+		return err
+	})
+	if err != nil {
+		return flow.Flow{}, err
+	}
+	return f, nil
+}
+
 // Durable is what Redis 7.2 offers. From then on what was saved can't be lost: a
 // crash that was under way gives back a database that has it.
 func (st *store) Durable(ctx context.Context, id string) error {

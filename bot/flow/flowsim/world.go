@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"scalebot/approvals"
@@ -94,11 +93,19 @@ func (s *sim) cast() {
 	s.policy = policy
 	s.renderer = card.New(card.Options{Groups: s.rules.Groups, Approve: policy.Approve(), Deny: policy.Deny()})
 	s.clouds, s.catalog = map[string]*cloud{}, flow.Catalog{}
+	if s.Real != nil {
+		s.catalog = s.Real.Catalog
+		for _, c := range s.catalog {
+			s.clouds[c.Account] = &cloud{s: s, account: c.Account, cluster: c.ID, group: c.Groups["task"].ID}
+		}
+		s.mood.console, s.mood.prices = 0, 0
+		return
+	}
 	for _, c := range []struct {
 		name  string
 		style style
 	}{{"emr", byToken}, {"ack", byTask}, {"mrs", byState}} {
-		cl := &cloud{s: s, account: "acc-" + c.name, style: c.style, cluster: c.name + "-1", price: 1, known: true}
+		cl := &cloud{s: s, account: "acc-" + c.name, style: c.style, cluster: c.name + "-1", group: groupID, price: 1, known: true}
 		cl.grow(8)
 		s.clouds[cl.account] = cl
 		most, step := 40, 10
@@ -109,11 +116,11 @@ func (s *sim) cast() {
 	}
 }
 
-func (s *sim) cluster(name string) *cloud { return s.clouds["acc-"+name] }
+func (s *sim) cluster(name string) *cloud { return s.clouds[s.catalog[name].Account] }
 
 // plan lays out what people will do and what will go wrong, each in its time.
 func (s *sim) plan() {
-	clusters := []string{"emr", "ack", "mrs"}
+	clusters := s.catalog.Names()
 	// Few clusters for many requests, so that they meet.
 	clusters = clusters[s.rng.IntN(len(clusters)):]
 	for range 2 + s.rng.IntN(5) {
@@ -135,6 +142,7 @@ func (s *sim) plan() {
 			c.price, c.known = int64(1+s.rng.IntN(9)), s.rng.IntN(4) > 0
 			s.log(nil, c.account, fmt.Sprintf("a node costs %d (known: %v)", c.price, c.known))
 		}},
+		{s.mood.moves, s.joinOrLeave},
 		{s.mood.freezes, func() { s.freezeCluster(clusters[s.rng.IntN(len(clusters))]) }},
 	} {
 		for range x.n {
@@ -354,6 +362,9 @@ func (s *sim) lookAt(m *message) {
 		if m.state() != flow.Planning && s.rng.IntN(25) == 0 {
 			s.withdraw(m)
 		}
+		if m.state() == flow.Scheduled && mind > 60 && s.rng.IntN(12) == 0 {
+			s.halt(id)
+		}
 	case flow.Unknown:
 		seen, known := s.world.looked[id]
 		if !known {
@@ -361,7 +372,11 @@ func (s *sim) lookAt(m *message) {
 		} else if time.Since(seen) > 2*time.Minute && s.rng.IntN(3) == 0 {
 			s.settle(id)
 		}
-	case flow.Submitting, flow.Running, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled, flow.Failed, flow.Partial, flow.Succeeded:
+	case flow.Partial, flow.Failed, flow.Denied, flow.Expired:
+		if mind%4 == 0 && !s.calm && s.rng.IntN(4) == 0 {
+			s.again(id)
+		}
+	case flow.Submitting, flow.Running, flow.Refused, flow.Cancelled, flow.Succeeded:
 		delete(s.world.looked, id)
 	}
 }
@@ -438,6 +453,54 @@ func (s *sim) cancel(id string) {
 	})
 }
 
+// halt is the Stop of the grace time.
+func (s *sim) halt(id string) {
+	r := s.someone()
+	if r == nil {
+		return
+	}
+	desk, user := r.desk, pick(s, lea, leo, fay, s.world.asks[id].Request.User)
+	s.spawn(r, "halt "+user, func(ctx context.Context, k *task) {
+		_, err := desk.Halt(ctx, flow.Caller{User: user, Workspace: workspaceID, Channel: room}, id)
+		s.log(k, "halt", id+": "+said(err))
+	})
+}
+
+// again asks for what an ended flow left to do, or says that it is to stay so.
+func (s *sim) again(id string) {
+	r := s.someone()
+	if r == nil {
+		return
+	}
+	desk, keep := r.desk, s.rng.IntN(3) == 0
+	c := flow.Caller{User: ben, Workspace: workspaceID, Channel: room, Language: "en", Raw: "pressed"}
+	s.spawn(r, "again", func(ctx context.Context, k *task) {
+		if keep {
+			_, err := desk.Keep(ctx, c, id)
+			s.log(k, "keep", id+": "+said(err))
+			return
+		}
+		got, err := desk.Again(ctx, c, id)
+		s.log(k, "again", fmt.Sprintf("%s is %s: %s", id, got.Flow.ID, said(err)))
+		if err == nil && got.Fresh {
+			s.world.promised[got.Flow.ID] = true
+		}
+	})
+}
+
+// joinOrLeave moves a person in or out of a group, and may make somebody a guest.
+func (s *sim) joinOrLeave() {
+	group, user := pick(s, "S0LEADS", "S0FINOPS"), pick(s, lea, leo, ben, fay)
+	users := slices.Clone(s.slack.groups[group])
+	if i := slices.Index(users, user); i >= 0 {
+		users = slices.Delete(users, i, i+1)
+	} else {
+		users = append(users, user)
+	}
+	s.slack.groups[group] = users
+	s.log(nil, group, fmt.Sprintf("%s moves, now %v", user, users))
+}
+
 // happened is what the console shows of a flow's changes, for a person who looks:
 // the operation of the newest one that was taken.
 func (s *sim) happened(id string) (op *operation, running bool) {
@@ -472,7 +535,7 @@ func (s *sim) settle(id string) {
 	kind, name := flow.SignalRetry, ""
 	if op != nil {
 		kind, name = flow.SignalHappened, op.id
-		if strings.HasPrefix(op.id, "acc-mrs") {
+		if c := s.cluster(s.world.asks[id].Request.Wish.Change.Cluster); c.style == byState {
 			name = ""
 		}
 	}
@@ -483,9 +546,9 @@ func (s *sim) settle(id string) {
 	if s.chance(s.mood.liars) {
 		d.kind, d.wrong = flow.SignalRetry, op != nil
 	}
-	desk := r.desk
+	desk, user := r.desk, pick(s, lea, oncall) // one of them is always in a group that may
 	s.spawn(r, "settle", func(ctx context.Context, k *task) {
-		_, err := desk.Settle(ctx, flow.Caller{User: lea, Workspace: workspaceID, Channel: room}, id, d.kind, name)
+		_, err := desk.Settle(ctx, flow.Caller{User: user, Workspace: workspaceID, Channel: room}, id, d.kind, name)
 		s.log(k, "settle", fmt.Sprintf("%s %s %s: %s", id, d.kind, name, said(err)))
 		var no *flow.Rejection
 		if !errors.As(err, &no) {
