@@ -414,14 +414,20 @@ func FuzzCompile(f *testing.F) {
 	})
 }
 
-func BenchmarkJudgeTwentyRules(b *testing.B) {
+// twentyRules is a policy of twenty rules of the usual kinds.
+func twentyRules(t testing.TB) *Policy {
 	c := baseConfig()
 	for len(c.Rules) < 20 {
 		r := c.Rules[len(c.Rules)%3]
 		r.Name = strings.Repeat("r", len(c.Rules))
 		c.Rules = append(c.Rules, r)
 	}
-	p, f := compile(b, c), baseFacts(prepaid)
+	return compile(t, c)
+}
+
+// The issue asks for less than 50 µs a request.
+func BenchmarkJudgeTwentyRules(b *testing.B) {
+	p, f := twentyRules(b), baseFacts(prepaid)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Judge(f)

@@ -300,7 +300,7 @@ func (p *parser) prepaid(s *Scale, a asked) *UsageError {
 	}
 	if a.value == "" {
 		if a.has {
-			return &UsageError{Code: CodeNoValue, Option: Prepaid, Form: "prepaid 1m"}
+			return &UsageError{Code: CodeNoValue, Option: Prepaid, Form: "prepaid 1m|3m|1y"}
 		}
 		return nil
 	}

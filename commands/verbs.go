@@ -24,6 +24,7 @@ const (
 	VerbWatch    Verb = "watch"
 	VerbUnwatch  Verb = "unwatch"
 	VerbPolicy   Verb = "policy"
+	VerbCommit   Verb = "commitments"
 	VerbWhoami   Verb = "whoami"
 	VerbBudget   Verb = "budget"
 	VerbMandate  Verb = "mandate"
@@ -88,6 +89,8 @@ var verbs = [...]verbRow{
 		"Show one flow with its plan, votes and progress.", "查看某个流程的计划、投票和进度。", []string{"show F-7K3Q"}},
 	{VerbHistory, takesMaybeCluster, true, "history [CLUSTER]",
 		"Show the changes of the last weeks.", "查看最近几周的变更记录。", []string{"history", "history emr-m620"}},
+	{VerbCommit, takesMaybeCluster, true, "commitments [CLUSTER]",
+		"List what is committed by prepaid terms, and until when.", "列出包年包月的承诺金额及到期日。", []string{"commitments", "commitments emr-m620"}},
 	{VerbCancel, takesFlow, true, "cancel FLOW",
 		"End your own flow before it is sent to the cloud.", "在提交到云平台之前取消自己的流程。", []string{"cancel F-7K3Q"}},
 	{VerbRetry, takesFlow, true, "retry FLOW",

@@ -182,8 +182,9 @@ func (p *page) copyable(s string) {
 // field is a name and its value.
 type field struct{ name, value line }
 
-// fields are shown two to a row. A value with foreign words makes its field
-// plain_text.
+// fields are shown two to a row. One whose value has foreign words can't stand
+// there with its name in bold, since a field is mrkdwn as a whole or not at all: it
+// is a paragraph of its own.
 func (p *page) fields(fs ...field) {
 	var objs []*slack.TextBlockObject
 	weight := 0
@@ -197,15 +198,14 @@ func (p *page) fields(fs ...field) {
 		if len(f.value) == 0 {
 			continue
 		}
-		var obj *slack.TextBlockObject
 		md := "*" + f.name.mrkdwn() + "*\n" + f.value.mrkdwn()
-		if f.value.pure() && size(md) <= maxField {
-			obj = mrkdwnText(md)
-		} else {
-			obj = plainText(f.name.plain()+"\n"+f.value.plain(), maxField)
+		if !f.name.pure() || !f.value.pure() || size(md) > maxField {
+			flush()
+			p.richText("", f.name.inBold(), []line{f.value})
+			continue
 		}
-		objs = append(objs, obj)
-		weight += size(obj.Text)
+		objs = append(objs, mrkdwnText(md))
+		weight += size(md)
 		if len(objs) == maxFields {
 			flush()
 		}

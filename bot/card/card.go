@@ -134,6 +134,8 @@ func (r *Renderer) current(p *page, f flow.Flow, rich, clickable bool) line {
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, plan.Change.Nodes, f))
 	}
 	if plan != nil && !f.State.Ended() {
+		from, _ := termStart(f)
+		p.lines(compared(lang, *plan, f.Plans[len(f.Plans)-1].Hourly, from, f.Request.Need)...)
 		for _, w := range plan.Warnings {
 			p.lines(wWarning.fill(lang, args{"text": theirs(w.In(lang), longForeign)}))
 		}
@@ -212,6 +214,9 @@ func (r *Renderer) facts(lang string, f flow.Flow) []field {
 			field{name(price), cost(lang, *plan)})
 	}
 	fs = append(fs, field{name(wCharge), charge(lang, c)})
+	if from, sent := termStart(f); f.Plan() != nil && (!f.State.Ended() || f.State == flow.Succeeded || f.State == flow.Partial) {
+		fs = append(fs, termField(lang, c, from, sent)...)
+	}
 	if f.State == flow.Scheduled || (!f.Request.StartAt.IsZero() && !f.State.Ended()) {
 		fs = append(fs, field{name(wStart), when(f.Request.StartAt)})
 	}
@@ -219,7 +224,7 @@ func (r *Renderer) facts(lang string, f flow.Flow) []field {
 		fs = append(fs, field{name(wPlace), number(f.Place)})
 	}
 	if f.Operation != nil {
-		fs = append(fs, field{name(wOp), theirs(f.Operation.ID, shortForeign)})
+		fs = append(fs, field{name(wOp), named(f.Operation.ID)})
 	}
 	if t := took(lang, f); t != "" && f.State.Ended() && f.Submission != nil {
 		fs = append(fs, field{name(wTook), say(t)})
@@ -328,6 +333,9 @@ func (r *Renderer) again(f flow.Flow) string {
 	}
 	if rest.Renew != nil && !*rest.Renew {
 		rest.Renew = nil // what is not said is not renewed
+	}
+	if f.Request.DefaultCharge {
+		rest.Charge, rest.Months = "", 0 // nobody typed it
 	}
 	return r.o.Command + " " + r.o.Spell(rest)
 }

@@ -228,3 +228,36 @@ func TestNamesFromConfigAreNotInterpreted(t *testing.T) {
 	}
 	require.Contains(t, string(m.Blocks), "_fin_")
 }
+
+func TestAFieldKeepsItsNameInBoldBesideForeignWords(t *testing.T) {
+	f := situations()["unknown-price"]
+	f.Plans[0].Plan.Quote.Reason.EN = "see *<https://x|y>* `z`"
+	blocks := string(renderer(English).Card(f, 1, false).Blocks)
+	require.Contains(t, blocks, `{"type":"text","text":"Cost","style":{"bold":true}}`)
+	require.NotContains(t, blocks, "*see", "and the foreign words stay literal")
+	running := situations()["running"]
+	require.Contains(t, string(renderer(English).Card(running, 1, false).Blocks), `*Cloud operation*`)
+	running.Operation.ID = "op_*x*"
+	require.NotContains(t, string(renderer(English).Card(running, 1, false).Blocks), `"*Cloud operation*`, "an id that could be markup is taken literally")
+}
+
+func TestWhatWasTypedShowsAsCode(t *testing.T) {
+	code := func(why string) string {
+		return string(renderer(English).Usage(Misread{Why: why}, English).Blocks)
+	}
+	require.Contains(t, code("`+two` is no amount."), `{"type":"text","text":"+two","style":{"code":true}}`)
+	require.NotContains(t, code("`+two` is no amount."), "`")
+	require.Contains(t, code("put a reason behind ` -- `."), `{"type":"text","text":" -- ","style":{"code":true}}`)
+	require.Contains(t, code("`a`b` is no amount."), "`a`b` is no amount.", "a typed backtick: literally")
+	require.NotContains(t, code("`<!channel> *x*` is no amount."), `"type":"mrkdwn"`)
+}
+
+func TestALineToAskAgainSaysNothingThatNobodyTyped(t *testing.T) {
+	f := situations()["expired"]
+	f.Request.Wish.Change.Charge, f.Request.Wish.Change.Months = providers.Postpaid, 0
+	text := func() string { return readable(t, renderer(English).Card(f, 1, false).Blocks) }
+	require.Contains(t, text(), "/scale emr-m620 task +2 postpaid")
+	f.Request.DefaultCharge = true
+	require.Contains(t, text(), "/scale emr-m620 task +2")
+	require.NotContains(t, text(), "postpaid")
+}

@@ -149,6 +149,8 @@ func argument(lang, name, value string) line {
 		if s, ok := reasons[approvals.Reason(value)]; ok {
 			return say(s.in(lang))
 		}
+	case "choice":
+		return renewalChoice(lang, flow.RenewalChoice(value))
 	case "control":
 		if s, ok := controls[value]; ok {
 			return say(s.in(lang))

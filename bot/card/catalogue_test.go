@@ -67,6 +67,7 @@ func TestEveryCodeHasASentenceInBothLanguages(t *testing.T) {
 		{"../flow", "NoteCode", keys(notes)},
 		{"../flow", "RejectCode", keys(rejections)},
 		{"../flow", "State", keys(states)},
+		{"../flow", "RenewalChoice", keys(renewalChoices)},
 		{"../../approvals", "Reason", keys(reasons)},
 		{"../../approvals", "DifferenceKind", keys(differences)},
 		{"../../approvals", "RefusalCode", keys(refusals)},

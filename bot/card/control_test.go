@@ -76,6 +76,8 @@ func TestControlReadsAsPinned(t *testing.T) {
 			"unfroze":      r.Unfroze("web", frozen.Orders["web"], "U0FIN1"),
 			"status":       r.ClusterStatus(cat["emr-m620"], seen, frozen, lang),
 			"clusters":     r.ClusterList(cat, frozen, lang),
+			"status-all":   r.Status([]flow.Flow{all["running"]}, frozen, lang),
+			"status-none":  r.Status(nil, frozen, lang),
 			"history":      r.History([]flow.Flow{broken(succeeded()), all["denied"]}, lang),
 			"history-none": r.History(nil, lang),
 			"policy":       r.Policy(rules, frozen, lang),

@@ -230,7 +230,18 @@ func situations() map[string]flow.Flow {
 	grace.Wait = &flow.Note{Code: flow.WaitGrace, Args: map[string]string{"at": t0.Add(12 * time.Minute).Format(time.RFC3339)}}
 	reasoned := planned(prepaid(), 3)
 	reasoned.Verdict.Status, reasoned.Verdict.Ballot.DeniedBy, reasoned.Verdict.Ballot.Why = approvals.Denied, []string{"U0LEAD2"}, "too *dear* <!channel>"
+	needed := planned(prepaid(), 3)
+	needed.Plans[0].Hourly = &providers.Quote{Known: true, Currency: "CNY", Hourly: yuan("16.9"), Monthly: yuan("12337"), At: t0}
+	needed.Request.Need = 20 * 24 * time.Hour
+	enough := planned(prepaid(), 3)
+	enough.Plans[0].Hourly, enough.Request.Need, enough.Request.StartAt = needed.Plans[0].Hourly, 40*24*time.Hour, t0.Add(48*time.Hour)
+	dear := planned(prepaid(), 3)
+	dear.Plans[0].Hourly = &providers.Quote{Known: true, Currency: "CNY", Hourly: yuan("9.1"), At: t0}
+	blind := sent(approved(planned(prepaid(), 3)), flow.Running)
+	blind.Plans[0].Hourly = &providers.Quote{Reason: providers.Text{EN: "The cloud is *slow* <!here>.", ZH: "云平台响应缓慢。"}}
+	blind.Request.Need = 36 * time.Hour
 	return map[string]flow.Flow{
+		"prepaid-need": needed, "prepaid-long": enough, "prepaid-dear": dear, "prepaid-blind": blind,
 		"escalated": escalated,
 		"grace":     grace,
 		"denied-why": ended(reasoned, flow.Denied, flow.Note{Code: flow.NoteDenied, By: "U0LEAD2",
@@ -261,4 +272,20 @@ func situations() map[string]flow.Flow {
 		"removal-many":    removal(29),
 		"replaced":        replacedFlow(),
 	}
+}
+
+// terms are one commitment of each kind, seen at t0.
+func terms() flow.Committed {
+	c := flow.Commitment{ID: "F-7K3Q", By: "U0ALICE", Channel: "C0DATA", Account: "data-gz", Cluster: "emr-m620", Group: "task", N: 2,
+		Nodes: []string{"emr-vm-1", "emr-vm-2"}, Charge: providers.Prepaid, Months: 1, Known: true, Total: yuan("8412"), Currency: "CNY",
+		From: t0.AddDate(0, 0, -17), Until: t0.AddDate(0, 0, 14)}
+	renewing := c
+	renewing.ID, renewing.Renew, renewing.N, renewing.Nodes, renewing.Months = "F-8A1B", true, 1, nil, 3
+	renewing.Total, renewing.Currency, renewing.Until = yuan("1250.5"), "USD", t0.AddDate(0, 1, 0)
+	renewing.Decision = &flow.Decision{Choice: flow.LetLapse, By: "U0LEAD1", At: t0, N: 1}
+	blind := c
+	blind.ID, blind.Known, blind.Total, blind.Until = "F-9C2D", false, yuan("0"), t0.AddDate(0, 2, 0)
+	over := renewing
+	over.ID, over.Until, over.Decision = "F-0VER", t0.AddDate(0, 0, -2), nil
+	return flow.Committed{At: t0, All: []flow.Commitment{over, c, renewing, blind}}
 }

@@ -136,7 +136,7 @@ func TestRepliesReadAsPinned(t *testing.T) {
 			"whoami":          r.WhoAmI(Who{User: "U0ALICE", Groups: []string{"leads"}, MayAsk: []string{"emr-m620"}}, lang),
 			"help":            r.Help([]HelpEntry{{Usage: "CLUSTER GROUP AMOUNT [OPTION…]", About: "Resize a group.", Examples: []string{"emr-m620 task +2"}}}, lang),
 			"cloud-error":     r.CloudError("The cloud did not answer in time.", lang),
-			"home":            r.Home("U0ALICE", []flow.Flow{all["running"]}, []flow.Flow{f}, nil, lang),
+			"home":            r.Home(Tab{User: "U0ALICE", Running: []flow.Flow{all["running"]}, Waiting: []flow.Flow{f}, Committed: terms()}, lang),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "reply/"+name+"."+lang, m) })
 		}

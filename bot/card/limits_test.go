@@ -12,7 +12,7 @@ import (
 )
 
 // tokens that this package may write, and nothing else in angle brackets.
-var goodToken = regexp.MustCompile(`<[@#][A-Z][A-Z0-9]+>|<!subteam\^[A-Z][A-Z0-9]+>|<!date\^-?[0-9]+\^\{date_short_pretty\} \{time\}\|[0-9-]+ [0-9:]+ UTC>`)
+var goodToken = regexp.MustCompile(`<[@#][A-Z][A-Z0-9]+>|<!subteam\^[A-Z][A-Z0-9]+>|<!date\^-?[0-9]+\^(\{date_short_pretty\} \{time\}\|[0-9-]+ [0-9:]+ UTC|\{date_short\}\|[0-9-]+)>`)
 
 type tester interface {
 	require.TestingT

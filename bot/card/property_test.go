@@ -108,7 +108,15 @@ func TestNothingForeignIsEverInterpreted(t *testing.T) {
 		checkMessage(t, r.FlowDetail(f, English))
 		checkMessage(t, r.Accepted(f, Chinese))
 		checkMessage(t, r.FlowList([]flow.Flow{f, f}, English))
-		checkMessage(t, r.Home(f.Request.User, []flow.Flow{f}, []flow.Flow{f}, nil, Chinese))
+		c := flow.Commitment{ID: f.ID, By: f.Request.User, Account: f.Request.Reason, Cluster: f.Request.Wish.Change.Cluster, Group: f.Request.Reason,
+			N: 2, Nodes: wilds(t, "bought", 30), Known: true, Currency: f.Request.Reason, Until: t0,
+			Decision: &flow.Decision{Choice: flow.RenewalChoice(f.Request.Reason), By: f.Request.User, At: t0}}
+		all := flow.Committed{At: t0.Add(-time.Hour), All: []flow.Commitment{c, c}}
+		checkMessage(t, r.Renewal(flow.Renewal{Commitment: c, Latest: rapid.Bool().Draw(t, "latest"), Over: rapid.Bool().Draw(t, "over")}))
+		checkMessage(t, r.Commitments(all, English))
+		checkMessage(t, r.RenewalDecided(c, Chinese))
+		f.Plans[0].Hourly, f.Request.Need = &providers.Quote{Reason: providers.Text{EN: f.Request.Reason}}, time.Hour
+		checkMessage(t, r.Home(Tab{User: f.Request.User, Running: []flow.Flow{f}, Waiting: []flow.Flow{f}, Committed: all}, Chinese))
 		checkMessage(t, r.Preview(flow.Preview{Plan: f.Plans[0].Plan, Judgement: approvals.Judgement{Requirements: f.Requirements}}, English))
 		checkMessage(t, r.Log(f, rapid.SliceOfN(rapid.Custom(anyNote), 1, 60).Draw(t, "notes")))
 	})

@@ -1,6 +1,8 @@
 package card
 
 import (
+	"strings"
+
 	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/providers"
@@ -52,7 +54,7 @@ type Misread struct {
 func (r *Renderer) Usage(m Misread, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
-	why := theirs(m.Why, longForeign)
+	why := spoken(m.Why, longForeign)
 	p.lines(why)
 	more := r.propose(p, m.Lines...)
 	if more == nil && m.Usage != "" {
@@ -61,6 +63,25 @@ func (r *Renderer) Usage(m Misread, lang string) flow.Message {
 		more = join(" ", say(word(lang, wWritten)), theirs(r.o.Command+" "+m.Usage, longForeign))
 	}
 	return p.message(join(word(lang, wGap), why, more))
+}
+
+// spoken is a sentence in which what was typed stands between backticks, as the
+// language writes them: it is shown as code. A typed backtick may shift what is
+// code, never what is read as markup. visible would take the spaces off the pieces,
+// so it goes over the whole first.
+func spoken(s string, limit int) line {
+	s = cut(visible(s), limit)
+	pieces := strings.Split(s, "`")
+	if len(pieces)%2 == 0 {
+		return theirs(s, limit) // one is left over: literally, then
+	}
+	var l line
+	for i, piece := range pieces {
+		if piece != "" {
+			l = append(l, span{kind: foreign, text: piece, code: i%2 == 1})
+		}
+	}
+	return l
 }
 
 // propose shows corrected lines to copy, and gives the same for the message's
@@ -122,6 +143,12 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 		field{say(word(lang, wNodes)), wSize.fill(lang, args{"from": number(v.Plan.Base), "to": number(v.Plan.Target), "delta": say(signed(c.Delta))})},
 		field{say(word(lang, wCost)), cost(lang, v.Plan)},
 		field{say(word(lang, wCharge)), charge(lang, c)})
+	from := v.At
+	if v.Request.StartAt.After(from) {
+		from = v.Request.StartAt
+	}
+	p.fields(termField(lang, c, from, false)...)
+	p.lines(compared(lang, v.Plan, v.Hourly, from, v.Request.Need)...)
 	p.lines(options(lang, c, nil))
 	p.lines(budgetLine(lang, v.Budget, v.Plan))
 	if c.Delta < 0 {
@@ -265,18 +292,31 @@ func limits(lang string, g flow.Group) line {
 
 // FlowList lists flows, one line each, as the caller has ordered them.
 func (r *Renderer) FlowList(fs []flow.Flow, lang string) flow.Message {
+	return r.Status(fs, flow.Frozen{}, lang)
+}
+
+// Status is FlowList below what is frozen: by order of people, and by the calendar
+// of config.
+func (r *Renderer) Status(fs []flow.Flow, z flow.Frozen, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
+	var frozen []line
+	for _, cluster := range sortedKeys(z.Orders) {
+		frozen = append(frozen, join(word(lang, wColon), named(cluster), join("", orderLines(lang, cluster, z)...)))
+	}
+	frozen = append(frozen, calendarLines(lang, z)...)
+	p.list(bold(word(lang, wFreezes)), short(lang, frozen, maxPoints))
+	frozenText := capped(lang, frozen, "; ", maxNames)
 	if len(fs) == 0 {
 		p.lines(say(word(lang, wNoFlows)))
-		return p.message(say(word(lang, wNoFlows)))
+		return p.message(join(word(lang, wGap), frozenText, say(word(lang, wNoFlows))))
 	}
 	p.list(bold(word(lang, wFlows)), flowLines(lang, fs, 25))
 	var text []line
 	for _, f := range fs {
 		text = append(text, say(f.ID+" "+title(lang, f)))
 	}
-	return p.message(join(word(lang, wColon), say(word(lang, wFlows)), capped(lang, text, "; ", maxNames)))
+	return p.message(join(" · ", frozenText, join(word(lang, wColon), say(word(lang, wFlows)), capped(lang, text, "; ", maxNames))))
 }
 
 func flowLines(lang string, fs []flow.Flow, limit int) []line {
@@ -375,9 +415,18 @@ func required(m map[string]int) []approvals.Requirement {
 	return reqs
 }
 
+// Tab is what a home tab shows.
+type Tab struct {
+	User      string // Slack user id
+	Running   []flow.Flow
+	Waiting   []flow.Flow // for this person's vote
+	Mine      []flow.Flow
+	Committed flow.Committed // what runs is shown
+}
+
 // Home is the home tab of a person: blocks for views.publish; Text is unused
 // there.
-func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang string) flow.Message {
+func (r *Renderer) Home(t Tab, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
 	p.header(say(word(lang, wHome)))
@@ -390,9 +439,10 @@ func (r *Renderer) Home(user string, running, waiting, mine []flow.Flow, lang st
 		}
 		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
 	}
-	part(wHomeWaiting, waiting)
-	part(wHomeRunning, running)
-	part(wHomeMine, mine)
-	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(user)}))
+	part(wHomeWaiting, t.Waiting)
+	part(wHomeRunning, t.Running)
+	part(wHomeMine, t.Mine)
+	r.committed(p, t.Committed)
+	p.context(wSeeHelp.fill(lang, args{"command": say(r.o.Command)}), wYouAre.fill(lang, args{"by": mention(t.User)}))
 	return p.message(say(word(lang, wHome)))
 }

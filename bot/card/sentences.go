@@ -158,7 +158,7 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectStep:         {"{n} nodes at once is too many: at most {max_step} are allowed.", "一次变更 {n} 个节点过多，最多 {max_step} 个。"},
 	flow.RejectMin:          {"{n} {n|node|nodes} would be below the group's minimum of {min}.", "{n} 个节点低于该组的下限 {min}。"},
 	flow.RejectMax:          {"{n} {n|node|nodes} would be above the group's maximum of {max}.", "{n} 个节点超过该组的上限 {max}。"},
-	flow.RejectTerm:         {"Prepaid needs a term, such as 1m, 3m or 1y.", "包年包月需要写明时长，例如 1m、3m 或 1y。"},
+	flow.RejectTerm:         {"Prepaid needs a term, which is paid for as a whole. Say which: “prepaid 1m”, “prepaid 3m”, “prepaid 1y” or another number of months.", "包年包月须写明时长，且费用按整个时长计。请选择：“prepaid 1m”、“prepaid 3m”、“prepaid 1y”，或其他月数。"},
 	flow.RejectTermUnused:   {"A term and renewal only go with prepaid.", "时长和续费选项只适用于包年包月（prepaid）。"},
 	flow.RejectNodes:        {"“nodes=” only goes with a removal, and must name as many nodes as the amount says.", "“nodes=”只能用于缩容，且节点个数必须与数量一致。"},
 	flow.RejectBuyOption:    {"{option} only makes sense when nodes are added.", "{option} 只适用于扩容。"},
@@ -187,15 +187,25 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectGlassOff:     {"Nobody may run a change without approval here: approvals.break_glass names no group.", "此处不允许任何人跳过审批：approvals.break_glass 未指定任何组。"},
 	flow.RejectFreezer:      {"You are not among those who may freeze a cluster ({groups}).", "你没有冻结集群的权限（{groups}）。"},
 	flow.RejectNotFrozen:    {"Nobody has frozen {cluster}. A freeze of the calendar in config ends by itself.", "没有人冻结 {cluster}。配置日历中的冻结期会自行结束。"},
+	flow.RejectCommitment:   {"Nothing is on record as committed by {word}.", "没有 {word} 的包年包月承诺记录。"},
+	flow.RejectTermOver:     {"The term of {id} ended at {at}: there is nothing left to decide.", "{id} 的时长已于 {at} 到期，无需再决定。"},
+	flow.RejectDecided:      {"Somebody decided about {id} meanwhile[: {by}, {choice}]. Look at its reminder, and press there if you decide otherwise.", "在此期间已有人对 {id} 作出决定[：{by}，{choice}]。请查看其提醒，如有不同决定请在那里操作。"},
+	flow.RejectRenewer:      {"Only {by}, who asked for it, and members of an approver group[ ({groups})] can decide about its renewal.", "只有申请人 {by} 或审批组[（{groups}）]的成员可以决定是否续费。"},
+	flow.RejectNoBudgets:    {"No budgets are configured here.", "此处未配置预算。"},
+	flow.RejectCentre:       {"There is no cost centre {word}. There are: {meant}", "没有名为 {word} 的成本中心。现有：{meant}"},
+	flow.RejectLimited:      {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
+	flow.RejectStore:        {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
 	flow.RejectNoApprover:   {"Only members of an approver group can sign a mandate ({groups}): it is a vote in advance.", "只有审批组成员（{groups}）才能签署授权：授权即预先批准。"},
 	flow.RejectMandateLong:  {"A mandate can last until {until} at the longest.", "授权的有效期最长到 {until}。"},
 	flow.RejectMandate:      {"There is no mandate {word}.", "没有编号为 {word} 的授权。"},
 	flow.RejectMandateEnded: {"Mandate {id} has already ended.", "授权 {id} 已经终止。"},
 	flow.RejectNotSigner:    {"Only {by}, who signed {id}, and members of {groups} can revoke it.", "只有签署人 {by} 以及 {groups} 的成员可以撤销授权 {id}。"},
-	flow.RejectNoBudgets:    {"No budgets are configured here.", "此处未配置预算。"},
-	flow.RejectCentre:       {"There is no cost centre {word}. There are: {meant}", "没有名为 {word} 的成本中心。现有：{meant}"},
-	flow.RejectLimited:      {"That was a lot of commands in one minute. Nothing was done; please wait a minute.", "一分钟内的命令过多，未作任何操作，请稍候一分钟。"},
-	flow.RejectStore:        {"The request could not be recorded, so nothing was done. Please try again in a minute.", "申请未能记录，未作任何操作。请稍后再试。"},
+}
+
+// renewalChoices are the decisions about the renewal of a prepaid term.
+var renewalChoices = map[flow.RenewalChoice]sentence{
+	flow.Renew:    {"renew", "续费"},
+	flow.LetLapse: {"let it lapse", "到期不续"},
 }
 
 // reasons are why a vote isn't counted; a mention stands before them.

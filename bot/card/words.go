@@ -233,6 +233,49 @@ var (
 	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
 	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 
+	wTerm          = sentence{"Term", "到期"}
+	wTermFrom      = sentence{"until {until} if it starts on {from}", "若 {from} 开始，到 {until} 为止"}
+	wTermEnds      = sentence{"from {from} until {until}", "{from} 至 {until}"}
+	wHourlyUnknown = sentence{"The hourly price is unknown, so prepaid can't be compared with it.[ {why}]", "按小时的价格未知，无法与包年包月比较。[{why}]"}
+	wNoCompare     = sentence{"Prepaid can't be compared with the hourly price: one of the two is unknown or in another currency.", "无法与按小时的价格比较：其中一个未知，或币种不同。"}
+	wByTheHour     = sentence{"By the hour it would be {sum} per hour.", "按量计费为每小时 {sum}。"}
+	wNeedHourly    = sentence{"{need} hourly would cost {sum}, {less} less than prepaid.", "按量计费使用 {need} 约需 {sum}，比包年包月少 {less}。"}
+	wNeedPrepaid   = sentence{"{need} hourly would cost {sum}, {less} more than prepaid.", "按量计费使用 {need} 约需 {sum}，比包年包月多 {less}。"}
+	wPaysFrom      = sentence{"Prepaid is cheaper from {n} {n|day|days} on.", "使用满 {n} 天起，包年包月更划算。"}
+	wNeverPays     = sentence{"Prepaid costs at least as much as hourly for the whole term.", "即使用满整个时长，包年包月也不比按量计费便宜。"}
+	wStays         = sentence{"Prepaid nodes are not removed after {need}: they stay, and are paid for until the term ends.", "包年包月的节点不会在 {need} 后移除：节点会保留，费用付至到期日。"}
+	wStaysShort    = sentence{"Prepaid nodes are not removed after {need}, and the term ends before that.", "包年包月的节点不会在 {need} 后移除，且时长会先到期。"}
+
+	wEndsSoon      = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ends on {until}", "{what}：{n} 个包年包月节点将于 {until} 到期"}
+	wEnded         = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ended on {until}", "{what}：{n} 个包年包月节点已于 {until} 到期"}
+	wBought        = sentence{"{id}: {sum} for {n} {n|month|months}, bought on {from} for {by}", "{id}：{n} 个月共 {sum}，{from} 购买，申请人 {by}"}
+	wRenewsItself  = sentence{"Auto-renew was on when it was bought: it renews itself on {until} unless that is switched off in the cloud's console.", "购买时已开启自动续费：除非在云控制台关闭，否则将于 {until} 自动续费。"}
+	wRenewsNot     = sentence{"Auto-renew was off when it was bought: the nodes end on {until} unless somebody renews them in the cloud's console.", "购买时未开启自动续费：除非有人在云控制台续费，否则节点将于 {until} 到期。"}
+	wOverRenewed   = sentence{"Auto-renew was on when it was bought: it renewed itself on {until} and goes on costing, unless that was switched off. The cloud's console shows it.", "购买时已开启自动续费：除非已关闭，否则已于 {until} 自动续费并继续计费。请在云控制台确认。"}
+	wOverEnded     = sentence{"Auto-renew was off when it was bought: the nodes ended on {until}, unless somebody renewed them in the cloud's console.", "购买时未开启自动续费：除非有人在云控制台续费，否则节点已于 {until} 到期。"}
+	wDecide        = sentence{"scalebot renews nothing by itself. Decide here so that everybody knows; then it is done in the cloud's console. {command} lists all.", "scalebot 不会自行续费。请在此作出决定以便大家知晓，随后在云控制台操作。{command} 可列出全部。"}
+	wUndecided     = sentence{"Nobody has decided about its renewal.", "尚无人决定是否续费。"}
+	wDecided       = sentence{"{by} decided at {at}: {choice}.", "{by} 于 {at} 决定：{choice}。"}
+	wDecidedBy     = sentence{"{choice}, decided by {by} on {at}", "{choice}（{by} 于 {at} 决定）"}
+	wDecidedSo     = sentence{"On record for {id}: {choice}.", "已登记 {id}：{choice}。"}
+	wTodoNothing   = sentence{"Nothing to do: it renews itself on {until}, as long as auto-renew stays on in the console of account {account}.", "无需操作：只要账号 {account} 的控制台中保持开启自动续费，将于 {until} 自动续费。"}
+	wTodoRenew     = sentence{"To do before {until}: renew the nodes in the console of account {account}. scalebot does not do it.", "请在 {until} 之前到账号 {account} 的控制台为节点续费，scalebot 不会代为操作。"}
+	wTodoSwitchOff = sentence{"To do before {until}: switch auto-renew off in the console of account {account}, or it is paid for again. scalebot does not do it.", "请在 {until} 之前到账号 {account} 的控制台关闭自动续费，否则会再次付费，scalebot 不会代为操作。"}
+	wTodoMoveOff   = sentence{"To do before {until}: move the work off these nodes. The cloud of account {account} ends them; nothing is to be switched off.", "请在 {until} 之前将工作负载迁出这些节点。账号 {account} 的云平台会在到期后停用节点，无需关闭其他设置。"}
+	wLaterReminder = sentence{"A later reminder stands below.", "下方有更新的提醒。"}
+	wPriceUnknown  = sentence{"an unknown price", "价格未知"}
+	wRenewIt       = sentence{"Renew", "续费"}
+	wRenewTop      = sentence{"Renew this term?", "续费？"}
+	wRenewText     = sentence{"It is put on record that the nodes of {id} are to be renewed. scalebot does not renew them: that is done in the cloud's console.", "将登记 {id} 的节点需要续费。scalebot 不会代为续费，须在云控制台操作。"}
+	wLapseIt       = sentence{"Let lapse", "到期不续"}
+	wLapseTop      = sentence{"Let this term end?", "到期不续？"}
+	wLapseText     = sentence{"It is put on record that the nodes of {id} are not to be renewed. Where auto-renew is on, it has to be switched off in the cloud's console.", "将登记 {id} 的节点到期不续。如已开启自动续费，须在云控制台关闭。"}
+	wCommitments   = sentence{"Committed, the first to end on top", "已承诺的包年包月（最早到期的在前）"}
+	wCommitNone    = sentence{"Nothing is committed.", "没有已承诺的包年包月。"}
+	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}]"}
+	wCommitOver    = sentence{"ended {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}] · it may have been renewed: look in the cloud's console", "已于 {until} 到期 · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}] · 可能已续费，请查看云控制台"}
+	wCommitTotal   = sentence{"Running terms come to {sums}[ and {n} of unknown price].", "未到期的合计 {sums}[，另有 {n} 项价格未知]。"}
+
 	wMandateScope   = sentence{"{what} up to +{n} until {until}[, at most {max}]", "{what} 最多 +{n}，截至 {until}[，上限 {max}]"}
 	wMandateYours   = sentence{"Mandate {id} is signed: {scope}. As long as you are in {groups}, a request of somebody else inside it has your vote there. End it with {line}", "授权 {id} 已签署：{scope}。只要你仍是 {groups} 成员，他人在此范围内的申请即视为获得你的批准。如需终止：{line}"}
 	wMandateSigned  = sentence{"{by} signed mandate {id}: {scope}. Requests of others inside it have the vote of {by} for {groups}.", "{by} 签署了授权 {id}：{scope}。他人在此范围内的申请视为获得 {by} 在 {groups} 的批准。"}

@@ -27,9 +27,10 @@ type Config struct {
 	Budgets flow.Budgets // without centres: none
 
 	Approvals   approvals.Config
-	RemindAfter time.Duration // 0 = no reminders; then doubling
-	Grace       time.Duration // between the last vote and execution
-	Settle      []string      // names of Approvals.Groups whose members settle an unknown flow; at least one if there are groups
+	RemindAfter time.Duration   // 0 = no reminders; then doubling
+	Renewals    []time.Duration // before the end of a prepaid term people are reminded; empty = not at all
+	Grace       time.Duration   // between the last vote and execution
+	Settle      []string        // names of Approvals.Groups whose members settle an unknown flow; at least one if there are groups
 
 	// Warnings are not wrong but likely not meant, or worth knowing. The bot logs
 	// them, `scalebot check` shows them.

@@ -79,6 +79,7 @@ func TestDefaults(t *testing.T) {
 	}, c.Approvals)
 	require.Equal(t, 15*time.Minute, c.RemindAfter)
 	require.Zero(t, c.Grace)
+	require.Equal(t, []time.Duration{14 * 24 * time.Hour, 3 * 24 * time.Hour}, c.Renewals)
 	require.Empty(t, c.Accounts)
 	require.Empty(t, c.Catalog)
 
@@ -464,6 +465,12 @@ func TestWhoMayFreezeAndBreakTheGlass(t *testing.T) {
 	require.Equal(t, []string{"finops"}, c.Approvals.BreakGlass)
 	require.Equal(t, []string{"finops"}, c.Approvals.Freezes[0].Pass)
 	require.Equal(t, 30*24*time.Hour, c.Redis.AuditRetention)
+}
+
+func TestRemindersOfPrepaidTerms(t *testing.T) {
+	for text, want := range map[string][]time.Duration{"[]": {}, "[30d, 36h]": {30 * 24 * time.Hour, 36 * time.Hour}} {
+		require.Equal(t, want, parse(t, "approvals:\n  rules: []\n  renewal_reminders: "+text+"\n").Renewals, text)
+	}
 }
 
 func TestBudgetsAndWhatTheyWarnOf(t *testing.T) {

@@ -151,7 +151,10 @@ func (d decoder) form(path []string, text, name string) bool {
 func (d decoder) list(v reflect.Value, n *node, path []string, tag reflect.StructTag) {
 	if n == nil {
 		if words := strings.Fields(tag.Get("default")); len(words) > 0 {
-			v.Set(reflect.ValueOf(words))
+			v.Set(reflect.MakeSlice(v.Type(), len(words), len(words)))
+			for i, word := range words {
+				d.value(v.Index(i), &node{kind: scalarNode, text: word}, below(path, fmt.Sprint(i)), itemTag(tag))
+			}
 		}
 		return
 	}

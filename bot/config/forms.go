@@ -59,7 +59,7 @@ func typed(name string) bool {
 // as a scale command. A test holds the list equal to that of package commands.
 var verbs = []string{
 	"scale", "help", "clusters", "status", "list", "show", "history", "cancel", "retry", "extend",
-	"approve", "deny", "freeze", "unfreeze", "watch", "unwatch", "policy", "whoami", "budget", "mandate",
+	"approve", "deny", "freeze", "unfreeze", "watch", "unwatch", "policy", "commitments", "whoami", "budget", "mandate",
 }
 
 // months is a prepaid term: 3m, 1y.

@@ -144,6 +144,7 @@ type approvalKeys struct {
 	Reactions      reactionKeys          `yaml:"reactions" doc:"Which reactions are votes."`
 	ExpireAfter    time.Duration         `yaml:"expire_after" default:"4h" min:"1s" max:"720h" doc:"A ballot still open then ends as expired."`
 	RemindAfter    time.Duration         `yaml:"remind_after" default:"15m" min:"0s" max:"720h" doc:"First reminder, then doubling; 0s = none."`
+	Renewals       []time.Duration       `yaml:"renewal_reminders" null:"no" default:"14d 3d" min:"1h" max:"8760h" doc:"How long before the end of a prepaid term people are reminded; [] = not at all."`
 	Grace          time.Duration         `yaml:"grace" default:"0s" min:"0s" max:"24h" doc:"After the last vote, time in which anyone concerned can still press Stop."`
 	PriceTolerance ratio                 `yaml:"price_tolerance" default:"5%" doc:"How far the price may rise between vote and execution."`
 	SelfApproval   bool                  `yaml:"self_approval" default:"false" doc:"Whether the requester's own vote counts."`

@@ -19,6 +19,12 @@ func (b *builder) people(path []string, k peopleKeys) approvals.Group {
 func (b *builder) approvals() {
 	k := b.file.Approvals
 	b.cfg.RemindAfter, b.cfg.Grace = k.RemindAfter, k.Grace
+	b.cfg.Renewals = k.Renewals
+	for i, lead := range k.Renewals {
+		if at := []string{"approvals", "renewal_reminders", fmt.Sprint(i)}; lead > 0 && slices.Contains(k.Renewals[:i], lead) {
+			b.at(at, "is named twice", "")
+		}
+	}
 	c := approvals.Config{
 		Groups:         map[string]approvals.Group{},
 		Approve:        k.Reactions.Approve,

@@ -137,7 +137,7 @@ func (f *Flow) missing() (Ask, bool) {
 		a.Charge, a.InstanceType, a.Disks, a.Zone, a.Tags = c.Charge, c.InstanceType, c.Disks, c.Zone, c.Tags
 		a.Start, a.Bootstrap = c.Start, c.Bootstrap
 		if c.Charge == providers.Prepaid {
-			a.Months, a.Renew = c.Months, new(c.Renew)
+			a.Months, a.Renew, a.For = c.Months, new(c.Renew), f.Request.Need
 		}
 	}
 	if f.State == Succeeded || f.closedByPerson() {

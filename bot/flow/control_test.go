@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -410,6 +411,119 @@ func TestAFreezeThatBeginsWhileTheLastLooksAreTakenStopsTheSending(t *testing.T)
 	w.pass(2 * time.Minute)
 	w.in(id, flow.Refused)
 	require.Empty(t, w.cloud.Ledger())
+}
+
+// The last look saw no freeze and the intent is about to be saved: the script sees
+// it.
+func TestAFreezeThatBeginsInTheMomentOfTheSendingStopsIt(t *testing.T) {
+	w, froze := newWorld(t), 0
+	w.options.Store = &lastMoment{Store: w.store, before: func(s flow.Save) {
+		if s.Flow.State == flow.Submitting && s.From == flow.Queued && froze == 0 {
+			froze++
+			_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+			require.NoError(t, err)
+		}
+	}}
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(2 * time.Minute)
+	require.Equal(t, 1, froze)
+	w.in(id, flow.Refused)
+	require.Empty(t, w.cloud.Ledger())
+	w.consistent()
+}
+
+func TestAFreezeThatIsOverStopsNothing(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", time.Minute, "short")
+	require.NoError(t, err)
+	w.clock.Advance(2 * time.Minute)
+	id := w.request(ask(flow.Add, 1))
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.NotEmpty(t, w.rdb.HGet(t.Context(), "test:{T1}:freezes", "emr").Val(), "it still stands on record")
+}
+
+// Freezes and sendings in a race on a real Redis: nothing is sent after a freeze
+// was on record.
+func TestNothingIsSentAfterAFreezeIsOnRecord(t *testing.T) {
+	w := newWorld(t)
+	for range 25 {
+		id := w.request(ask(flow.Add, 1))
+		w.work() // planned, and due in line
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := w.desk.Freeze(t.Context(), flow.Caller{User: lead2}, "emr", 0, "incident"); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() { w.work() })
+		both.Wait()
+		w.pass(2 * time.Minute)
+		require.True(t, w.flow(id).State.Ended())
+		_, err := w.desk.Unfreeze(t.Context(), w.caller(lead2), "emr")
+		require.NoError(t, err)
+	}
+	frozen := false
+	entries, err := w.rdb.XRange(t.Context(), "test:{T1}:audit", "-", "+").Result()
+	require.NoError(t, err)
+	for _, e := range entries {
+		switch e.Values["action"] {
+		case "freeze":
+			frozen = true
+		case "unfreeze":
+			frozen = false
+		case "submit":
+			require.False(t, frozen, "a submission stands behind a freeze in the stream")
+		}
+	}
+}
+
+// lastMoment lets something happen right before a save.
+type lastMoment struct {
+	flow.Store
+	before func(flow.Save)
+}
+
+func (m *lastMoment) Save(ctx context.Context, c flow.Claim, s flow.Save) (flow.Flow, error) {
+	m.before(s)
+	return m.Store.Save(ctx, c, s)
+}
+
+func TestADenialAtTheSameLookAsAMovedBaseEndsTheRequest(t *testing.T) {
+	for how, deny := range map[string]func(w *world, id string){
+		"by reaction": func(w *world, id string) { w.slack.React(w.card(id, 1), "x", lead2) },
+		"unread": func(w *world, id string) {
+			w.slack.React(w.card(id, 1), "x", lead2)
+			w.slack.Fail("reactions", errors.New("down"))
+		},
+		"by nobody who may": func(w *world, id string) { w.slack.React(w.card(id, 1), "x", "U0OTHER") },
+	} {
+		t.Run(how, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.request(ask(flow.Remove, 1))
+			w.settle()
+			w.cloud.SetPhase(providers.Busy) // it waits in line, approved
+			w.vote(id, 1, "white_check_mark", lead1)
+			w.pass(2 * time.Second)
+			w.in(id, flow.Queued)
+			w.cloud.SetPhase(providers.Ready)
+			w.cloud.Resize(5)
+			deny(w, id)
+			w.pass(time.Minute)
+			if how == "by reaction" {
+				w.in(id, flow.Denied)
+				require.Equal(t, []string{lead2}, w.flow(id).Verdict.Ballot.DeniedBy)
+				require.Len(t, w.flow(id).Plans, 1, "nobody is asked again")
+			} else {
+				w.in(id, flow.AwaitingApproval)
+				require.Len(t, w.flow(id).Plans, 2)
+			}
+			require.Empty(t, w.cloud.Ledger())
+		})
+	}
 }
 
 // meddler lets something happen whenever the votes are read.

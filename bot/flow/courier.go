@@ -118,8 +118,8 @@ type job struct {
 	hash    string     // of its content
 	edit    MessageRef // zero = a new message
 	private bool
-	urgency Urgency
 	to      string // of a private one: who; "" = the requester
+	urgency Urgency
 	upto    int
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
@@ -166,6 +166,19 @@ func (d *delivery) refresh(ctx context.Context) error {
 func (d *delivery) run(ctx context.Context) (time.Time, error) {
 	if d.Clock.Now().Before(d.posts.NotBefore) {
 		return d.posts.NotBefore, nil
+	}
+	if d.posts.Slips != d.posts.Slipped {
+		d.resend()
+		if err := d.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if at := d.posts.Prune; !at.IsZero() {
+		if d.Clock.Now().Before(at) {
+			d.wait(at)
+		} else if err := d.prune(ctx); err != nil {
+			return d.pause(ctx, err)
+		}
 	}
 	if s := d.posts.Sending; s != nil {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
@@ -316,6 +329,70 @@ func (d *delivery) free(j job) bool {
 	_, message := d.off[j.message.Key]
 	_, lane := d.off[d.bid(j).lane()]
 	return !message && !lane
+}
+
+// resend forgets what the cards show: a courier that was frozen in the middle of a
+// call may have put an older state over a newer one.
+func (d *delivery) resend() {
+	for n, p := range d.posts.Cards {
+		if !p.final() {
+			p.Hash = ""
+			d.posts.Cards[n] = p
+		}
+	}
+	d.posts.Slips = d.posts.Slipped
+	d.posts.Prune = d.Clock.Now().Add(inDoubtPause) // a call that was still out is over by then
+}
+
+// prune deletes what a frozen courier posted after its successor had looked for it
+// in vain and posted it anew.
+func (d *delivery) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	one := func(m Message, p Post) error {
+		if p.final() || p.TS == "" {
+			return nil
+		}
+		m.Channel = p.Channel
+		err := d.Chat.Prune(ctx, m, p.MessageRef)
+		if errors.Is(err, ErrNoChannel) || errors.Is(err, ErrChatRefused) {
+			d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
+			return nil
+		}
+		return err
+	}
+	for n, p := range d.posts.Cards {
+		if n > len(d.f.Plans) {
+			continue
+		}
+		m := d.Renderer.Card(d.f, n, d.rich)
+		m.Key = cardKey(n)
+		if err := one(m, p); err != nil {
+			return err
+		}
+	}
+	for i, s := range d.f.Told {
+		for _, channel := range d.told() {
+			m := d.Renderer.Notice(d.f, s)
+			m.Key = noticeKey(d.f.Told[:i], s, channel)
+			if err := one(m, d.posts.Notices[m.Key]); err != nil {
+				return err
+			}
+		}
+	}
+	d.posts.Prune = time.Time{}
+	return d.save(ctx)
+}
+
+func cardKey(n int) string { return "card/" + strconv.Itoa(n) }
+
+// noticeKey is the key of the notice of a state behind those told before.
+func noticeKey(before []State, s State, channel string) string {
+	key := "notice/" + string(s)
+	if n := len(slices.DeleteFunc(slices.Clone(before), func(t State) bool { return t != s })); n > 0 {
+		key += "#" + strconv.Itoa(n+1)
+	}
+	return key + "/" + channel
 }
 
 // next finds the most urgent thing that Slack doesn't show yet: cards, notices,
@@ -485,11 +562,7 @@ func (d *delivery) told() []string {
 // to twice, as unknown is when what a person settled turns out otherwise: each time
 // somebody is needed.
 func (d *delivery) notice(i int, s State, channel string) (job, bool) {
-	key := "notice/" + string(s)
-	if n := len(slices.DeleteFunc(slices.Clone(d.f.Told[:i]), func(t State) bool { return t != s })); n > 0 {
-		key += "#" + strconv.Itoa(n+1)
-	}
-	key += "/" + channel
+	key := noticeKey(d.f.Told[:i], s, channel)
 	if _, done := d.posts.Notices[key]; done {
 		return job{}, false
 	}
@@ -578,9 +651,15 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		return err
 	}
 	ref, there, err := d.forgotten(ctx, m)
-	if there {
+	switch {
+	case err != nil:
+	case there:
 		hash = "" // with unknown content: a card is edited next
-	} else if err == nil {
+	case !d.Clock.Now().Add(d.CallTimeout).Before(d.claim.Until):
+		// A process that was frozen until here may find that another one looked for this
+		// post in vain and posts it itself.
+		return fmt.Errorf("%s: paused before the post: %w", m.Key, ErrLeaseLost)
+	default:
 		ref, err = d.Chat.Post(ctx, m)
 	}
 	switch {

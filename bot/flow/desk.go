@@ -38,7 +38,7 @@ type Ask struct {
 	Tags           map[string]string
 	Reason         string
 	StartAt        time.Time     // zero = now
-	For            time.Duration // a temporary change; 0 = for good
+	For            time.Duration // how long it is needed: a temporary change, or with a prepaid term the need to compare it with; 0 = for good
 	BreakGlass     bool          // to run at once without the ballot
 }
 
@@ -86,15 +86,19 @@ const (
 	RejectGlassOff     RejectCode = "glass_off"     // nobody may break the glass
 	RejectFreezer      RejectCode = "freezer"       // groups: not among those who may freeze
 	RejectNotFrozen    RejectCode = "not_frozen"    // cluster: nobody froze it
+	RejectNoBudgets    RejectCode = "no_budgets"    // config has no budgets
+	RejectCentre       RejectCode = "centre"        // word, meant: unknown cost centre
+	RejectLimited      RejectCode = "limited"       // too many commands this minute
+	RejectCommitment   RejectCode = "commitment"    // word: no such commitment on record
+	RejectTermOver     RejectCode = "term_over"     // id, at: the term has ended
+	RejectDecided      RejectCode = "decided"       // id; by decided otherwise meanwhile: choice
+	RejectRenewer      RejectCode = "renewer"       // not by, who asked for it, nor in one of groups
+	RejectStore        RejectCode = "store"         // could not be recorded: nothing was done
 	RejectNoApprover   RejectCode = "no_approver"   // groups: only their members can sign a mandate
 	RejectMandateLong  RejectCode = "mandate_long"  // until: the longest that a mandate can last
 	RejectMandate      RejectCode = "mandate"       // word: no such mandate
 	RejectMandateEnded RejectCode = "mandate_ended" // id: it covers nothing any more
 	RejectNotSigner    RejectCode = "not_signer"    // id: only by, who signed it, and members of groups may revoke it
-	RejectNoBudgets    RejectCode = "no_budgets"    // config has no budgets
-	RejectCentre       RejectCode = "centre"        // word, meant: unknown cost centre
-	RejectLimited      RejectCode = "limited"       // too many commands this minute
-	RejectStore        RejectCode = "store"         // could not be recorded: nothing was done
 )
 
 // Rejection is a no with the corrected line, ready to copy. Nothing was
@@ -133,6 +137,8 @@ type Preview struct {
 	Request   Request
 	Plan      approvals.Plan
 	Judgement approvals.Judgement
+	Hourly    *providers.Quote  // the same nodes by the hour, of a prepaid plan; nil = not asked
+	At        time.Time         // when it was planned
 	Refused   *Note             // why there is no plan; Plan and Judgement are empty then, unless the policy refused
 	Budget    *approvals.Budget // of the cluster's cost centre; nil = it has none
 	// Explained are the grounds of the judgement; nil where it was not reached.
@@ -185,6 +191,13 @@ type FrontDesk interface {
 	Unfreeze(ctx context.Context, c Caller, cluster string) (approvals.Order, error)
 	// Frozen reads what is frozen now.
 	Frozen(ctx context.Context) (Frozen, error)
+	// Commitments lists what is committed until when, by its end; of one cluster, or
+	// of all for "". What may have been renewed is listed for a while longer.
+	Commitments(ctx context.Context, cluster string) (Committed, error)
+	// Renewal records what a person decides about the renewal of a commitment: who
+	// asked for it and members of approver groups may. seen is how many decisions the
+	// person saw (Commitment.Decided). The bot renews nothing.
+	Renewal(ctx context.Context, c Caller, id string, seen int, choice RenewalChoice) (Commitment, error)
 	// History lists the last ended changes of a cluster, or of all for "", newest
 	// end first.
 	History(ctx context.Context, cluster string) ([]Flow, error)

@@ -17,6 +17,10 @@
 //     Slack delays only this. What Slack allows is a Quota that all replicas
 //     share; a message that must wait is due later and holds no worker.
 //
+// A fourth, Renewals, works on commitments: what a prepaid scale-out owes until the
+// end of its term, recorded with the end of its flow. It reminds people before a
+// term ends and shows what they decided; it renews nothing.
+//
 // A change is sent to a cloud only from the step that saved the intent for it
 // (queued → submitting) in the same breath. A step that finds a flow already in
 // submitting can't know whether the call went out, so it never sends: it asks

@@ -245,6 +245,7 @@ type turn struct {
 
 	voted  bool                   // votes were taken into the record in this turn
 	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
+	seen   *SeenFreeze            // that the move to be saved rests on
 	detail map[string]any         // for the audit entry of a look that is news
 }
 
@@ -346,10 +347,16 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 			actor = n.By
 		}
 	}
+	var look time.Time
+	commit := t.f.commitment()
+	if commit != nil {
+		look = NextRenewal(*commit, t.RenewalReminders, 0, t.Clock.Now())
+		detail = withCommitment(detail, *commit)
+	}
 	saved, err := t.Store.Save(ctx, t.claim, Save{
 		Flow: t.f, From: t.from, Due: due, Keep: keep, Signals: len(t.signals), TellNow: true, Now: t.Clock.Now(),
 		Postings: t.postings(),
-		Audit:    Audit{Actor: actor, Action: action, Detail: detail},
+		Audit:    Audit{Actor: actor, Action: action, Detail: detail}, Commit: commit, CommitDue: look, Seen: t.seen,
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, err)

@@ -72,6 +72,13 @@ type Request struct {
 	StartAt   time.Time `json:"start_at,omitzero"` // zero = as soon as it may
 
 	BreakGlass bool `json:"break_glass,omitempty"` // to run without its ballot, by who may
+
+	// DefaultCharge says that the charge was not asked for but is the group's.
+	DefaultCharge bool `json:"default_charge,omitempty"`
+
+	// Need is how long prepaid nodes are said to be needed: it is compared with the
+	// term and removes nothing. 0 = not said.
+	Need time.Duration `json:"need,omitempty"`
 }
 
 // AmountOp says how an amount is meant.
@@ -100,6 +107,7 @@ type Planned struct {
 	Judgement approvals.Judgement    `json:"judgement"`
 	Ballot    *approvals.Ballot      `json:"ballot,omitempty"` // of a void plan, as it was last counted
 	Facts     *Facts                 `json:"facts,omitempty"`  // nil = recorded by a version that kept none
+	Hourly    *providers.Quote       `json:"hourly,omitempty"` // the same nodes by the hour, beside a prepaid plan and no part of it; nil = not asked
 }
 
 // Plan is the current plan, or nil while there is none.

@@ -140,11 +140,21 @@ func (d *Desk) wakeCluster(ctx context.Context, cluster string) {
 
 // order is the freeze that a person ordered for a cluster, if it is on.
 func (o *Options) order(ctx context.Context, cluster string) (*approvals.Order, error) {
+	f, err := o.frozenOnRecord(ctx, cluster)
+	if err != nil || !f.On(o.Clock.Now()) {
+		return nil, err
+	}
+	return f, nil
+}
+
+// frozenOnRecord is the freeze of a cluster as it stands on record, also one whose
+// end has passed; nil = none.
+func (o *Options) frozenOnRecord(ctx context.Context, cluster string) (*approvals.Order, error) {
 	orders, err := o.Store.Freezes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if f, ok := orders[cluster]; ok && f.On(o.Clock.Now()) {
+	if f, ok := orders[cluster]; ok {
 		return &f, nil
 	}
 	return nil, nil

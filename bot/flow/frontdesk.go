@@ -133,6 +133,7 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	if err := d.mayAskFor(ctx, c.User, cluster); err != nil {
 		return Request{}, err
 	}
+	need := a.need(group)
 	if err := d.fits(a, group); err != nil {
 		return Request{}, err
 	}
@@ -155,9 +156,8 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 				change.Months = group.Months
 			}
 			if change.Months == 0 {
-				better := a
-				better.Charge, better.Months = providers.Prepaid, 1
-				return Request{}, &Rejection{Code: RejectTerm, Better: &better}
+				// No line to copy: its term would be one that nobody asked to pay for.
+				return Request{}, &Rejection{Code: RejectTerm}
 			}
 			change.Renew = a.Renew != nil && *a.Renew
 		} else if change.Months != 0 || (a.Renew != nil && *a.Renew) {
@@ -182,8 +182,17 @@ func (d *Desk) resolve(ctx context.Context, c Caller, a Ask) (Request, error) {
 	return Request{
 		Raw: c.Raw, User: c.User, Workspace: c.Workspace, Channel: c.Channel, Thread: c.Thread, Language: c.Language,
 		Wish: Wish{Op: a.Op, N: a.N, Change: change}, Reason: a.Reason, StartAt: a.StartAt,
-		BreakGlass: a.BreakGlass,
+		BreakGlass: a.BreakGlass, Need: need, DefaultCharge: a.Op != Remove && a.Charge == "",
 	}, nil
+}
+
+// need is how long the nodes of a prepaid request are said to be needed. Without a
+// term that was asked for as such, "for" means a temporary change.
+func (a Ask) need(g Group) time.Duration {
+	if a.Op != Remove && a.Charge == providers.Prepaid && (a.Months > 0 || g.Months > 0) {
+		return a.For
+	}
+	return 0
 }
 
 // fits holds an ask to what its own words and the group's limits allow. A
@@ -205,7 +214,7 @@ func (d *Desk) fits(a Ask, g Group) error {
 	switch {
 	case a.N < 0, a.N == 0 && a.Op != Set:
 		return &Rejection{Code: RejectZero}
-	case a.For > 0:
+	case a.For > 0 && a.need(g) == 0:
 		return only(no(RejectTemporary))
 	case !a.StartAt.IsZero() && a.StartAt.Before(d.Clock.Now()):
 		return only(no(RejectPast, "at", a.StartAt.Format(time.RFC3339)))
@@ -284,6 +293,9 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 		return Preview{}, err
 	}
 	made, err := d.plan(ctx, d.within, nil, r)
+	if err == nil {
+		err = d.compare(ctx, d.within, &made)
+	}
 	var no *refusal
 	var later *unread
 	switch {
@@ -299,7 +311,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 		return Preview{}, &Rejection{Code: RejectStore, Err: err}
 	}
 	return Preview{
-		Plan: made.planned.Plan, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+		Plan: made.planned.Plan, Hourly: made.planned.Hourly, At: made.planned.At, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
 		Budget: made.facts.Budget,
 	}, nil
 }

@@ -46,7 +46,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "scalebot_requests_total", Help: "Scale requests by outcome.",
 		}, []string{"outcome"}),
 	}
-	for _, lane := range []Lane{LaneStep, LaneChat} {
+	for _, lane := range []Lane{LaneStep, LaneChat, LaneRenew} {
 		m.steps.WithLabelValues(string(lane))
 		for _, kind := range []string{"lease", "error"} {
 			m.failures.WithLabelValues(string(lane), kind)

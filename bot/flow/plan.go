@@ -49,10 +49,12 @@ type Options struct {
 	NewID     func() string    // a fresh flow id such as F-7K3Q; a taken one is asked for again
 	Spell     func(Ask) string // a request as the line to type, for corrections; nil = none are made
 
-	Lease       time.Duration // a replica silent for longer loses its flows
-	CallTimeout time.Duration // one step's cloud call; well below Lease
-	PollMin     time.Duration // how often a running operation is looked at, at first
-	PollMax     time.Duration // and later
+	Lease            time.Duration   // a replica silent for longer loses its flows
+	CallTimeout      time.Duration   // one step's cloud call; well below Lease
+	PollMin          time.Duration   // how often a running operation is looked at, at first
+	PollMax          time.Duration   // and later
+	RenewalReminders []time.Duration // before the end of a prepaid term; empty = none
+
 	RemindAfter time.Duration // after which the first reminder of an open ballot is due, then doubling; 0 = none
 	Grace       time.Duration // after the last vote, how long a request can be stopped; 0 = not at all
 	Doubt       time.Duration // how long the machine looks for proof after a lost answer
@@ -258,7 +260,8 @@ func (o *Options) instead(r Request, g Group, have, size int) string {
 		return ""
 	}
 	// What the group's defaults say need not be typed.
-	if a.Charge == g.Charge && (a.Charge != providers.Prepaid || a.Months == g.Months) {
+	// But a need says that prepaid was meant.
+	if a.Charge == g.Charge && a.For == 0 && (a.Charge != providers.Prepaid || a.Months == g.Months) {
 		a.Charge, a.Months = "", 0
 	}
 	if a.Renew != nil && !*a.Renew {

@@ -27,17 +27,20 @@ var (
 	ErrInDoubt = errors.New("the store did not answer: it may have been written")
 )
 
-// Lane is one of the two kinds of work on a flow. Each has its own leases and
-// its own due times, so that neither waits for the other.
+// Lane is one of the kinds of work that come due: two on a flow, one on a
+// commitment. Each has its own leases and its own due times, so that none waits for
+// another.
 type Lane string
 
 // The lanes.
 const (
 	LaneStep Lane = "step" // the Engine
 	LaneChat Lane = "chat" // the Courier
+
+	LaneRenew Lane = "renew" // Renewals; its ids are of commitments
 )
 
-// Claim is a lease on one lane of one flow. Fence is unique to this claim among
+// Claim is a lease on one lane of one flow or commitment. Fence is unique to this claim among
 // all claims there ever were (a counter in the store would repeat itself after
 // the store came back older): a save whose claim was taken over writes nothing.
 type Claim struct {
@@ -116,10 +119,25 @@ type Save struct {
 	Signals int       // how many signals were taken up, to be forgotten
 	Keep    time.Time // keep the lease until then for one more save (intent before effect); zero = release
 	TellNow bool      // the messages may be out of date: wake the chat lane
-	Now     time.Time
+
+	// Seen is the freeze of the cluster that the step saw: with another one on record
+	// the move is ErrStale. nil = the move does not rest on it.
+	Seen *SeenFreeze
+
+	// Commit is what the end of the flow commits to, recorded in the same script;
+	// nil = nothing. One that is on record stays as it is. CommitDue is the first
+	// look at it, after Now.
+	Commit    *Commitment
+	CommitDue time.Time
+
+	Now time.Time
 
 	Postings []Posting // what the move does to the ledger, each of another book
 }
+
+// SeenFreeze is what a step saw of the freeze that a person ordered for the
+// cluster; a nil Order is none.
+type SeenFreeze struct{ Order *approvals.Order }
 
 // Graft is a record that must be written although the store knows less.
 type Graft struct {
@@ -217,6 +235,18 @@ type Store interface {
 	EndFreeze(ctx context.Context, cluster string, at time.Time, a Audit) error
 	Freezes(ctx context.Context) (map[string]approvals.Order, error)
 
+	// Commitments reads what is on record and ends at or after a time, by its end.
+	Commitments(ctx context.Context, since time.Time) ([]Commitment, error)
+	// Commitment reads one, with its last decision. ErrNotFound, ErrNewer.
+	Commitment(ctx context.Context, id string) (Commitment, error)
+	// Decide records decision number d.N about a renewal with its audit entry and
+	// wakes the renewal lane. ErrNotFound; ErrStale when there are not d.N-1 before.
+	Decide(ctx context.Context, id string, d Decision, a Audit) error
+	// Reminders reads what Slack shows of a commitment; SaveReminders writes it under
+	// a renewal-lane claim, keeping the claim. ErrLeaseLost.
+	Reminders(ctx context.Context, id string) (Reminders, error)
+	SaveReminders(ctx context.Context, c Claim, r Reminders) error
+
 	// Posts reads what Slack shows of a flow; SavePosts writes it under a
 	// chat-lane claim, keeping the claim. ErrLeaseLost.
 	Posts(ctx context.Context, id string) (Posts, error)
@@ -295,6 +325,9 @@ type Chat interface {
 	// Find looks for a message with that Key, posted at or after since in the
 	// channel (and thread). One that may not be looked for is not found.
 	Find(ctx context.Context, m Message, since time.Time) (MessageRef, bool, error)
+	// Prune deletes every other message of ours with that Key, posted from a little
+	// before keep until now in its channel.
+	Prune(ctx context.Context, m Message, keep MessageRef) error
 }
 
 // Message is what to say in Slack. Blocks is Slack's JSON array of blocks.
@@ -320,6 +353,15 @@ type Renderer interface {
 	Notice(f Flow, s State) Message
 	// Whisper is a private message, in the requester's language.
 	Whisper(f Flow, n Note) Message
+	// Renewal is a reminder that a prepaid term is about to end.
+	Renewal(r Renewal) Message
+}
+
+// Renewal is what a reminder of a prepaid term shows.
+type Renewal struct {
+	Commitment Commitment
+	Latest     bool // the last reminder of its channel, which has the buttons
+	Over       bool // the term has ended
 }
 
 // Posts is what Slack shows of a flow, as far as the Courier knows.
@@ -334,6 +376,15 @@ type Posts struct {
 	NotBefore time.Time         `json:"not_before,omitzero"` // news does not bring the next try forward past this
 	Held      map[string]Hold   `json:"held,omitempty"`      // by key: messages that Slack refused, so that they hold up no other
 	Blocked   map[string]string `json:"blocked,omitempty"`   // channel → why the bot can't write there
+
+	// Slips is the count of Slipped that all cards were sent again after; Slipped is
+	// the count now. A courier that lost its lease while it sent may have overwritten
+	// or doubled what its successor had sent.
+	Slips   int64 `json:"slips,omitempty"`
+	Slipped int64 `json:"-"`
+
+	// Prune is when to look for messages that stand twice because of that.
+	Prune time.Time `json:"prune,omitzero"`
 }
 
 // Post is one message that Slack has.

@@ -275,21 +275,41 @@ func TestNothingRunsWithoutItsVerdict(t *testing.T) {
 	t.Logf("%d sent, %d plans, %d ballots counted again", ran, asked, ballots)
 }
 
-// replay counts every ballot of the audit stream again, from the facts beside
-// its verdict.
+// replay goes through the audit stream alone: it judges every plan again, counts
+// every ballot again from the facts beside its verdict, and sends again only what
+// that verdict permits. Each must come out as it did then.
 func (p *player) replay(t *rapid.T) int {
 	entries, err := p.rdb.XRange(context.Background(), "test:{T1}:audit", "-", "+").Result()
 	require.NoError(t, err)
-	n := 0
+	same := func(want, got any, why string, args ...any) {
+		was, err := json.Marshal(want)
+		require.NoError(t, err)
+		is, err := json.Marshal(got)
+		require.NoError(t, err)
+		require.JSONEq(t, string(was), string(is), append([]any{why}, args...)...)
+	}
+	n, sent := 0, 0
 	decided := map[string]bool{"approve": false, "deny": false, "submit": false}
+	var planned approvals.Plan // the last one on record
 	for _, e := range entries {
 		text, _ := e.Values["detail"].(string)
+		action, _ := e.Values["action"].(string)
+		if action == "plan" {
+			var detail struct {
+				Plan         approvals.Plan          `json:"plan"`
+				Requirements []approvals.Requirement `json:"requirements"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(text), &detail))
+			planned = detail.Plan
+			j := p.options.Policy.Judge(approvals.Facts{Plan: planned, Requester: approvals.Requester{ID: asker}, Now: noon})
+			same(detail.Requirements, j.Requirements, "the requirements of version %s", e.Values["version"])
+			continue
+		}
 		var detail struct {
 			Facts   *approvals.BallotFacts `json:"facts"`
 			Verdict *approvals.Verdict     `json:"verdict"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(text), &detail))
-		action, _ := e.Values["action"].(string)
 		if _, decides := decided[action]; decides {
 			require.NotNil(t, detail.Facts, "%s leaves no facts to count again: %s", action, slices.Sorted(maps.Keys(e.Values)))
 		}
@@ -297,11 +317,23 @@ func (p *player) replay(t *rapid.T) int {
 			continue
 		}
 		n++
-		again, err := json.Marshal(p.options.Policy.Count(*detail.Facts))
-		require.NoError(t, err)
-		want, err := json.Marshal(detail.Verdict)
-		require.NoError(t, err)
-		require.JSONEq(t, string(want), string(again), "%s of version %s", action, e.Values["version"])
+		again := p.options.Policy.Count(*detail.Facts)
+		same(detail.Verdict, again, "%s of version %s", action, e.Values["version"])
+		switch action {
+		case "submit":
+			sent++
+			var submitted struct {
+				Plan string `json:"plan"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(text), &submitted))
+			require.Equal(t, planned.Hash, submitted.Plan, "what was sent is the last plan on record")
+			require.True(t, again.Permits(planned), "sent without a verdict on exactly its plan")
+		case "approve":
+			require.True(t, again.Permits(planned))
+		case "deny":
+			require.Equal(t, approvals.Denied, again.Status)
+		}
 	}
+	require.Equal(t, len(p.cloud.Ledger()), sent, "everything that reached the cloud stands in the audit")
 	return n
 }

@@ -454,6 +454,9 @@ func TestRejectionsAtTheDesk(t *testing.T) {
 			var no *flow.Rejection
 			require.ErrorAs(t, err, &no)
 			require.Equal(t, c.code, no.Code)
+			if c.code == flow.RejectTerm {
+				require.Nil(t, no.Better, "no line to copy buys a term that nobody named")
+			}
 			if no.Better != nil {
 				_, err := w.desk.DryRun(t.Context(), w.caller(c.user), *no.Better)
 				require.NoError(t, err, "the corrected request must be taken")

@@ -37,6 +37,9 @@ func (t *turn) planning(ctx context.Context) error {
 	} else if no != nil {
 		return t.refuse(ctx, *no)
 	}
+	if err := t.compare(ctx, t.call, &made); err != nil {
+		return err
+	}
 	t.complete(ctx, made.planned.Facts)
 	t.f.Plans = append(t.f.Plans, made.planned)
 	t.f.Requirements = made.planned.Judgement.Requirements

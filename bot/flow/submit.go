@@ -62,6 +62,12 @@ func (t *turn) queued(ctx context.Context) error {
 		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
+		if verdict, denied, err := t.deniedMeanwhile(ctx, *voted); err != nil {
+			return err
+		} else if denied {
+			t.f.Verdict = &verdict
+			return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
+		}
 		if no, err := t.mayBeOurs(ctx, fresh); err != nil {
 			return err
 		} else if no != nil {
@@ -93,15 +99,39 @@ func (t *turn) queued(ctx context.Context) error {
 	if !verdict.Permits(*voted) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
-	if order, err := t.order(ctx, voted.Change.Cluster); err != nil {
+	frozen, err := t.frozenOnRecord(ctx, voted.Change.Cluster)
+	if err != nil {
 		return err
-	} else if order != nil { // ordered since the plan was made a moment ago
+	}
+	if frozen.On(t.Clock.Now()) { // ordered since the plan was made a moment ago
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
 	// The price of now is what is spent, within the tolerance.
 	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
 	t.draw(verdict, fresh.planned.Plan)
-	return t.send(ctx, fresh, *voted)
+	return t.send(ctx, fresh, *voted, frozen)
+}
+
+// deniedMeanwhile reports whether somebody who could approve the voted plan denies
+// it now. A plan that no longer holds is asked about anew, but not over a denial:
+// who said no at the same time ends the request. A ballot that can't be read says
+// nothing here; people are asked again then.
+func (t *turn) deniedMeanwhile(ctx context.Context, voted approvals.Plan) (approvals.Verdict, bool, error) {
+	if len(t.f.Requirements) == 0 || (t.f.Verdict != nil && t.f.Verdict.Glass != nil) {
+		return approvals.Verdict{}, false, nil
+	}
+	verdict, err := t.ballot(ctx, voted, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
+	var later *unread
+	switch {
+	case errors.Is(err, ErrMessageGone):
+		return verdict, false, nil
+	case errors.As(err, &later):
+		t.log.Warn("whether somebody denied a plan that no longer holds can't be read", "error", later.err)
+		return verdict, false, nil
+	case err != nil:
+		return verdict, false, err
+	}
+	return verdict, verdict.Status == approvals.Denied, nil
 }
 
 // standing takes the verdict once more, by the policy of now, right before
@@ -126,8 +156,9 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 
 // send saves the intent and, in the same breath, makes the call: the only place
 // where a change is first sent. Whoever finds the flow in submitting later can't
-// know whether the call went out and must not send.
-func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) error {
+// know whether the call went out and must not send. frozen is the freeze of the
+// cluster that the last look saw on record: with another one nothing is sent.
+func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, frozen *approvals.Order) error {
 	now := t.Clock.Now()
 	if err := t.awake(now); err != nil {
 		return err
@@ -145,13 +176,16 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan) e
 	t.become(Submitting)
 	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
 	intent := t.f
-	if err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
+	t.seen = &SeenFreeze{Order: frozen}
+	err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
 		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
-	}); err != nil {
+	})
+	t.seen = nil
+	if err != nil {
 		switch {
 		case errors.Is(err, ErrSeatTaken):
 			return t.Store.Release(ctx, t.claim, now.Add(linePoll))
-		case errors.Is(err, ErrStale): // somebody cancelled in this very moment
+		case errors.Is(err, ErrStale): // somebody cancelled or froze the cluster in this very moment
 			return t.Store.Release(ctx, t.claim, now)
 		}
 		return err

@@ -19,6 +19,8 @@ import (
 	"scalebot/providers"
 )
 
+const day = 24 * time.Hour
+
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // world is one bot on a real Redis, with a cloud and a Slack of flowtest. Tests
@@ -34,7 +36,9 @@ type world struct {
 	desk    *flow.Desk
 	engine  *flow.Engine
 	courier *flow.Courier
-	ids     int
+
+	renewals *flow.Renewals
+	ids      int
 }
 
 const (
@@ -80,7 +84,7 @@ func newWorld(t *testing.T, change ...func(*approvals.Config)) *world {
 		Policy: policy, Approvals: rules, Workspace: "T1", Bot: "U0BOT",
 		NewID: func() string { w.ids++; return fmt.Sprintf("F-%04d", w.ids) },
 		Lease: 30 * time.Second, CallTimeout: 20 * time.Second, PollMin: 3 * time.Second, PollMax: 30 * time.Second,
-		Doubt: 3 * time.Minute, Follow: 6 * time.Hour, Workers: 4,
+		Doubt: 3 * time.Minute, Follow: 6 * time.Hour, Workers: 4, RenewalReminders: []time.Duration{14 * day, 3 * day},
 	}
 	w.wire()
 	return w
@@ -89,7 +93,7 @@ func newWorld(t *testing.T, change ...func(*approvals.Config)) *world {
 // wire makes the parts anew from the options: also how a test restarts the bot.
 func (w *world) wire() {
 	w.engine, w.courier = flow.NewEngine(w.options), flow.NewCourier(w.options)
-	w.desk = flow.NewDesk(w.options, nil)
+	w.desk, w.renewals = flow.NewDesk(w.options, nil), flow.NewRenewals(w.options)
 }
 
 func ask(op flow.AmountOp, n int) flow.Ask {
@@ -119,15 +123,14 @@ func (w *world) request(a flow.Ask) string {
 func (w *world) work() int {
 	w.t.Helper()
 	n := 0
-	for _, lane := range []flow.Lane{flow.LaneStep, flow.LaneChat} {
+	for _, lane := range []flow.Lane{flow.LaneStep, flow.LaneChat, flow.LaneRenew} {
 		claims, err := w.store.Claim(w.t.Context(), lane, w.clock.Now(), w.options.Lease, 100)
 		require.NoError(w.t, err)
 		for _, c := range claims {
 			n++
-			step := w.engine.Step
-			if lane == flow.LaneChat {
-				step = w.courier.Step
-			}
+			step := map[flow.Lane]func(context.Context, flow.Claim) error{
+				flow.LaneStep: w.engine.Step, flow.LaneChat: w.courier.Step, flow.LaneRenew: w.renewals.Step,
+			}[lane]
 			if err := step(w.t.Context(), c); err != nil {
 				w.t.Logf("step of %s: %v", c.ID, err)
 			}

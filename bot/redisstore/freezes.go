@@ -51,3 +51,16 @@ func (s *Store) Freezes(ctx context.Context) (map[string]approvals.Order, error)
 	}
 	return orders, nil
 }
+
+// seenFreeze is what save compares with the freeze on record: since when it is, in
+// the form of the record. The whole text would be another one when a version wrote
+// it that knows more of a freeze, and nothing could be sent any more.
+func seenFreeze(seen *flow.SeenFreeze) string {
+	switch {
+	case seen == nil:
+		return "-"
+	case seen.Order == nil:
+		return ""
+	}
+	return seen.Order.Since.Format(time.RFC3339Nano)
+}

@@ -19,8 +19,28 @@ func newKeys(prefix, workspace string) keys { return keys{prefix + ":{" + worksp
 // flow is a hash: j the record, v its version, s its state, n its schema, q its
 // place's score in the line, t the seat it wants; and per lane <lane>.f the
 // fence of the lease, <lane>.u its end in ms, <lane>.w a wake that came in
-// meanwhile, in ms.
+// meanwhile, in ms; and chat.slips, how often a courier without its lease may
+// have sent something.
 func (k keys) flow(id string) string { return k.base + "flow:" + id }
+
+// commitment is a hash: j the record, d the last decision about its renewal, dn how
+// many there were, r what Slack shows of it, s that it is there, n schema; and the
+// lease of the renewal lane as of a flow. Its id is that of the flow.
+func (k keys) commitment(id string) string { return k.base + "commitment:" + id }
+
+// commitments is a sorted set of their ids by the ms of their end.
+func (k keys) commitments() string { return k.base + "commitments" }
+
+// leased is the key of what a lane has leases on, and leasedStem what all of them
+// begin with.
+func (k keys) leased(l flow.Lane, id string) string { return k.leasedStem(l) + id }
+
+func (k keys) leasedStem(l flow.Lane) string {
+	if l == flow.LaneRenew {
+		return k.commitment("")
+	}
+	return k.flow("")
+}
 
 // due is a sorted set of flow ids by the ms of their next look. A claimed flow
 // stays in it at the end of its lease: that is how a dead replica's flows come

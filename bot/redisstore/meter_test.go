@@ -63,3 +63,15 @@ func TestTheClientLogsThroughOurLogger(t *testing.T) {
 	redisstore.LogTo(slog.New(slog.DiscardHandler))
 	require.Contains(t, out.String(), `"msg":"redis client"`)
 }
+
+func TestWhichServersCanSayThatAWriteIsOnDisk(t *testing.T) {
+	for _, c := range []struct {
+		version, aof string
+		can          bool
+	}{
+		{"7.2.0", "everysec", true}, {"7.10.1", "", true}, {"8.0", "no", true}, {"10", "always", true},
+		{"7.0.15", "everysec", false}, {"6.2.9", "always", false}, {"7", "everysec", false}, {"7.2.4", "off", false}, {"", "everysec", false},
+	} {
+		require.Equal(t, c.can, redisstore.Health{Version: c.version, AOF: c.aof}.WaitsForDisk(), "%+v", c)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -74,6 +75,16 @@ type Health struct {
 
 // Evicts reports whether the server is known to drop keys when it is full.
 func (h Health) Evicts() bool { return h.Eviction != "" && h.Eviction != "noeviction" }
+
+// WaitsForDisk reports whether the server can say when a write is on disk
+// (WAITAOF, Redis 7.2): Store.Durable then waits for it.
+func (h Health) WaitsForDisk() bool {
+	major, rest, _ := strings.Cut(h.Version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, err := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor) // "7" alone is 7.0
+	return err == nil && h.AOF != "off" && (a > 7 || a == 7 && b >= 2)
+}
 
 // Inspect reads a server's version and settings. Servers that forbid CONFIG
 // leave AOF and Eviction as far as INFO tells.

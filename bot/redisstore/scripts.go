@@ -101,10 +101,11 @@ local function head(base, line)
   end
   return false, gone
 end
--- wake asks for a look at a flow no later than at. A flow under a live lease
+-- wake asks for a look at a flow, or at a commitment in its lane, no later than at.
+-- One under a live lease
 -- gets a note instead of an earlier score: its score is the end of the lease.
 local function wake(base, lane, id, at)
-  local key = base .. 'flow:' .. id
+  local key = base .. (lane == 'renew' and 'commitment:' or 'flow:') .. id
   local f = redis.call('HMGET', key, 's', lane .. '.f', lane .. '.w')
   if not f[1] then return false end
   if lane == 'step' and not legal[f[1]] then return true end
@@ -179,8 +180,8 @@ return {'ok'}
 	// are passed over, however many are due before the first that can be stepped.
 	//
 	// KEYS 1 due.
-	// ARGV 1 base, 2 lane, 3 now ms, 4 lease end ms, 5 fence stem, 6 own schema,
-	// 7 max.
+	// ARGV 1 what the keys of the lane's records begin with, 2 lane, 3 now ms, 4 lease
+	// end ms, 5 fence stem, 6 own schema, 7 max.
 	// Returns ids; the fence of the i-th is stem .. "." .. i.
 	claim = script(`
 local got, passed, most = {}, 0, tonumber(ARGV[7])
@@ -188,7 +189,7 @@ while #got < most and passed < 5000 do
   local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT', passed, most - #got)
   if #ids == 0 then break end
   for _, id in ipairs(ids) do
-    local key = ARGV[1] .. 'flow:' .. id
+    local key = ARGV[1] .. id
     local f = redis.call('HMGET', key, 's', 'n')
     if not f[1] then
       redis.call('ZREM', KEYS[1], id)
@@ -258,11 +259,16 @@ return 'missing'
 	// save makes one move (promises 2, 3, 7's state half, 9).
 	//
 	// KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit,
-	// 8 signals, 9… the books of the postings.
+	// 8 signals, 9 commitment, 10 commitments, 11 due:renew, 12 freezes, 13… the
+	// books of the postings.
 	// ARGV 1 base, 2 id, 3 fence, 4 version read, 5 state read, 6 state to be,
 	// 7 record, 8 schema, 9 due ms (0 = none), 10 now ms, 11 keep the lease until
 	// ms (0 = release), 12 signals taken up, 13 tell ("1"), 14 retention s,
-	// 15 number of postings, then of each: version it was judged by ("" = any), "1"
+	// 15 commitment ("" = none; one on record stays), 16 its end ms, 17 its first look
+	// ms, 18 its ttl s, 19 its schema, 20 the end ms of those to forget,
+	// 21 cluster by its name in config, 22 since when the freeze of it that was seen
+	// ("" = there was none, "-" = not looked at),
+	// 23 number of postings, then of each: version it was judged by ("" = any), "1"
 	// for the last place, entry ("" = none), ttl s of the book; then audit fields.
 	// Returns "ok", "missing", "lost", "stale", "illegal", "seat", "nodue" or
 	// "ledger".
@@ -278,10 +284,14 @@ local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
 if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
-local books = tonumber(ARGV[15])
+if ARGV[22] ~= '-' then
+  local frozen = redis.call('HGET', KEYS[12], ARGV[21])
+  if (frozen and cjson.decode(frozen).since or '') ~= ARGV[22] then return 'stale' end
+end
+local books = tonumber(ARGV[23])
 for i = 1, books do
-  local seen = ARGV[12 + 4 * i]
-  if seen ~= '' and (redis.call('HGET', KEYS[8 + i], 'v') or '0') ~= seen then return 'ledger' end
+  local seen = ARGV[20 + 4 * i]
+  if seen ~= '' and (redis.call('HGET', KEYS[12 + i], 'v') or '0') ~= seen then return 'ledger' end
 end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= id and not held(base, holder) then holder = false end
@@ -341,9 +351,16 @@ if moved then
     if other ~= id then wake(base, 'step', other, now) end
   end
 end
-post(books, 9, 16, id)
+post(books, 13, 24, id)
 if ARGV[13] == '1' then wake(base, 'chat', id, now) end
-chain(KEYS[7], 16 + 4 * books)
+if ended and ARGV[15] ~= '' and redis.call('EXISTS', KEYS[9]) == 0 then
+  redis.call('HSET', KEYS[9], 'j', ARGV[15], 's', 'bought', 'n', ARGV[19])
+  redis.call('EXPIRE', KEYS[9], ARGV[18])
+  redis.call('ZADD', KEYS[10], ARGV[16], id)
+  redis.call('ZADD', KEYS[11], ARGV[17], id)
+  redis.call('ZREMRANGEBYSCORE', KEYS[10], '-inf', '(' .. ARGV[20])
+end
+chain(KEYS[7], 24 + 4 * books)
 return 'ok'
 `)
 
@@ -445,14 +462,43 @@ chain(KEYS[2], 3)
 return 'ok'
 `)
 
-	// savePosts writes what Slack shows, under a chat lease.
+	// decide records a decision about the renewal of a commitment.
 	//
-	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 fence, 2 posts, 3 ttl s of all,
-	// 4… the value of each card. Returns "ok" or "lost".
+	// KEYS 1 commitment, 2 audit. ARGV 1 base, 2 id, 3 decision, 4 its number, 5 now
+	// ms, 6… audit fields. Returns "ok", "missing", or "stale" when there are not as
+	// many before it.
+	decide = script(`
+local c = redis.call('HMGET', KEYS[1], 's', 'dn')
+if not c[1] then return 'missing' end
+if tonumber(c[2] or '0') + 1 ~= tonumber(ARGV[4]) then return 'stale' end
+redis.call('HSET', KEYS[1], 'd', ARGV[3], 'dn', ARGV[4])
+chain(KEYS[2], 6)
+wake(ARGV[1], 'renew', ARGV[2], tonumber(ARGV[5]))
+return 'ok'
+`)
+
+	// saveReminders writes what Slack shows of a commitment, under a lease.
+	//
+	// KEYS 1 commitment. ARGV 1 fence, 2 reminders. Returns "ok" or "lost".
+	saveReminders = script(`
+if redis.call('HGET', KEYS[1], 'renew.f') ~= ARGV[1] then return 'lost' end
+redis.call('HSET', KEYS[1], 'r', ARGV[2])
+return 'ok'
+`)
+
+	// savePosts writes what Slack shows, under a chat lease. A courier that lost its
+	// lease may have sent something after its successor did: that is counted in
+	// chat.slips, for the successor to send all of it again.
+	//
+	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 base, 2 id, 3 fence, 4 posts, 5 ttl s
+	// of all, 6… the value of each card. Returns "ok" or "lost".
 	savePosts = script(`
-if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[1] then return 'lost' end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
+if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[3] then
+  if wake(ARGV[1], 'chat', ARGV[2], 0) then redis.call('HINCRBY', KEYS[1], 'chat.slips', 1) end
+  return 'lost'
+end
+redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 3], 'EX', ARGV[5]) end
 return 'ok'
 `)
 )

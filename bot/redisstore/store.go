@@ -298,7 +298,7 @@ func nonce() string {
 func (s *Store) Claim(ctx context.Context, lane flow.Lane, now time.Time, lease time.Duration, most int) ([]flow.Claim, error) {
 	stem, until := nonce(), now.Add(lease)
 	ids, err := claim.Run(ctx, s.rdb, []string{s.keys.due(lane)},
-		s.keys.base, string(lane), ms(now), ms(until), stem, flow.Schema, most).StringSlice()
+		s.keys.leasedStem(lane), string(lane), ms(now), ms(until), stem, schemaOf(lane), most).StringSlice()
 	if err != nil {
 		return nil, answer("", err)
 	}
@@ -309,17 +309,25 @@ func (s *Store) Claim(ctx context.Context, lane flow.Lane, now time.Time, lease 
 	return claims, nil
 }
 
+// schemaOf is the newest form that this version knows of a lane's records.
+func schemaOf(l flow.Lane) int {
+	if l == flow.LaneRenew {
+		return flow.CommitmentSchema
+	}
+	return flow.Schema
+}
+
 // Reclaim takes one lease back; see flow.Store.
 func (s *Store) Reclaim(ctx context.Context, c flow.Claim, now time.Time, lease time.Duration) (flow.Claim, error) {
 	again := flow.Claim{Lane: c.Lane, ID: c.ID, Fence: nonce(), Until: now.Add(lease)}
-	err := answer(reclaim.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	err := answer(reclaim.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), ms(now), ms(again.Until), again.Fence, c.Fence).Text())
 	return again, err
 }
 
 // Extend moves the end of a lease; see flow.Store.
 func (s *Store) Extend(ctx context.Context, c flow.Claim, until time.Time) (flow.Claim, error) {
-	err := answer(extend.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	err := answer(extend.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), c.Fence, ms(until)).Text())
 	if err == nil {
 		c.Until = until
@@ -329,13 +337,13 @@ func (s *Store) Extend(ctx context.Context, c flow.Claim, until time.Time) (flow
 
 // Release ends a lease without a move; see flow.Store.
 func (s *Store) Release(ctx context.Context, c flow.Claim, due time.Time) error {
-	return answer(release.Run(ctx, s.rdb, []string{s.keys.flow(c.ID), s.keys.due(c.Lane)},
+	return answer(release.Run(ctx, s.rdb, []string{s.keys.leased(c.Lane, c.ID), s.keys.due(c.Lane)},
 		c.ID, string(c.Lane), c.Fence, ms(due)).Text())
 }
 
 // Wake asks for a look; see flow.Store.
 func (s *Store) Wake(ctx context.Context, lane flow.Lane, id string, at time.Time) error {
-	return answer(wakeUp.Run(ctx, s.rdb, []string{s.keys.flow(id)}, s.keys.base, string(lane), id, ms(at)).Text())
+	return answer(wakeUp.Run(ctx, s.rdb, []string{s.keys.leased(lane, id)}, s.keys.base, string(lane), id, ms(at)).Text())
 }
 
 // Save makes one move; see flow.Store.
@@ -355,20 +363,25 @@ func (s *Store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow
 	keys := []string{
 		s.keys.flow(f.ID), s.keys.due(flow.LaneStep), s.keys.seat(cluster), s.keys.line(cluster), s.keys.arrivals(),
 		s.keys.open(), s.keys.audit(), s.keys.signals(f.ID),
+		s.keys.commitment(f.ID), s.keys.commitments(), s.keys.due(flow.LaneRenew), s.keys.freezes(),
+	}
+	commit, err := commitArgs(sv)
+	if err != nil {
+		return flow.Flow{}, err
 	}
 	tell := "0"
 	if sv.TellNow {
 		tell = "1"
 	}
-	args := []any{
-		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
-		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
-	}
 	books, posted, err := s.posted(sv.Postings)
 	if err != nil {
 		return flow.Flow{}, fmt.Errorf("flow %s: %w", f.ID, err)
 	}
-	keys, args = append(keys, books...), slices.Concat(args, posted, fields)
+	keys = append(keys, books...)
+	args := slices.Concat([]any{
+		s.keys.base, f.ID, c.Fence, read, string(sv.From), string(f.State), record, f.Schema,
+		ms(sv.Due), ms(sv.Now), ms(sv.Keep), sv.Signals, tell, int(Retention.Seconds()),
+	}, commit, []any{f.Request.Wish.Change.Cluster, seenFreeze(sv.Seen)}, posted, fields)
 	if err := answer(save.Run(ctx, s.rdb, keys, args...).Text()); err != nil {
 		return flow.Flow{}, err
 	}
@@ -394,8 +407,17 @@ const durableWait = 1500 * time.Millisecond
 // says so. See flow.Store.
 func (s *Store) Durable(ctx context.Context, id string) error {
 	// WAITAOF speaks of the writes of its own connection, and a write after all
-	// others is on disk after all others.
-	pipe := s.rdb.Pipeline()
+	// others is on disk after all others. It names no key, so a cluster's client
+	// would ask just any node.
+	node := s.rdb
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		master, err := c.MasterForKey(ctx, s.keys.flags())
+		if err != nil {
+			return answer("", err)
+		}
+		node = master
+	}
+	pipe := node.Pipeline()
 	pipe.HSet(ctx, s.keys.flags(), "durable", id)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
 	_, err := pipe.Exec(ctx)
@@ -463,16 +485,21 @@ func (s *Store) Amend(ctx context.Context, id string, n flow.Note, a flow.Audit)
 // Posts reads what Slack shows of a flow; see flow.Store.
 func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
 	var p flow.Posts
-	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return p, nil
-	}
-	if err != nil {
+	// The count first: a slip after it is seen at the next look.
+	slipped, err := s.rdb.HGet(ctx, s.keys.flow(id), "chat.slips").Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return p, answer("", err)
 	}
-	if err := json.Unmarshal(text, &p); err != nil {
-		return p, fmt.Errorf("posts of %s: %w", id, err)
+	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return p, answer("", err)
 	}
+	if err == nil {
+		if err := json.Unmarshal(text, &p); err != nil {
+			return p, fmt.Errorf("posts of %s: %w", id, err)
+		}
+	}
+	p.Slipped = slipped
 	return p, nil
 }
 
@@ -483,7 +510,7 @@ func (s *Store) SavePosts(ctx context.Context, c flow.Claim, p flow.Posts) error
 		return fmt.Errorf("posts of %s: %w", c.ID, err)
 	}
 	keys := []string{s.keys.flow(c.ID), s.keys.posts(c.ID)}
-	args := []any{c.Fence, text, int(Retention.Seconds())}
+	args := []any{s.keys.base, c.ID, c.Fence, text, int(Retention.Seconds())}
 	for n, card := range p.Cards {
 		if card.TS != "" {
 			keys = append(keys, s.keys.card(card.Channel, card.TS))

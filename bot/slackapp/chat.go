@@ -19,6 +19,7 @@ import (
 const (
 	methodPost      = "chat.postMessage"
 	methodUpdate    = "chat.update"
+	methodDelete    = "chat.delete"
 	methodEphemeral = "chat.postEphemeral"
 	methodHistory   = "conversations.history"
 	methodReplies   = "conversations.replies"
@@ -241,12 +242,57 @@ const findSpan = 10 * time.Minute
 // Where the app may not read (a direct message: no scope for those is asked for)
 // no search will ever tell, so the message counts as not there. It may then stand
 // twice, which is better than never.
-func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
+func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (ref flow.MessageRef, there bool, err error) {
+	err = a.search(ctx, m, since.Add(-clockSkew), since.Add(findSpan), func(ts string) bool {
+		ref, there = flow.MessageRef{Channel: m.Channel, TS: ts}, true
+		return false
+	})
+	if refusedWith(err, "missing_scope") {
+		a.log.Warn("a message whose answer was lost can't be looked for and is posted anew", "channel", m.Channel, "message", m.Key, "err", redacted(err))
+		return flow.MessageRef{}, false, nil
+	}
+	return ref, there, err
+}
+
+// Prune deletes every other message of ours that is the same as m by its key,
+// type and flow, posted from a little before keep until now (chat.delete).
+func (a *App) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) error {
+	posted, err := strconv.ParseFloat(keep.TS, 64)
+	if err != nil {
+		return fmt.Errorf("%w: %q is no message", flow.ErrChatRefused, keep.TS)
+	}
+	var copies []string
+	if err := a.search(ctx, m, time.Unix(int64(posted), 0).Add(-clockSkew), a.opt.Clock.Now().Add(clockSkew), func(ts string) bool {
+		if ts != keep.TS {
+			copies = append(copies, ts)
+		}
+		return true
+	}); err != nil {
+		if refusedWith(err, "missing_scope") {
+			return nil // a copy may stand, which is no reason to try again
+		}
+		return err
+	}
+	for _, ts := range copies {
+		err := a.call(ctx, methodDelete, func(ctx context.Context) error {
+			_, _, err := a.slack.DeleteMessageContext(ctx, m.Channel, ts)
+			return err
+		})
+		if err != nil && !errors.Is(err, flow.ErrMessageGone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// search tells visit of each message with the key, type and flow of m in a span of
+// time, newest first, until it says false.
+func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, visit func(ts string) bool) error {
 	method := methodHistory
 	form := url.Values{
 		"channel":              {m.Channel},
-		"oldest":               {timestamp(since.Add(-clockSkew))},
-		"latest":               {timestamp(since.Add(findSpan))},
+		"oldest":               {timestamp(from)},
+		"latest":               {timestamp(to)},
 		"inclusive":            {"true"},
 		"include_all_metadata": {"true"},
 		"limit":                {strconv.Itoa(findLimit)},
@@ -262,26 +308,21 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (flow.M
 				Cursor string `json:"next_cursor"`
 			} `json:"response_metadata"`
 		}
-		err := a.read(ctx, method, form, &page)
-		if refusedWith(err, "missing_scope") {
-			a.log.Warn("a message whose answer was lost can't be looked for and is posted anew", "channel", m.Channel, "message", m.Key, "err", redacted(err))
-			return flow.MessageRef{}, false, nil
-		}
-		if err != nil {
-			return flow.MessageRef{}, false, err
+		if err := a.read(ctx, method, form, &page); err != nil {
+			return err
 		}
 		for _, f := range page.Messages {
-			if f.is(m) {
-				return flow.MessageRef{Channel: m.Channel, TS: f.TS}, true, nil
+			if f.is(m) && !visit(f.TS) {
+				return nil
 			}
 		}
 		if page.Next.Cursor == "" {
-			return flow.MessageRef{}, false, nil
+			return nil
 		}
 		form.Set("cursor", page.Next.Cursor)
 	}
 	// Not seen is not the same as not there: posting again could double it.
-	return flow.MessageRef{}, false, fmt.Errorf("%w: more than %d messages since the attempt", errSearchCut, findPages*findLimit)
+	return fmt.Errorf("%w: more than %d messages since the attempt", errSearchCut, findPages*findLimit)
 }
 
 // found is what a search needs of a message. Blocks and payload are read only of

@@ -151,6 +151,36 @@ func TestLostAnswerIsInDoubtAndFound(t *testing.T) {
 	require.False(t, ok, "another flow's message of the same key")
 }
 
+func TestPruneLeavesOneOfEach(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	var refs []flow.MessageRef
+	for _, key := range []string{"card/1", "card/1", "card/2", "card/1"} {
+		ref, err := e.app.Post(t.Context(), testMessage(key))
+		require.NoError(t, err)
+		refs = append(refs, ref)
+		e.app.pace = newPace(wallClock{}) // the pace is not what this is about
+	}
+	foreign := testMessage("card/1")
+	foreign.Payload = map[string]any{"flow": "F-2"}
+	other, err := e.app.Post(t.Context(), foreign)
+	require.NoError(t, err)
+	_, err = e.sim.Say(ann, channel, "", "chatter")
+	require.NoError(t, err)
+
+	require.NoError(t, e.app.Prune(t.Context(), testMessage("card/1"), refs[1]))
+	require.NoError(t, e.app.Prune(t.Context(), testMessage("card/1"), refs[1]), "nothing is left to do")
+	var left []string
+	for _, m := range e.sim.Messages(channel) {
+		if m.BotID != "" && !m.Deleted {
+			left = append(left, m.TS)
+		}
+	}
+	require.Equal(t, []string{refs[1].TS, refs[2].TS, other.TS}, left)
+	require.Len(t, e.sim.Requests("chat.delete"), 2)
+
+	require.ErrorIs(t, e.app.Prune(t.Context(), testMessage("card/1"), flow.MessageRef{Channel: channel, TS: "?"}), flow.ErrChatRefused)
+}
+
 func TestFindIsBounded(t *testing.T) {
 	e := newEdge(t, nil, nil)
 	since := time.Now()

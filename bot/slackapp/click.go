@@ -71,6 +71,10 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 		return s.keep(ctx, c, id)
 	case card.ActionHalt:
 		return s.halt(ctx, c, id)
+	case card.ActionRenew:
+		return s.renewal(ctx, c, id, flow.Renew)
+	case card.ActionLapse:
+		return s.renewal(ctx, c, id, flow.LetLapse)
 	case card.ActionApprove:
 		var plan int
 		id, plan, c.Saw = card.ReadBallot(id)

@@ -66,6 +66,7 @@ func TestPolicyHistoryAndWhatIsFrozen(t *testing.T) {
 	for line, answer := range map[string]string{
 		"policy":           "scale-in: 1 of leads when change.delta < 0",
 		"history":          "F-T777 emr-m620 task +2: cancelled",
+		"status":           "emr-m620: Frozen by <@" + ann + ">",
 		"history emr-m620": "F-T777",
 	} {
 		d := e.sim.Slash(ann, channel, "/scale", line)

@@ -312,3 +312,17 @@ func (d *desk) Centres() []string { return []string{"ads", "data"} }
 func (d *desk) Rules() approvals.Config {
 	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }
+
+func (d *desk) Commitments(_ context.Context, cluster string) (flow.Committed, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.looks++
+	return flow.Committed{}, d.fail
+}
+
+func (d *desk) Renewal(_ context.Context, c flow.Caller, id string, seen int, choice flow.RenewalChoice) (flow.Commitment, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did, d.callers = append(d.did, fmt.Sprintf("%s %s/%d", choice, id, seen)), append(d.callers, c)
+	return flow.Commitment{ID: id, Decision: &flow.Decision{Choice: choice, By: c.User, N: seen + 1}}, d.fail
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 )
 
@@ -48,7 +49,13 @@ func (s *session) tab(ctx context.Context, user string) (flow.Message, error) {
 	if err != nil {
 		return flow.Message{}, err
 	}
-	return s.card.Home(user, running, waiting, mine, c.Language), nil
+	committed, err := s.desk.Commitments(ctx, "")
+	if err != nil {
+		return flow.Message{}, err
+	}
+	return s.card.Home(card.Tab{
+		User: user, Running: running, Waiting: waiting, Mine: mine, Committed: committed,
+	}, c.Language), nil
 }
 
 func (s *session) publish(ctx context.Context, user, shown string, view flow.Message) error {

@@ -267,6 +267,32 @@ func TestReactionsThatCannotBeReadLetNothingRun(t *testing.T) {
 	w.in(id, flow.Running)
 }
 
+// Nobody knows who the missing voters are, nor whether one of them denies: nothing
+// counts until the list is whole again.
+func TestAListOfVotersThatSlackCutShortCountsForNothing(t *testing.T) {
+	w := newRoad(t, 2)
+	id, ts := w.asked()
+	w.sim.CutReactions(1)
+	w.react(lea, ts, "white_check_mark")
+	w.react(mia, ts, "white_check_mark")
+	w.jump(time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	require.Empty(t, w.flow(id).Verdict.Ballot.Seated())
+	w.eventually(func() bool {
+		w.jump(time.Second)
+		m, _ := w.sim.Message(channel, ts)
+		return strings.Contains(string(m.Blocks), "list of voters is cut short")
+	}, "the card says why")
+	w.sim.CutReactions(0)
+	w.jump(time.Minute)
+	w.in(id, flow.Scheduled)
+
+	w.sim.CutReactions(1) // and once more right before it is sent
+	w.jump(10 * time.Minute)
+	w.jump(time.Minute)
+	require.Empty(t, w.cloud.Ledger())
+}
+
 func TestTheDenialOfAModalEndsTheRequest(t *testing.T) {
 	w := newRoad(t, 1)
 	id, ts := w.asked()

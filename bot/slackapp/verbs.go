@@ -36,7 +36,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 		case cmd.Flow != "":
 			return s.look(c, cmd.Flow)
 		}
-		return s.list(c)
+		return s.status(c)
 	case commands.VerbList:
 		return s.list(c)
 	case commands.VerbShow:
@@ -59,6 +59,8 @@ func (s *session) understand(c flow.Caller, line string) work {
 		return work{do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
 	case commands.VerbHistory:
 		return s.history(c, cmd.Cluster)
+	case commands.VerbCommit:
+		return s.commitments(c, cmd.Cluster)
 	case commands.VerbPolicy:
 		return s.policy(c, cmd.Scale)
 	case commands.VerbBudget:
@@ -141,6 +143,21 @@ func (s *session) list(c flow.Caller) work {
 			return flow.Message{}, err
 		}
 		return s.card.FlowList(open, c.Language), nil
+	})
+}
+
+// status lists the open flows below what is frozen.
+func (s *session) status(c flow.Caller) work {
+	return s.reading(c, func(ctx context.Context) (flow.Message, error) {
+		open, err := s.desk.Flows(ctx, flow.Filter{Open: true})
+		if err != nil {
+			return flow.Message{}, err
+		}
+		frozen, err := s.desk.Frozen(ctx)
+		if err != nil {
+			return flow.Message{}, err
+		}
+		return s.card.Status(open, frozen, c.Language), nil
 	})
 }
 

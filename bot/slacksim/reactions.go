@@ -16,12 +16,18 @@ const (
 var emojiName = regexp.MustCompile(`^[\p{Ll}\p{Lo}0-9_+'-]+(::skin-tone-[2-6])?$`)
 
 // wireReactions lists reactions. Without full the users may be fewer than the
-// count; the caller is among them if it reacted (reactions.get).
+// count; the caller is among them if it reacted (reactions.get). CutReactions makes
+// them fewer with full too: Slack promises "always" all, and a bot that counts votes
+// had better not rest on it.
 func (s *Server) wireReactions(m *Message, full bool) []obj {
 	out := []obj{}
 	for _, r := range m.Reactions {
 		users := slices.Clone(r.Users)
-		if n := s.opt.ReactionUsersShown; !full && len(users) > n {
+		n := s.opt.ReactionUsersShown
+		if full {
+			n = s.shownUsers
+		}
+		if n > 0 && len(users) > n {
 			mine := has(users, s.app.BotUserID)
 			users = users[:n]
 			if mine && !has(users, s.app.BotUserID) {
@@ -31,6 +37,14 @@ func (s *Server) wireReactions(m *Message, full bool) []obj {
 		out = append(out, obj{"name": r.Name, "count": len(r.Users), "users": users})
 	}
 	return out
+}
+
+// CutReactions lists at most n users of each reaction from now on, also where all
+// are asked for; 0 = all again.
+func (s *Server) CutReactions(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shownUsers = n
 }
 
 // react changes one person's reaction and tells everyone, the app included

@@ -54,6 +54,7 @@ type Server struct {
 
 	rates      rates
 	refusePlan bool
+	shownUsers int // users per reaction also with full=true; 0 = all
 	faults     map[string][]*Fault
 	socket     socketFaults
 

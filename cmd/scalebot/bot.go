@@ -51,6 +51,7 @@ type bot struct {
 	desk     *flow.Desk
 	engine   *flow.Engine
 	courier  *flow.Courier
+	renewals *flow.Renewals
 }
 
 // startPause is the wait between tries to reach what a start needs.
@@ -121,11 +122,11 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
 		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,
-		RemindAfter: cfg.RemindAfter, Grace: cfg.Grace,
+		RemindAfter: cfg.RemindAfter, Grace: cfg.Grace, RenewalReminders: cfg.Renewals,
 		Lease: cfg.Engine.Lease, CallTimeout: cfg.Engine.CallTimeout, PollMin: cfg.Engine.PollMin, PollMax: cfg.Engine.PollMax,
 		Doubt: cfg.Engine.Doubt, Follow: cfg.Engine.Follow, Workers: cfg.Engine.Workers,
 	}
-	b.engine, b.courier = flow.NewEngine(b.options), flow.NewCourier(b.options)
+	b.engine, b.courier, b.renewals = flow.NewEngine(b.options), flow.NewCourier(b.options), flow.NewRenewals(b.options)
 	b.desk = flow.NewDesk(b.options, b.engine.Nudge)
 	return b, nil
 }
@@ -180,6 +181,7 @@ func (b *bot) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.engine.Run(ctx) })
 	group.Go(func() error { return b.courier.Run(ctx) })
+	group.Go(func() error { return b.renewals.Run(ctx) })
 	group.Go(func() error { return b.watchClock(ctx) })
 	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
 	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))

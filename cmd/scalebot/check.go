@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,15 +118,25 @@ func (d *doctor) redis(ctx context.Context) {
 	default:
 		d.ok("this machine's clock is within %s of the one of Redis", skewMuch)
 	}
-	switch h.AOF {
-	case "always":
-		d.ok("appendonly with appendfsync always: what was recorded survives a crash")
-	case "everysec":
-		d.warn("appendfsync everysec: a crash of Redis may lose one second; a paid call is then protected by the cloud's token or by what the cloud shows; appendfsync always closes the gap")
-	case "off":
+	d.durability(h)
+}
+
+// durability says what protects a paid call from a Redis that forgets.
+func (d *doctor) durability(h redisstore.Health) {
+	switch {
+	case h.AOF == "always":
+		d.ok("appendonly with appendfsync always: what was recorded survives a crash, and so no paid call is forgotten")
+	case h.AOF == "off":
 		d.warn("appendonly is off: a crash of Redis loses flows; set appendonly yes and appendfsync always")
+	case h.WaitsForDisk():
+		d.ok("WAITAOF (Redis 7.2 or newer): each paid call waits until its intent is on disk; all else may lose a second in a crash (appendfsync %s)", cmp.Or(h.AOF, "unknown"))
+	case h.AOF == "everysec":
+		d.warn("appendfsync everysec on Redis %s: a crash may lose one second; a paid call is then protected by the cloud's token or by what the cloud shows; appendfsync always or Redis 7.2 closes the gap", h.Version)
 	default:
 		d.warn("appendfsync is %q or can't be read; appendonly yes with appendfsync always is safest", h.AOF)
+	}
+	if h.Replicas > 0 {
+		d.warn("%d replicas: a failover may lose what they had not received yet; min-replicas-to-write 1 makes that span small, and a paid call is protected by the cloud's token or by what the cloud shows", h.Replicas)
 	}
 }
 

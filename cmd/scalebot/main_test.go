@@ -71,7 +71,7 @@ func TestTheDemoPlaysTheMainJob(t *testing.T) {
 		"emr-m620 task +2 (5 → 7) · succeeded",
 		"#data-platform · scalebot:",
 		"Denied by @chen. Nothing was changed.",
-		"Did you mean `task`?", "/scale emr-m620 task +2",
+		"Did you mean task?", "/scale emr-m620 task +2",
 	} {
 		require.Contains(t, out, want)
 	}
@@ -138,11 +138,26 @@ type site struct {
 
 func newSite(t *testing.T, edit func(string) string) *site {
 	t.Helper()
-	s := &site{t: t, slack: slacksim.New(slacksim.Options{World: demoWorld()})}
+	return newSiteIn(t, place{slack: slacksim.Options{World: demoWorld()}, clouds: cloudsim.Demo(), speed: onceSpeed, text: demoConfig, edit: edit})
+}
+
+// place is where a site stands, with the config of the bot there.
+type place struct {
+	slack  slacksim.Options
+	clouds cloudsim.World
+	speed  float64
+	text   string
+	edit   func(string) string
+	redis  redistest.Server // the zero one: a fresh one that keeps nothing
+}
+
+func newSiteIn(t *testing.T, p place) *site {
+	t.Helper()
+	s := &site{t: t, slack: slacksim.New(p.slack)}
 	require.NoError(t, s.slack.Start("127.0.0.1:0"))
 	t.Cleanup(func() { s.slack.Close() })
 	var err error
-	s.clouds, err = cloudsim.New(cloudsim.Options{World: cloudsim.Demo(), Now: time.Now, Speed: onceSpeed})
+	s.clouds, err = cloudsim.New(cloudsim.Options{World: p.clouds, Now: time.Now, Speed: p.speed})
 	require.NoError(t, err)
 	require.NoError(t, s.clouds.Start(context.WithoutCancel(t.Context())))
 	t.Cleanup(s.clouds.Close)
@@ -150,16 +165,19 @@ func newSite(t *testing.T, edit func(string) string) *site {
 	require.NoError(t, err)
 	s.http = l.Addr().String()
 	require.NoError(t, l.Close())
-	text := strings.Replace(demoConfig, `http: {listen: ""}`, `http: {listen: "`+s.http+`"}`, 1)
+	text := strings.Replace(p.text, `http: {listen: ""}`, `http: {listen: "`+s.http+`"}`, 1)
 	text = strings.Replace(text, "engine: {", "engine: {lease: 6s, call_timeout: 3s, ", 1)
-	if edit != nil {
-		text = edit(text)
+	if p.edit != nil {
+		text = p.edit(text)
 	}
 	s.config = filepath.Join(t.TempDir(), "scalebot.yaml")
 	require.NoError(t, os.WriteFile(s.config, []byte(text), 0o600))
+	if p.redis.Addr == "" {
+		p.redis = redistest.Start(t)
+	}
 	s.env = append(os.Environ(),
 		"DEMO_APP_TOKEN="+s.slack.AppToken(), "DEMO_BOT_TOKEN="+s.slack.BotToken(), "DEMO_SLACK="+s.slack.APIURL(),
-		"DEMO_REDIS=redis://"+redistest.Start(t).Addr+"/0", "DEMO_CLOUDS="+s.clouds.URL())
+		"DEMO_REDIS=redis://"+p.redis.Addr+"/0", "DEMO_CLOUDS="+s.clouds.URL())
 	for name, value := range demoKeys() {
 		s.env = append(s.env, name+"="+value)
 	}

@@ -156,6 +156,21 @@ func (w *workspace) Find(ctx context.Context, m flow.Message, since time.Time) (
 	return flow.MessageRef{}, false, nil
 }
 
+// Prune implements flow.Chat.
+func (w *workspace) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) error {
+	k, err := w.call(ctx, "Prune "+m.Key, false)
+	if err != nil {
+		return err
+	}
+	for _, p := range w.messages {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.flow() == m.Payload["flow"] && p.private == "" && p.ref != keep && !p.deleted {
+			p.deleted = true
+			w.s.log(k, "slack.Prune "+m.Key, "deleted "+p.ref.TS)
+		}
+	}
+	return nil
+}
+
 // Reactions implements flow.Ballots.
 func (w *workspace) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
 	k, err := w.call(ctx, "Reactions", true)

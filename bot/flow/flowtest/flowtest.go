@@ -70,6 +70,7 @@ type Cloud struct {
 	next     map[string][]error // one-shot errors by method
 	partial  int                // nodes that will not come; one-shot
 	profile  string
+	hourly   func() (providers.Quote, error) // of the same nodes beside a prepaid plan; nil = as any
 }
 
 type operation struct {
@@ -135,6 +136,13 @@ func (c *Cloud) ComeShort(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.partial = n
+}
+
+// PriceHourly answers postpaid inquiries in a way of its own.
+func (c *Cloud) PriceHourly(f func() (providers.Quote, error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hourly = f
 }
 
 // Fail makes the next call of a method (observe, quote, follow, reconcile)
@@ -244,6 +252,9 @@ func (c *Cloud) Quote(ctx context.Context, ch providers.Change, s providers.Snap
 	defer c.mu.Unlock()
 	if err := c.fault("quote"); err != nil {
 		return providers.Quote{}, err
+	}
+	if c.hourly != nil && ch.Charge == providers.Postpaid {
+		return c.hourly()
 	}
 	q := providers.Quote{Known: c.known, Currency: "CNY", At: c.Clock.Now()}
 	if ch.Adds() && c.known {
@@ -458,6 +469,9 @@ func (s *Slack) FailAfter(method string, err error) {
 	s.after[method] = append(s.after[method], err)
 }
 
+// FailIn lets the next post in a channel fail without doing anything.
+func (s *Slack) FailIn(channel string, err error) { s.Fail("post in "+channel, err) }
+
 func pop(q map[string][]error, method string) error {
 	if len(q[method]) == 0 {
 		return nil
@@ -548,6 +562,9 @@ func (s *Slack) Post(_ context.Context, m flow.Message) (flow.MessageRef, error)
 	if err := pop(s.next, "post"); err != nil {
 		return flow.MessageRef{}, err
 	}
+	if err := pop(s.next, "post in "+m.Channel); err != nil {
+		return flow.MessageRef{}, err
+	}
 	s.serial++
 	p := &Posted{Message: m, MessageRef: flow.MessageRef{Channel: m.Channel, TS: fmt.Sprintf("%d.%06d", s.Clock.Now().Unix(), s.serial)}}
 	s.messages = append(s.messages, p)
@@ -598,6 +615,21 @@ func (s *Slack) Find(_ context.Context, m flow.Message, _ time.Time) (flow.Messa
 		}
 	}
 	return flow.MessageRef{}, false, nil
+}
+
+// Prune implements flow.Chat.
+func (s *Slack) Prune(_ context.Context, m flow.Message, keep flow.MessageRef) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := pop(s.next, "prune"); err != nil {
+		return err
+	}
+	for _, p := range s.messages {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Payload["flow"] == m.Payload["flow"] && p.MessageRef != keep {
+			p.Deleted = true
+		}
+	}
+	return pop(s.after, "prune")
 }
 
 // Reactions implements flow.Ballots.

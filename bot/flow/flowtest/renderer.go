@@ -66,3 +66,12 @@ func (Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 func (Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
 	return flow.Message{Text: f.ID + " " + string(n.Code) + " " + n.Text.EN}
 }
+
+// Renewal implements flow.Renderer.
+func (Renderer) Renewal(r flow.Renewal) flow.Message {
+	text := fmt.Sprintf("%s ends %s latest:%v over:%v", r.Commitment.ID, r.Commitment.Until.Format("2006-01-02"), r.Latest, r.Over)
+	if d := r.Commitment.Decision; d != nil {
+		text += fmt.Sprintf(" %s by %s", d.Choice, d.By)
+	}
+	return flow.Message{Text: text, EventType: "scalebot_renewal"}
+}

@@ -1,0 +1,79 @@
+package card
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/bot/flow"
+	"scalebot/providers"
+)
+
+func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
+	all := terms().All
+	over, open, decided := all[0], all[1], all[2]
+	by := func(c flow.Commitment, choice flow.RenewalChoice) flow.Commitment {
+		c.Decision = &flow.Decision{Choice: choice, By: "U0LEAD1", At: t0, N: 1}
+		return c
+	}
+	renewing := over
+	renewing.Until = open.Until
+	for _, lang := range []string{English, Chinese} {
+		r := renderer(lang)
+		for name, v := range map[string]flow.Renewal{
+			"open":          {Commitment: open, Latest: true},
+			"open-renewing": {Commitment: renewing, Latest: true},
+			"earlier":       {Commitment: open},
+			"renew":         {Commitment: by(open, flow.Renew), Latest: true},
+			"renew-itself":  {Commitment: by(renewing, flow.Renew), Latest: true},
+			"lapse":         {Commitment: by(open, flow.LetLapse), Latest: true},
+			"lapse-off":     {Commitment: decided, Latest: true},
+			"over":          {Commitment: over, Latest: true, Over: true},
+		} {
+			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "renewal/"+name+"."+lang, r.Renewal(v)) })
+		}
+		t.Run("list/"+lang, func(t *testing.T) { golden(t, "reply/commitments."+lang, r.Commitments(terms(), lang)) })
+		t.Run("none/"+lang, func(t *testing.T) {
+			golden(t, "reply/commitments-none."+lang, r.Commitments(flow.Committed{At: t0}, lang))
+		})
+		t.Run("answer/"+lang, func(t *testing.T) { golden(t, "reply/renewal."+lang, r.RenewalDecided(decided, lang)) })
+		t.Run("preview/"+lang, func(t *testing.T) {
+			f := situations()["prepaid-need"]
+			golden(t, "reply/preview-prepaid."+lang, r.Preview(flow.Preview{
+				Request: f.Request, Plan: f.Plans[0].Plan, Hourly: f.Plans[0].Hourly, At: t0, Judgement: f.Plans[0].Judgement}, lang))
+		})
+	}
+}
+
+func TestTheTotalsCountWhatRunsAndSayWhatTheyLeaveOut(t *testing.T) {
+	m := renderer(English).Commitments(terms(), English)
+	require.Contains(t, m.Text, "Running terms come to ¥ 8,412.00 and $ 1,250.50 and 1 of unknown price.")
+	only := flow.Committed{At: t0, All: terms().All[3:]}
+	require.Contains(t, renderer(English).Commitments(only, English).Text, "Running terms come to an unknown price.")
+}
+
+func TestAButtonSaysWhichDecisionThePersonSaw(t *testing.T) {
+	c := terms().All[1]
+	id, seen := ReadDecidable(Decidable(c))
+	require.Equal(t, c.ID, id)
+	require.Zero(t, seen)
+	c.Decision = &flow.Decision{Choice: flow.Renew, N: 3}
+	_, seen = ReadDecidable(Decidable(c))
+	require.Equal(t, 3, seen)
+	for _, value := range []string{"F-1", "F-1/", "F-1/x", "F-1/-2"} {
+		_, seen := ReadDecidable(value)
+		require.Equal(t, -1, seen, value)
+	}
+}
+
+func TestARemovalAndAnHourlyPlanSayNothingOfATerm(t *testing.T) {
+	for _, name := range []string{"running", "removal"} {
+		f := situations()[name]
+		f.Plans[0].Hourly = &providers.Quote{Known: true, Currency: "CNY", Hourly: yuan("1")}
+		f.Request.Need = time.Hour
+		text := readable(t, renderer(English).Card(f, 1, false).Blocks)
+		require.NotContains(t, text, "Term", name)
+		require.NotContains(t, text, "hourly would cost", name)
+	}
+}

@@ -1,0 +1,356 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// Renewals reminds people of prepaid terms that are about to end, and keeps the
+// reminders equal to what was decided. It is a lane of its own with leases like
+// those of flows, so that several replicas post a reminder once, and it works like
+// the Courier: a post is recorded before it is sent, and one whose answer was lost
+// is looked for in Slack before it is sent again.
+//
+// It renews nothing: that is done in the cloud's console, and the message says so.
+type Renewals struct {
+	Options
+	nudge chan struct{}
+}
+
+// NewRenewals makes the lane; Run starts it.
+func NewRenewals(o Options) *Renewals { return &Renewals{Options: o, nudge: make(chan struct{}, 1)} }
+
+// Nudge makes it look for work at once: after a decision.
+func (r *Renewals) Nudge() { nudge(r.nudge) }
+
+// Run reminds until ctx ends, then finishes what is in hand and returns nil.
+func (r *Renewals) Run(ctx context.Context) error {
+	return drive(ctx, r.Options, LaneRenew, r.nudge, r.Step)
+}
+
+// renewalLook is how often a commitment is looked at when nothing is due: config
+// may have got other reminders, and another replica may not know it yet.
+const renewalLook = 24 * time.Hour
+
+// Reminders is what Slack shows about one commitment.
+type Reminders struct {
+	Version   int64           `json:"version"`
+	Lead      time.Duration   `json:"lead,omitempty"`     // before the end, of the last reminder that came due; 0 = none yet
+	Messages  map[string]Post `json:"messages,omitempty"` // by key
+	Sending   *Sending        `json:"sending,omitempty"`  // saved before a post, cleared after: else in doubt
+	Tries     int             `json:"tries,omitempty"`    // failures in a row; paces the next try
+	NotBefore time.Time       `json:"not_before,omitzero"`
+	Held      map[string]Hold `json:"held,omitempty"` // by key: messages that Slack refused, so that they hold up no other
+}
+
+// NextRenewal is when a commitment is to be looked at next: the next reminder, its
+// end, or a day from now, whichever comes first. leads are the reminders of
+// config; said is the lead of the last one that was posted, 0 = none. Zero = never
+// again.
+func NextRenewal(c Commitment, leads []time.Duration, said time.Duration, now time.Time) time.Time {
+	if !c.On(now) {
+		return time.Time{}
+	}
+	next := earliest(c.Until, now.Add(renewalLook))
+	if c.Decision != nil {
+		return next
+	}
+	for _, lead := range leads {
+		if at := c.Until.Add(-lead); at.After(now) && (said == 0 || lead < said) {
+			next = earliest(next, at)
+		}
+	}
+	return next
+}
+
+// dueLead is the lead of the reminder that is due: the last whose time has come,
+// so that several that came due while nobody looked are one. 0 = none. One whose
+// time was before the purchase never comes.
+func dueLead(c Commitment, leads []time.Duration, said time.Duration, now time.Time) time.Duration {
+	if c.Decision != nil || !c.On(now) {
+		return 0
+	}
+	var due time.Duration
+	for _, lead := range leads {
+		at := c.Until.Add(-lead)
+		if lead > 0 && at.After(c.From) && !at.After(now) && (due == 0 || lead < due) && (said == 0 || lead < said) {
+			due = lead
+		}
+	}
+	return due
+}
+
+// Step does what one claimed commitment needs, one Slack call after the other,
+// saving in between, and releases the claim. Run calls it; a test may.
+func (r *Renewals) Step(ctx context.Context, claim Claim) error {
+	c, err := r.Store.Commitment(ctx, claim.ID)
+	if err != nil {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) {
+			return errors.Join(err, r.Store.Release(ctx, claim, r.Clock.Now().Add(r.Lease)))
+		}
+		return err
+	}
+	w := &renewal{Renewals: r, claim: claim, c: c, log: r.Logger.With("commitment", c.ID)}
+	if w.shown, err = r.Store.Reminders(ctx, c.ID); err != nil {
+		return err
+	}
+	due, err := w.run(ctx)
+	if err != nil {
+		return err // the lease is left to run out, as the Courier does
+	}
+	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	return r.Store.Release(save, w.claim, due)
+}
+
+// renewal is the work on one commitment.
+type renewal struct {
+	*Renewals
+	claim Claim
+	c     Commitment
+	shown Reminders
+	log   *slog.Logger
+}
+
+// run works until Slack shows the commitment as it is, and returns when to look
+// again; zero = when something changes.
+func (w *renewal) run(ctx context.Context) (time.Time, error) {
+	now := w.Clock.Now()
+	if now.Before(w.shown.NotBefore) {
+		return w.shown.NotBefore, nil
+	}
+	if s := w.shown.Sending; s != nil {
+		if wait := s.At.Add(inDoubtPause); now.Before(wait) {
+			return wait, nil
+		}
+		if err := w.settle(ctx, *s); err != nil {
+			return w.pause(ctx, err)
+		}
+	}
+	if lead := dueLead(w.c, w.RenewalReminders, w.shown.Lead, now); lead > 0 {
+		w.shown.Lead = lead
+		if err := w.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
+	for {
+		m, was, ok := w.next()
+		if !ok {
+			return w.later(), nil
+		}
+		select {
+		case <-ctx.Done(): // stopping: another replica goes on
+			return w.Clock.Now(), nil
+		default:
+		}
+		if err := w.keepLease(ctx); err != nil {
+			return time.Time{}, err
+		}
+		if err := w.send(ctx, m, was); err != nil && !w.hold(m, was, err) {
+			return w.pause(ctx, err)
+		}
+		w.shown.Tries = 0
+		if err := w.save(ctx); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+// rooms are where reminders go: the cluster's channels, or where it was asked for.
+func (w *renewal) rooms() []string {
+	if channels := w.Catalog[w.c.Cluster].Channels; len(channels) > 0 {
+		return channels
+	}
+	return []string{w.c.Channel}
+}
+
+func renewalKey(lead time.Duration, channel string) string {
+	return "renewal/" + lead.String() + "/" + channel
+}
+
+// next finds a message that is not as it should be: first new ones, then those
+// that are up. Nothing new is posted once somebody decided or the term is over.
+func (w *renewal) next() (Message, Post, bool) {
+	view := Renewal{Commitment: w.c, Over: !w.c.On(w.Clock.Now()), Latest: true}
+	if lead := w.shown.Lead; lead > 0 && w.c.Decision == nil && !view.Over {
+		for _, room := range w.rooms() {
+			key := renewalKey(lead, room)
+			if _, up := w.shown.Messages[key]; up || !w.free(key) {
+				continue
+			}
+			m := w.Renderer.Renewal(view)
+			m.Key, m.Channel = key, room
+			return m, Post{}, true
+		}
+	}
+	for _, key := range sortedPosts(w.shown.Messages) {
+		was := w.shown.Messages[key]
+		if was.final() || was.TS == "" || !w.free(key) {
+			continue
+		}
+		view.Latest = key == renewalKey(w.shown.Lead, was.Channel)
+		m := w.Renderer.Renewal(view)
+		m.Key, m.Channel = key, was.Channel
+		if was.Hash != digest(m) {
+			return m, was, true
+		}
+	}
+	return Message{}, Post{}, false
+}
+
+func sortedPosts(m map[string]Post) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// send makes one call to Slack. A new message is on record as being sent before.
+func (w *renewal) send(ctx context.Context, m Message, was Post) error {
+	ctx, cancel := context.WithTimeout(ctx, w.CallTimeout)
+	defer cancel()
+	hash := digest(m)
+	m = w.named(m)
+	if was.TS != "" {
+		err := w.Chat.Update(ctx, was.MessageRef, m)
+		if errors.Is(err, ErrMessageGone) {
+			w.log.Warn("a reminder was deleted", "channel", was.Channel, "ts", was.TS)
+			hash, err = postGone, nil
+		}
+		if err == nil {
+			w.did(m.Key, was.MessageRef, hash)
+		}
+		return err
+	}
+	w.shown.Sending = &Sending{Key: m.Key, At: w.Clock.Now()}
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	ref, err := w.Chat.Post(ctx, m)
+	if errors.Is(err, ErrChatInDoubt) || err != nil && ctx.Err() != nil {
+		return err // Sending stays: it is looked for first
+	}
+	w.shown.Sending = nil
+	if err == nil {
+		w.did(m.Key, ref, hash)
+	}
+	return err
+}
+
+// named adds what a message is found again by. The version is another one at
+// each edit, as Slack asks.
+func (w *renewal) named(m Message) Message {
+	m.Payload = map[string]any{"flow": w.c.ID, "version": w.shown.Version}
+	return m
+}
+
+func (w *renewal) did(key string, ref MessageRef, hash string) {
+	if w.shown.Messages == nil {
+		w.shown.Messages = map[string]Post{}
+	}
+	w.shown.Messages[key] = Post{MessageRef: ref, Hash: hash, At: w.Clock.Now()}
+	delete(w.shown.Held, key)
+}
+
+// settle finds out whether a post whose answer was lost is there.
+func (w *renewal) settle(ctx context.Context, s Sending) error {
+	for _, room := range w.rooms() {
+		if s.Key != renewalKey(w.shown.Lead, room) {
+			continue
+		}
+		m := w.named(w.Renderer.Renewal(Renewal{Commitment: w.c, Latest: true}))
+		m.Key, m.Channel = s.Key, room
+		ctx, cancel := context.WithTimeout(ctx, w.CallTimeout)
+		defer cancel()
+		ref, found, err := w.Chat.Find(ctx, m, s.At.Add(-clockSkew))
+		switch {
+		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+			w.log.Error("whether a reminder was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
+		case err != nil:
+			return err
+		case found:
+			w.did(s.Key, ref, "") // with unknown content: it is edited next
+		}
+	}
+	w.shown.Sending = nil
+	return w.save(ctx)
+}
+
+// hold keeps a message that Slack refused for itself, so that the other channels go
+// on, and gives it up after some refusals. It reports false for a failure that says
+// nothing about this message.
+func (w *renewal) hold(m Message, was Post, err error) bool {
+	if !errors.Is(err, ErrNoChannel) && !errors.Is(err, ErrChatRefused) && !errors.Is(err, ErrBlocksRefused) && !errors.Is(err, ErrMessageGone) {
+		return false
+	}
+	h := w.shown.Held[m.Key]
+	h.Tries++
+	w.log.Error("Slack refuses a reminder", "message", m.Key, "channel", m.Channel, "tries", h.Tries, "error", err)
+	if h.Tries >= refusals {
+		ref := was.MessageRef
+		ref.Channel = m.Channel
+		w.did(m.Key, ref, postStuck)
+		return true
+	}
+	if w.shown.Held == nil {
+		w.shown.Held = map[string]Hold{}
+	}
+	h.Until = w.Clock.Now().Add(min(leastPause<<min(h.Tries-1, 10), mostPause))
+	w.shown.Held[m.Key] = h
+	return true
+}
+
+// free reports whether a message may be tried now.
+func (w *renewal) free(key string) bool { return !w.Clock.Now().Before(w.shown.Held[key].Until) }
+
+// later is when there is something to do next: by the calendar, or with a message
+// that Slack refused.
+func (w *renewal) later() time.Time {
+	due := NextRenewal(w.c, w.RenewalReminders, w.shown.Lead, w.Clock.Now())
+	for _, h := range w.shown.Held {
+		// One whose time has come and that next passed over is not wanted any more.
+		if h.Until.After(w.Clock.Now()) && (due.IsZero() || h.Until.Before(due)) {
+			due = h.Until
+		}
+	}
+	return due
+}
+
+func (w *renewal) keepLease(ctx context.Context) (err error) {
+	now := w.Clock.Now()
+	if w.claim.Until.Sub(now) < w.CallTimeout+w.Lease/6 {
+		w.claim, err = w.Store.Extend(ctx, w.claim, now.Add(w.Lease))
+	}
+	return err
+}
+
+func (w *renewal) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	w.shown.Version++
+	return w.Store.SaveReminders(ctx, w.claim, w.shown)
+}
+
+// pause says when to try again after a failure.
+func (w *renewal) pause(ctx context.Context, err error) (time.Time, error) {
+	var limited *RateLimited
+	var wait time.Duration
+	switch {
+	case errors.Is(err, ErrLeaseLost):
+		return time.Time{}, err
+	case errors.As(err, &limited):
+		w.Metrics.chatLimited()
+		wait = max(limited.After, 100*time.Millisecond)
+	default:
+		w.shown.Tries++
+		wait = min(leastPause<<min(w.shown.Tries-1, 10), mostPause)
+		w.log.Warn("a reminder can't be told yet", "error", err, "tries", w.shown.Tries, "next", wait)
+	}
+	w.shown.NotBefore = w.Clock.Now().Add(wait)
+	return w.shown.NotBefore, w.save(ctx)
+}

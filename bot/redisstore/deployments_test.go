@@ -1,0 +1,143 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"scalebot/bot/flow"
+	"scalebot/bot/redisstore"
+	"scalebot/bot/redisstore/redistest"
+)
+
+// Everything that holds on one server holds on a cluster of three: all keys of a
+// workspace share a slot, and each subtest's workspace another one.
+func TestAllOfItOnARedisCluster(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	defer func(before func(*testing.T) redis.UniversalClient) { open = before }(open)
+	open = func(t *testing.T) redis.UniversalClient {
+		rdb := cluster.Client(t)
+		for _, node := range cluster.Nodes { // as fresh as a server of its own
+			require.NoError(t, node.Client(t).FlushAll(t.Context()).Err())
+		}
+		return rdb
+	}
+	for name, test := range map[string]func(*testing.T){
+		"deliveries": TestARequestIsRecordedOnceHoweverOftenItIsDelivered, "ids": TestATakenIDLeavesTheOtherFlowAlone,
+		"caps": TestCommandsAreCappedPerPersonAndChannel, "leases": TestOnlyOneReplicaGetsAFlow,
+		"dead replica": TestADeadReplicasFlowComesBackAndItsLateSaveWritesNothing, "stale": TestAStaleRecordIsNotWritten,
+		"moves": TestEveryMoveIsLegalInTheStoreExactlyIfItIsInTheTable, "ended": TestAnEndedFlowTakesNothingMore,
+		"next look": TestAnOpenFlowWithoutANextLookIsRefused, "seat": TestAClusterHasOneSeatAndALine, "line": TestAFreedSeatWakesTheLine,
+		"wakes": TestAWakeDuringALeaseIsKept, "signals": TestASignalIsKeptUntilItWasTakenUp,
+		"kept lease": TestKeepingTheLeaseAllowsOneMoreSaveAndNobodyElse, "newer": TestANewerRecordIsLeftAlone,
+		"posts": TestPostsAreWrittenOnlyUnderTheLeaseAndFoundByCard, "list": TestListWalksAllPagesNewestFirst,
+		"audit": TestEveryMoveLeavesOneAuditEntry, "flags": TestFlagsAndOnce, "chain": TestTheAuditChainFindsWhatWasDoneToIt,
+		"old entries": TestOldEntriesGoAndTheRestStillVerifies, "meter": TestCommandsAndRequestsShareOneCount,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// Workspaces spread over the nodes: shards by workspace.
+func TestWorkspacesSpreadOverACluster(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	rdb := cluster.Client(t)
+	for i := range 12 {
+		s := redisstore.New(rdb, "test", fmt.Sprintf("T%d", i))
+		_, fresh, err := s.Accept(t.Context(), newFlow("F-AAAA"), "one", flow.Limits{})
+		require.NoError(t, err)
+		require.True(t, fresh)
+	}
+	for _, node := range cluster.Nodes {
+		n, err := node.Client(t).DBSize(t.Context()).Result()
+		require.NoError(t, err)
+		require.NotZero(t, n, "a node without any workspace")
+	}
+}
+
+// asked records on which node of a cluster which commands went out together.
+type asked struct {
+	mu sync.Mutex
+	at map[string][]string // "first second" → addresses
+}
+
+// on is the recorder as the hook of one node's client.
+type on struct {
+	*asked
+	addr string
+}
+
+func (o on) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (o on) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (o on) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		names := make([]string, len(cmds))
+		for i, c := range cmds {
+			names[i] = strings.ToLower(c.Name())
+		}
+		o.mu.Lock()
+		o.at[strings.Join(names, " ")] = append(o.at[strings.Join(names, " ")], o.addr)
+		o.mu.Unlock()
+		return next(ctx, cmds)
+	}
+}
+
+// Whether a write is safe is asked of the node that took it, in the same breath: a
+// node that wrote nothing would say at once that all of it is safe.
+func TestDurabilityIsAskedOfTheNodeThatWrote(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	rdb := cluster.Client(t)
+	seen := &asked{at: map[string][]string{}}
+	rdb.(*redis.ClusterClient).OnNewNode(func(node *redis.Client) { node.AddHook(on{seen, node.Options().Addr}) })
+	for i := range 8 {
+		require.NoError(t, redisstore.New(rdb, "test", fmt.Sprintf("T%d", i)).Durable(t.Context(), "F-AAAA"))
+	}
+	together := 0
+	for names, addrs := range seen.at {
+		if strings.Contains(names, "waitaof") {
+			require.Equal(t, "hset waitaof", names)
+			together += len(addrs)
+		}
+	}
+	require.Equal(t, 8, together)
+}
+
+// The master dies and its replica takes over: what was recorded is there, a move
+// that the old master had is not made twice, and work goes on through the same
+// client.
+func TestSentinelFailover(t *testing.T) {
+	watched := redistest.StartSentinels(t)
+	rdb := watched.Client(t)
+	b := &bench{Store: redisstore.New(rdb, "test", "T1"), rdb: rdb, t: t, now: noon}
+	for i := range 20 {
+		b.accept(fmt.Sprintf("F-%04d", i))
+	}
+	b.must("F-0000", flow.Queued, flow.Submitting)
+	require.NoError(t, rdb.Do(t.Context(), "WAIT", 1, 5000).Err(), "the replica has it")
+	watched.Master.Stop(t, syscall.SIGKILL)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	require.Eventually(t, func() bool { return b.Ping(ctx) == nil }, 60*time.Second, 50*time.Millisecond, "the replica became the master")
+	for i := range 20 {
+		f, _, err := b.Get(ctx, fmt.Sprintf("F-%04d", i))
+		require.NoError(t, err)
+		if i == 0 {
+			require.Equal(t, flow.Submitting, f.State)
+		}
+	}
+	_, fresh, err := b.Accept(ctx, newFlow("F-NEW0"), "delivery-F-0003", flow.Limits{})
+	require.NoError(t, err)
+	require.False(t, fresh, "a delivery that the old master had seen")
+	b.must("F-0000", flow.Running, flow.Succeeded)
+	report, err := b.VerifyAudit(ctx)
+	require.NoError(t, err)
+	require.Empty(t, report.Findings)
+}
