@@ -75,10 +75,7 @@ func (t *turn) inAdvance(ctx context.Context, made observed) (v approvals.Verdic
 		return v, false
 	}
 	ids := signers(facts.Mandates)
-	if err := t.call(ctx, func(ctx context.Context) (err error) {
-		facts.People, err = t.Directory.People(ctx, ids)
-		return err
-	}); err != nil {
+	if facts.People, err = t.people(ctx, ids); err != nil {
 		t.unheard(err)
 		return v, false
 	}

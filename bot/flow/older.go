@@ -47,9 +47,22 @@ func (t *turn) settling(ctx context.Context) (bool, error) {
 // plan it anew would do it twice. A request for a size says itself what is left to
 // do, and where people are asked they read the difference.
 func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
-	if t.f.Request.Wish.Op == Set || !t.runsUnasked(made) {
+	if t.f.Request.Wish.Op == Set {
 		return nil, nil
 	}
+	why, err := t.riddle(ctx, made)
+	if err != nil || why == nil {
+		return nil, err
+	}
+	if unasked, err := t.runsUnasked(ctx, made); err != nil || !unasked {
+		return nil, err
+	}
+	return why, nil
+}
+
+// riddle says why a change may have been made already, by all that can be known;
+// nil = it was not.
+func (t *turn) riddle(ctx context.Context, made observed) (*Note, error) {
 	if len(t.f.Plans) == 0 {
 		at, err := t.born(ctx)
 		if err != nil {
@@ -75,13 +88,17 @@ func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
 	return &Note{Code: NoteMoved, Args: map[string]string{"was": strconv.Itoa(was.Plan.Base), "is": strconv.Itoa(is.Base)}}, nil
 }
 
-// runsUnasked reports whether a plan would go without anybody being asked.
-func (t *turn) runsUnasked(made observed) bool {
+// runsUnasked reports whether a plan would, or could, go without anybody being
+// asked: no rule asks, the glass was broken, or a mandate votes in advance.
+func (t *turn) runsUnasked(ctx context.Context, made observed) (bool, error) {
 	if _, free := made.judge(made.planned.Plan).Unopposed(made.planned.Plan, made.facts.Now); free {
-		return true
+		return true, nil
 	}
-	_, broken := t.glass(made, made.planned.Plan)
-	return broken
+	if _, broken := t.glass(made, made.planned.Plan); broken {
+		return true, nil
+	}
+	all, err := t.mandates(ctx, &t.f, made.planned.Plan)
+	return len(all) > 0, err
 }
 
 // How far back, and over how many records, the flows are looked for that moved a

@@ -148,9 +148,13 @@ func (c *hidesBusy) Observe(ctx context.Context, ref providers.ClusterRef) (prov
 // All replicas died with the store's last second: nobody remembers. A change that
 // nobody approves is not planned anew on the size that it made itself.
 func TestAFreeChangeThatMayHaveHappenedIsNotPlannedAnew(t *testing.T) {
-	for name, a := range map[string]flow.Ask{"add": ask(flow.Add, 2), "remove": ask(flow.Remove, 1)} {
+	for name, a := range map[string]flow.Ask{"add": ask(flow.Add, 2), "remove": ask(flow.Remove, 1), "by mandate": ask(flow.Add, 2)} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, free)
+			if name == "by mandate" {
+				w = newWorld(t, led)
+				w.sign(lead1, w.mandate(10))
+			}
 			id := w.request(a)
 			w.killFirstMove(id)
 			older := w.dump()
