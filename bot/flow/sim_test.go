@@ -17,8 +17,16 @@ import (
 	"scalebot/bot/redisstore/redistest"
 )
 
+// usualSeeds are what TestSim plays unless told otherwise.
+func usualSeeds() int {
+	if fewSeeds {
+		return 30
+	}
+	return 200
+}
+
 var (
-	simSeeds   = flag.Int("sim.seeds", 200, "how many seeds TestSim plays")
+	simSeeds   = flag.Int("sim.seeds", usualSeeds(), "how many seeds TestSim plays")
 	simFrom    = flag.Uint64("sim.from", 1, "the first of them")
 	simWorkers = flag.Int("sim.workers", 2, "how many are played at a time")
 	simTrace   = flag.Bool("sim.trace", false, "print what happened in each run, also in one that is well")
