@@ -197,3 +197,20 @@ func TestTheRateOfAnAccountIsShared(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, one.Wait(ctx, "slow", 1), providers.ErrPaced)
 }
+
+// A courier without its lease may have sent something while another one holds the
+// flow: that one must look again, even where it wanted no next look. Found by
+// flowsim, seed 200058: the note of it read as "none" at the release.
+func TestASlipUnderALeaseIsLookedAt(t *testing.T) {
+	b := newBench(t)
+	b.accept("F-1")
+	require.NoError(t, b.Wake(t.Context(), flow.LaneChat, "F-1", b.now))
+	claims, err := b.Claim(t.Context(), flow.LaneChat, b.now, time.Minute, 10)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+	require.ErrorIs(t, b.SavePosts(t.Context(), flow.Claim{Lane: flow.LaneChat, ID: "F-1", Fence: "older"}, flow.Posts{}), flow.ErrLeaseLost)
+	require.NoError(t, b.Release(t.Context(), claims[0], b.now.Add(time.Second)))
+	claims, err = b.Claim(t.Context(), flow.LaneChat, b.now, time.Minute, 10)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+}

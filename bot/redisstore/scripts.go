@@ -494,7 +494,7 @@ return 'ok'
 	// of all, 6… the value of each card. Returns "ok" or "lost".
 	savePosts = script(`
 if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[3] then
-  if wake(ARGV[1], 'chat', ARGV[2], 0) then redis.call('HINCRBY', KEYS[1], 'chat.slips', 1) end
+  if wake(ARGV[1], 'chat', ARGV[2], 1) then redis.call('HINCRBY', KEYS[1], 'chat.slips', 1) end
   return 'lost'
 end
 redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
