@@ -1,0 +1,139 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// resend forgets what the cards show: a courier that was frozen in the middle of a
+// call may have put an older state over a newer one.
+func (d *delivery) resend() {
+	for n, p := range d.posts.Cards {
+		if !p.final() {
+			p.Hash = ""
+			d.posts.Cards[n] = p
+		}
+	}
+	d.posts.Slips = d.posts.Slipped
+	d.posts.Prune = d.Clock.Now().Add(inDoubtPause) // a call that was still out is over by then
+}
+
+// prune deletes what a frozen courier posted after its successor had looked for it
+// in vain and posted it anew.
+func (d *delivery) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	one := func(m Message, p Post) error {
+		if p.final() || p.TS == "" {
+			return nil
+		}
+		m.Channel = p.Channel
+		err := d.Chat.Prune(ctx, m, p.MessageRef)
+		if errors.Is(err, ErrNoChannel) || errors.Is(err, ErrChatRefused) {
+			d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
+			return nil
+		}
+		return err
+	}
+	for _, n := range slices.Sorted(maps.Keys(d.posts.Cards)) {
+		p := d.posts.Cards[n]
+		if n > len(d.f.Plans) {
+			continue
+		}
+		m := d.Renderer.Card(d.f, n, d.rich)
+		m.Key = d.cardKey(n)
+		if err := one(m, p); err != nil {
+			return err
+		}
+	}
+	for i, s := range d.f.Told {
+		for _, channel := range d.told() {
+			m := d.Renderer.Notice(d.f, s)
+			m.Key = noticeKey(d.f.Told[:i], s, channel)
+			if err := one(m, d.posts.Notices[m.Key]); err != nil {
+				return err
+			}
+		}
+	}
+	d.posts.Prune = time.Time{}
+	return d.save(ctx)
+}
+
+// forgetting is how long after the store came to life a card or a notice is looked
+// for before it is posted, and how long before that it may have been posted: all
+// that a restart and its discovery take.
+const forgetting = 10 * time.Minute
+
+// forgotten looks for a card or a notice that was posted, and forgotten by a store
+// that came back older. A log is not looked for: nobody could say how much of it
+// was told, and to tell it twice does no harm.
+func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, error) {
+	if d.Restarted == nil || m.Thread != "" {
+		return MessageRef{}, false, nil
+	}
+	at, err := d.Restarted(ctx)
+	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+		return MessageRef{}, false, err
+	}
+	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
+		return MessageRef{}, false, err
+	} else if !again.IsZero() {
+		return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
+	}
+	ref, there, err := d.Chat.Find(ctx, m, at.Add(-forgetting+clockSkew))
+	switch {
+	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+		return ref, false, nil // the post will say so
+	case there:
+		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
+	}
+	return ref, there, err
+}
+
+// settle finds out whether a post whose answer was lost is there. It is looked for
+// where it was sent, whatever the flow wants meanwhile: a card that nobody wants
+// any more must still be closed, and a log that went into another card's thread
+// was told.
+func (d *delivery) settle(ctx context.Context, s Sending) error {
+	j, ok := d.byKey(s.Key, s.Upto)
+	if s.Channel != "" {
+		j.message.Channel, j.message.Thread = s.Channel, s.Thread
+	}
+	if ok {
+		ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+		defer cancel()
+		ref, found, err := d.Chat.Find(ctx, j.message, s.At.Add(-clockSkew))
+		switch {
+		case errors.Is(err, ErrMessageGone):
+			d.threadGone(j.message.Thread)
+		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
+		case err != nil:
+			return err
+		case found && s.Upto > 0:
+			d.posts.Logged = s.Upto
+		case found:
+			j.did(ref, "") // with unknown content: a card is edited next
+		}
+	}
+	d.posts.Sending = nil
+	if err := d.save(ctx); err != nil {
+		return err
+	}
+	return d.Store.Wake(ctx, LaneStep, d.f.ID, d.Clock.Now())
+}
+
+// threadGone notes that the card of a thread was deleted. Nothing can be told
+// there any more, and what is still to be told elsewhere must not wait for it.
+func (d *delivery) threadGone(ts string) {
+	for n, post := range d.posts.Cards {
+		if ts != "" && post.TS == ts {
+			d.log.Warn("a card was deleted, and its thread with it", "channel", post.Channel, "ts", ts)
+			post.Hash = postGone
+			d.posts.Cards[n] = post
+		}
+	}
+}
