@@ -526,6 +526,49 @@ func TestADenialAtTheSameLookAsAMovedBaseEndsTheRequest(t *testing.T) {
 	}
 }
 
+// full is a quota whose share of one kind of call is used up for a time.
+type full struct {
+	call  flow.Call
+	until time.Time
+}
+
+func (q full) Take(_ context.Context, b flow.Bid, now time.Time) (time.Time, error) {
+	if b.Call == q.call && now.Before(q.until) {
+		return q.until, nil
+	}
+	return time.Time{}, nil
+}
+func (full) Urge(context.Context, flow.Bid, time.Time) error { return nil }
+func (full) Rest(context.Context, flow.Bid, time.Time) error { return nil }
+
+// A step that must wait for its turn to read the votes waits; it is no failed one,
+// whose lease is left to run out.
+func TestWaitingForATurnToLookForADenialIsNoFailure(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.cloud.SetPhase(providers.Busy)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(2 * time.Second)
+	w.in(id, flow.Queued)
+	w.cloud.SetPhase(providers.Ready)
+	w.cloud.Resize(5)
+	w.slack.React(w.card(id, 1), "x", lead2)
+	w.options.Quota = full{flow.CallVotes, w.clock.Now().Add(40 * time.Second)}
+	w.wire()
+	for range 39 {
+		w.clock.Advance(time.Second)
+		claims, err := w.store.Claim(t.Context(), flow.LaneStep, w.clock.Now(), w.options.Lease, 10)
+		require.NoError(t, err)
+		for _, c := range claims {
+			require.NoError(t, w.engine.Step(t.Context(), c))
+		}
+	}
+	w.in(id, flow.Queued)
+	w.pass(30 * time.Second)
+	w.in(id, flow.Denied)
+}
+
 // meddler lets something happen whenever the votes are read.
 type meddler struct {
 	flow.Ballots

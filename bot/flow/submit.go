@@ -62,9 +62,14 @@ func (t *turn) queued(ctx context.Context) error {
 		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
-		if verdict, denied, err := t.deniedMeanwhile(ctx, *voted); err != nil {
+		verdict, denied, err := t.deniedMeanwhile(ctx, *voted)
+		var turn *notYet
+		switch {
+		case errors.As(err, &turn):
+			return t.look(ctx, t.f.Wait, turn.at)
+		case err != nil:
 			return err
-		} else if denied {
+		case denied:
 			t.f.Verdict = &verdict
 			return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
 		}
