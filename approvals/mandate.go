@@ -103,6 +103,16 @@ func (c *counter) mandated(voters []voter, cut bool) {
 			voted[v.User] = true
 		}
 	}
+	if before := c.b.Before; before != nil && before.PlanHash == c.b.PlanHash {
+		for _, was := range c.p.counted(*before) { // a reaction that is gone now
+			voted[was.User] = true
+		}
+		for _, u := range before.Uncounted {
+			if u.Reason == ReasonWithdrawn {
+				voted[u.User] = true
+			}
+		}
+	}
 	c.mandates = map[string]string{}
 	var not []Uncounted
 	for _, m := range c.b.Mandates {

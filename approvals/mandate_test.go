@@ -83,6 +83,14 @@ func TestAMandateNeverOverrulesWhoIsThere(t *testing.T) {
 		}
 		counts(t, baseBallot(mandates(m), yes(fin1), back), Pending, map[string][]string{"finops": {fin1}})
 	})
+	t.Run("the signer took a reaction on this plan back", func(t *testing.T) {
+		before := compile(t, baseConfig()).Count(baseBallot(mandates(m), yes(lead1))).Ballot
+		again := func(b *BallotFacts) { b.Before = &before }
+		v := counts(t, baseBallot(mandates(m), yes(fin1), again), Pending, map[string][]string{"finops": {fin1}})
+		require.Empty(t, v.Ballot.Mandates)
+		later := func(b *BallotFacts) { b.Before = &v.Ballot }
+		counts(t, baseBallot(mandates(m), yes(fin1), later), Pending, map[string][]string{"finops": {fin1}})
+	})
 	t.Run("somebody may be denying whom Slack left out", func(t *testing.T) {
 		cut := votes(Reaction{Name: "x", Count: 1})
 		v := counts(t, baseBallot(mandates(m, standing3(fin1, 0, 3)), cut), Pending, nil)

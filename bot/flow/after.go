@@ -157,7 +157,8 @@ func (f *Flow) missing() (Ask, bool) {
 // closedByPerson reports whether somebody closed the flow while its outcome was
 // unknown.
 func (f *Flow) closedByPerson() bool {
-	return slices.ContainsFunc(f.Log, func(n Note) bool { return n.Code == NoteResolved && n.Args["how"] == string(SignalClose) })
+	// A record from before Closed has it in its log alone.
+	return f.Closed != "" || slices.ContainsFunc(f.Log, func(n Note) bool { return n.Code == NoteResolved && n.Args["how"] == string(SignalClose) })
 }
 
 // maySettle reports whether a person is in a group that decides about flows that

@@ -326,7 +326,7 @@ func TestWhatNobodyKnowsStaysReserved(t *testing.T) {
 	require.NoError(t, err)
 	w.settle()
 	w.in(id, flow.Failed)
-	w.holds(0, 0)
+	w.holds(3*perNode, 0) // nobody knows that nothing was bought
 }
 
 // An operation that the cloud took, and that nobody can follow, may have bought
@@ -482,4 +482,17 @@ func TestWhoAsksForABudgetThatIsNot(t *testing.T) {
 	all, err := w.desk.Spendings(t.Context(), "")
 	require.NoError(t, err)
 	require.Len(t, all, 2)
+}
+
+// Nodes that were made and are no use were paid for: an operation that failed over
+// them frees nothing.
+func TestNodesThatAreNoUseAreSpent(t *testing.T) {
+	w := newWorld(t, within)
+	w.withBudget(10 * perNode)
+	w.cloud.ComeShort(2)
+	id := w.request(ask(flow.Add, 2))
+	w.pass(2 * time.Minute)
+	require.Len(t, w.flow(id).Progress.Failed, 2)
+	require.Empty(t, w.flow(id).Progress.Changed)
+	w.holds(2*perNode, 0)
 }

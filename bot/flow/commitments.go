@@ -92,8 +92,12 @@ func TermEnd(from time.Time, months int) time.Time {
 // the operation made and that are no use were bought all the same.
 func (f *Flow) commitment() *Commitment {
 	plan := f.lastPlan()
-	if !f.State.Ended() || plan == nil || f.Submission == nil || f.Operation == nil || f.Progress == nil {
+	if !f.State.Ended() || plan == nil || f.Submission == nil || (f.Operation == nil || f.Progress == nil) && !f.closedByPerson() {
 		return nil
+	}
+	var progress providers.Progress
+	if f.Progress != nil {
+		progress = *f.Progress
 	}
 	change := f.Submission.Change
 	if !change.Adds() || change.Charge != providers.Prepaid || change.Months <= 0 {
@@ -105,23 +109,22 @@ func (f *Flow) commitment() *Commitment {
 		Charge: change.Charge, Months: change.Months, Renew: change.Renew,
 		From: f.Submission.SentAt, Until: TermEnd(f.Submission.SentAt, change.Months),
 	}
-	for _, n := range slices.Concat(f.Progress.Changed, f.Progress.Failed) {
-		if !slices.Contains(c.Nodes, n.ID) {
-			c.Nodes = append(c.Nodes, n.ID)
-		}
-	}
+	c.Nodes = f.bought()
 	c.N = len(c.Nodes)
+	if f.closedByPerson() {
+		c.N = max(c.N, change.Delta) // nobody knows: all of it may have been bought
+	}
 	switch f.State {
 	case Succeeded:
 		c.N = max(c.N, change.Delta) // not every cloud names what it made
 	case Partial:
-		c.N = max(c.N, f.Progress.Count-plan.Base)
+		c.N = max(c.N, progress.Count-plan.Base)
 	case Planning, AwaitingApproval, Scheduled, Queued, Submitting, Running, Unknown, Refused, Denied, Expired, Cancelled, Failed:
 	}
 	if c.N <= 0 {
 		return nil
 	}
-	c.Until = c.ends(f.Progress.Changed)
+	c.Until = c.ends(progress.Changed)
 	if q := plan.Quote; q.Known && q.Committed.IsPositive() {
 		c.Known, c.Currency, c.Total = true, q.Currency, q.Committed
 		if c.N != change.Delta {
@@ -129,6 +132,20 @@ func (f *Flow) commitment() *Commitment {
 		}
 	}
 	return c
+}
+
+// bought are the nodes that the operation made, by id. Those that are no use were
+// paid for all the same.
+func (f *Flow) bought() (ids []string) {
+	if f.Progress == nil {
+		return nil
+	}
+	for _, n := range slices.Concat(f.Progress.Changed, f.Progress.Failed) {
+		if !slices.Contains(ids, n.ID) {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
 }
 
 // withCommitment adds to the audit of an end what it committed to.

@@ -579,3 +579,24 @@ func (m *meddler) Reactions(ctx context.Context, ref flow.MessageRef) ([]approva
 	m.onRead()
 	return m.Ballots.Reactions(ctx, ref)
 }
+
+// Nobody is asked once the glass is broken: a vote by button or command neither
+// ends such a change nor makes an ordinary one of it, as a reaction doesn't.
+func TestNobodyVotesOnABrokenGlass(t *testing.T) {
+	w := newWorld(t, glass)
+	w.cloud.SetPhase(providers.Busy)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+	require.NoError(t, err)
+	id := r.Flow.ID
+	w.pass(5 * time.Second)
+	w.in(id, flow.Queued)
+	require.NotNil(t, w.flow(id).Verdict.Glass)
+	for _, choice := range []approvals.Choice{approvals.Approve, approvals.Deny} {
+		_, err := w.desk.Vote(t.Context(), w.caller(lead2), id, 1, choice, "")
+		var no *flow.Rejection
+		require.ErrorAs(t, err, &no, choice)
+		require.Equal(t, flow.RejectBallot, no.Code)
+	}
+	w.pass(5 * time.Second)
+	require.NotNil(t, w.flow(id).Verdict.Glass)
+}

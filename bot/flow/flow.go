@@ -48,6 +48,7 @@ type Flow struct {
 	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides
 	Restored bool `json:"restored,omitempty"` // the store had lost it: what was done meanwhile nobody knows
 
+	Closed   string  `json:"closed,omitempty"`   // Slack user id of who closed it while its outcome was unknown
 	Place    int     `json:"place,omitempty"`    // in the cluster's queue; 1 = next
 	Wait     *Note   `json:"wait,omitempty"`     // what it is waiting for, when that is worth telling
 	End      *Note   `json:"end,omitempty"`      // why it ended, or became unknown
@@ -117,6 +118,10 @@ func (f *Flow) Plan() *approvals.Plan {
 	}
 	return &f.Plans[len(f.Plans)-1].Plan
 }
+
+// unasked reports whether somebody broke the glass: nobody is asked, so no vote
+// counts for or against it.
+func (f *Flow) unasked() bool { return f.Verdict != nil && f.Verdict.Glass != nil }
 
 // Delta is the number of nodes to add or remove, and whether it is known yet.
 func (f *Flow) Delta() (int, bool) {

@@ -145,6 +145,7 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 		return t.doubled(k)
 	case accepted: // over a state without proof, also one that had ended
 		t.f.End, t.f.EndedAt, t.f.Submission = nil, time.Time{}, k.flow.Submission
+		t.keepBooked(k.flow)
 	case now.Attempts > k.flow.Attempts, now.SentBy != k.flow.SentBy:
 		return "", time.Time{}, nil, false
 	case now.State == Submitting:
@@ -157,11 +158,20 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 	return action, due, detail, true
 }
 
+// keepBooked takes the ledger's part of what was sent over a record that let go of
+// it meanwhile: money that was spent must stand in its book.
+func (t *turn) keepBooked(sent Flow) {
+	if len(t.f.Booked) == 0 {
+		t.f.Booked = sent.Booked
+	}
+}
+
 // doubled hands a flow to a person that was, or may have been, carried out twice.
 func (t *turn) doubled(k *known) (action string, due time.Time, detail map[string]any, more bool) {
 	if t.f.Doubled {
 		return "", time.Time{}, nil, false
 	}
+	t.keepBooked(k.flow)
 	detail = map[string]any{"accepted": k.op, "recorded": t.f.Operation, "recorded_attempt": t.f.Attempts}
 	other := "attempt " + strconv.Itoa(t.f.Attempts)
 	otherZH := "第 " + strconv.Itoa(t.f.Attempts) + " 次提交"

@@ -109,12 +109,9 @@ func (f *Flow) entry(b Booking) *Entry {
 	case Partial, Failed:
 		e.Used = true
 	}
-	came := 0
-	if f.Progress != nil {
-		came = len(f.Progress.Changed)
-	}
+	came := min(len(f.bought()), b.Nodes)
 	switch {
-	case f.closedByPerson() && f.Operation != nil, f.State == Partial && came == 0, came >= b.Nodes && came > 0:
+	case f.closedByPerson(), f.State == Partial && came == 0, came >= b.Nodes && came > 0:
 		return &e
 	case came == 0:
 		return nil

@@ -206,18 +206,18 @@ func TestAMandateComesBackAtAnEndThatBroughtNothing(t *testing.T) {
 	w.pass(2 * time.Minute)
 	w.in(id, flow.Partial)
 	reserved, used = w.left(m)
-	require.Equal(t, [2]int{0, 3}, [2]int{reserved, used}, "of what came short, what came")
+	require.Equal(t, [2]int{0, 4}, [2]int{reserved, used}, "what came short was bought: the failed node too")
 
 	w.cloud.SetPhase(providers.Busy)
-	id = w.request(ask(flow.Add, 7))
+	id = w.request(ask(flow.Add, 6))
 	w.settle()
 	reserved, used = w.left(m)
-	require.Equal(t, [2]int{7, 3}, [2]int{reserved, used})
+	require.Equal(t, [2]int{6, 4}, [2]int{reserved, used})
 	_, err := w.desk.Cancel(t.Context(), w.caller(asker), id)
 	require.NoError(t, err)
 	w.settle()
 	reserved, used = w.left(m)
-	require.Equal(t, [2]int{0, 3}, [2]int{reserved, used})
+	require.Equal(t, [2]int{0, 4}, [2]int{reserved, used})
 }
 
 func TestWhatAMandateDoesNotDo(t *testing.T) {

@@ -174,7 +174,11 @@ func (d *Desk) SignMandate(ctx context.Context, c Caller, a MandateAsk) (Mandate
 	}
 	for range idTries {
 		m.ID = "M-" + strings.TrimPrefix(d.NewID(), "F-")
-		err = d.Store.SignMandate(ctx, m, Audit{Actor: c.User, Action: "sign_mandate", Detail: map[string]any{"mandate": m, "raw": c.Raw, "channel": c.Channel}})
+		var id string
+		id, err = d.Store.SignMandate(ctx, m, c.Dedupe, Audit{Actor: c.User, Action: "sign_mandate", Detail: map[string]any{"mandate": m, "raw": c.Raw, "channel": c.Channel}})
+		if err == nil && id != m.ID { // delivered twice: it was signed then
+			return d.signed(ctx, id, groups)
+		}
 		if !errors.Is(err, ErrIDTaken) {
 			break
 		}
@@ -184,6 +188,18 @@ func (d *Desk) SignMandate(ctx context.Context, c Caller, a MandateAsk) (Mandate
 	}
 	d.wakeCluster(ctx, a.Cluster) // a request that waits may be covered now
 	return Mandated{Mandate: m, Counts: groups}, nil
+}
+
+// signed is a mandate that an earlier delivery of the same command signed.
+func (d *Desk) signed(ctx context.Context, id string, groups []string) (Mandated, error) {
+	book, err := d.Store.Book(ctx, MandateBook(id))
+	if err != nil {
+		return Mandated{}, &Rejection{Code: RejectStore, Err: err}
+	}
+	if book.Mandate == nil {
+		return Mandated{}, &Rejection{Code: RejectMandate, Args: map[string]string{"word": id}}
+	}
+	return mandated(book, groups), nil
 }
 
 // approves names the approver groups that a person is in. Where one can't be read,

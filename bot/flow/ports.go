@@ -207,11 +207,13 @@ type Store interface {
 	// Book reads one book of the ledger; one that was never written is empty, at
 	// version 0.
 	Book(ctx context.Context, name string) (Book, error)
-	// SignMandate records a mandate with its book and audits it; ErrIDTaken.
+	// SignMandate records a mandate with its book and audits it, and returns its id: of
+	// the earlier one where dedupe was taken in before ("" = it has no name);
+	// ErrIDTaken.
 	// RevokeMandate replaces it as it was read by one that is revoked, which moves the
 	// book on; ErrStale, ErrNotFound. Mandates reads the books of those whose time
 	// ends after since, also of revoked ones.
-	SignMandate(ctx context.Context, m approvals.Mandate, a Audit) error
+	SignMandate(ctx context.Context, m approvals.Mandate, dedupe string, a Audit) (string, error)
 	RevokeMandate(ctx context.Context, was, now approvals.Mandate, a Audit) error
 	Mandates(ctx context.Context, since time.Time) ([]Book, error)
 	// Durable returns once what was saved of the flow survives a crash of the store,

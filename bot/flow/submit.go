@@ -33,7 +33,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
-	if t.voted && len(t.f.Requirements) > 0 {
+	if t.voted && len(t.f.Requirements) > 0 && !t.f.unasked() {
 		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
 	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
@@ -122,7 +122,7 @@ func (t *turn) queued(ctx context.Context) error {
 // who said no at the same time ends the request. A ballot that can't be read says
 // nothing here; people are asked again then.
 func (t *turn) deniedMeanwhile(ctx context.Context, voted approvals.Plan) (approvals.Verdict, bool, error) {
-	if len(t.f.Requirements) == 0 || (t.f.Verdict != nil && t.f.Verdict.Glass != nil) {
+	if len(t.f.Requirements) == 0 || t.f.unasked() {
 		return approvals.Verdict{}, false, nil
 	}
 	verdict, err := t.ballot(ctx, voted, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
@@ -245,7 +245,7 @@ func (t *turn) accepted(op providers.Operation, action string) (string, time.Tim
 	if op.AcceptedAt.IsZero() {
 		op.AcceptedAt = now
 	}
-	t.f.Operation = &op
+	t.f.Operation, t.f.Closed = &op, ""
 	t.become(Running)
 	t.tell(Note{Code: NoteAccepted, Args: map[string]string{"operation": op.ID}})
 	return action, now.Add(t.PollMin), map[string]any{"operation": op}
@@ -384,6 +384,7 @@ func (t *turn) unknown(ctx context.Context) error {
 		case SignalClose:
 			t.tell(note)
 			t.f.Doubled = false
+			t.f.Closed = s.By
 			t.finish(Failed, Note{Code: NoteFailed, By: s.By, Text: t.f.End.Text})
 			return t.save(ctx, "settle_close", time.Time{}, detail)
 		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:

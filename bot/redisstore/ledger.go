@@ -76,17 +76,32 @@ func readBook(name string, fields map[string]string) (b flow.Book, err error) {
 }
 
 // SignMandate records a mandate; see flow.Store.
-func (s *Store) SignMandate(ctx context.Context, m approvals.Mandate, a flow.Audit) error {
+func (s *Store) SignMandate(ctx context.Context, m approvals.Mandate, dedupe string, a flow.Audit) (string, error) {
 	text, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("mandate %s: %w", m.ID, err)
+		return "", fmt.Errorf("mandate %s: %w", m.ID, err)
 	}
 	fields, err := s.auditFields("", "", "", 0, m.At, a)
 	if err != nil {
-		return err
+		return "", err
 	}
-	args := append([]any{m.ID, text, ms(m.Until), int(flow.BookKept.Seconds()), ms(m.At.Add(-Retention))}, fields...)
-	return answer(signMandate.Run(ctx, s.rdb, []string{s.keys.book(flow.MandateBook(m.ID)), s.keys.mandates(), s.keys.audit()}, args...).Text())
+	ttl := 0
+	if dedupe != "" {
+		ttl = int(deliveryTTL.Seconds())
+	}
+	args := append([]any{m.ID, text, ms(m.Until), int(flow.BookKept.Seconds()), ms(m.At.Add(-Retention)), ttl}, fields...)
+	got, err := signMandate.Run(ctx, s.rdb, []string{
+		s.keys.book(flow.MandateBook(m.ID)), s.keys.mandates(), s.keys.audit(), s.keys.delivery(dedupe),
+	}, args...).StringSlice()
+	switch {
+	case err != nil:
+		return "", answer("", err)
+	case len(got) == 2 && got[0] == codeSeen:
+		return got[1], nil
+	case len(got) != 1:
+		return "", fmt.Errorf("redis: signing answered %q", got)
+	}
+	return m.ID, answer(got[0], nil)
 }
 
 // RevokeMandate ends a mandate; see flow.Store.

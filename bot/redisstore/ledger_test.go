@@ -161,8 +161,9 @@ func TestAMandateIsSignedOnceAndRevokedOnce(t *testing.T) {
 	ctx := t.Context()
 	m := mandate("M-1")
 	note := flow.Audit{Actor: "U1", Action: "sign_mandate"}
-	require.NoError(t, b.SignMandate(ctx, m, note))
-	require.ErrorIs(t, b.SignMandate(ctx, m, note), flow.ErrIDTaken)
+	b.sign(m)
+	_, err := b.SignMandate(ctx, m, "", note)
+	require.ErrorIs(t, err, flow.ErrIDTaken)
 	got := b.book("mandate/M-1")
 	require.Equal(t, m, *got.Mandate)
 	require.EqualValues(t, 1, got.Version)
@@ -185,11 +186,10 @@ func TestAMandateIsSignedOnceAndRevokedOnce(t *testing.T) {
 func TestWhichMandatesAreRead(t *testing.T) {
 	b := newBench(t)
 	ctx := t.Context()
-	note := flow.Audit{Actor: "U1", Action: "sign_mandate"}
-	require.NoError(t, b.SignMandate(ctx, mandate("M-1"), note))
+	b.sign(mandate("M-1"))
 	later := mandate("M-2")
 	later.Until = noon.Add(3 * time.Hour)
-	require.NoError(t, b.SignMandate(ctx, later, note))
+	b.sign(later)
 	ids := func(since time.Time) (ids []string) {
 		books, err := b.Mandates(ctx, since)
 		require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestWhichMandatesAreRead(t *testing.T) {
 	// The index does not grow for ever.
 	much := mandate("M-3")
 	much.At, much.Until = noon.Add(200*24*time.Hour), noon.Add(201*24*time.Hour)
-	require.NoError(t, b.SignMandate(ctx, much, note))
+	b.sign(much)
 	require.Equal(t, []string{"M-3"}, ids(time.Time{}))
 
 	require.NoError(t, b.rdb.HSet(ctx, "test:{T1}:book:mandate/M-3", "m", "{").Err())
@@ -218,7 +218,7 @@ func TestWhichMandatesAreRead(t *testing.T) {
 func TestARaceForTheLastNodesOfAMandate(t *testing.T) {
 	b := newBench(t)
 	m := mandate("M-1")
-	require.NoError(t, b.SignMandate(t.Context(), m, flow.Audit{Actor: "U1", Action: "sign_mandate"}))
+	b.sign(m)
 	const flows = 16
 	for i := range flows {
 		b.accept(fmt.Sprintf("F-%02d", i))
@@ -266,4 +266,36 @@ func TestARaceForTheLastNodesOfAMandate(t *testing.T) {
 	book := b.book("mandate/M-1")
 	require.Len(t, book.Entries, took)
 	require.NotNil(t, book.Mandate.Revoked)
+}
+
+func (b *bench) sign(m approvals.Mandate) {
+	b.t.Helper()
+	id, err := b.SignMandate(b.t.Context(), m, "", flow.Audit{Actor: m.By, Action: "sign_mandate"})
+	require.NoError(b.t, err)
+	require.Equal(b.t, m.ID, id)
+}
+
+// Slack delivers a mention again whose ack it did not see: one mandate, not two.
+func TestAMandateIsSignedOnceHoweverOftenItIsDelivered(t *testing.T) {
+	b := newBench(t)
+	note := flow.Audit{Actor: "U1", Action: "sign_mandate"}
+	m := mandate("M-1")
+	id, err := b.SignMandate(t.Context(), m, "delivery", note)
+	require.NoError(t, err)
+	require.Equal(t, "M-1", id)
+	m.ID = "M-2"
+	id, err = b.SignMandate(t.Context(), m, "delivery", note)
+	require.NoError(t, err)
+	require.Equal(t, "M-1", id)
+	all, err := b.Mandates(t.Context(), m.At)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+}
+
+// A commitment outlives its flow by up to a term: its id is not given again.
+func TestAnIDOfACommitmentIsTaken(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, b.rdb.HSet(t.Context(), "test:{T1}:commitment:F-1", "j", "{}").Err())
+	_, _, err := b.Accept(t.Context(), newFlow("F-1"), "one", flow.Limits{})
+	require.ErrorIs(t, err, flow.ErrIDTaken)
 }

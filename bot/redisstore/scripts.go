@@ -149,7 +149,8 @@ var (
 	// accept records a new flow in planning (promise 1).
 	//
 	// KEYS 1 flow, 2 delivery, 3 due:step, 4 open, 5 all, 6 audit,
-	// 7 count of the user, 8 count of the channel.
+	// 7 count of the user, 8 count of the channel, 9 commitment of that id, which
+	// outlives its flow.
 	// ARGV 1 id, 2 record, 3 state, 4 schema, 5 now ms, 6 seat, 7 delivery ttl s,
 	// 8 user cap, 9 channel cap (0 = none), 10 oldest ms to keep in all,
 	// 11… audit fields.
@@ -157,7 +158,7 @@ var (
 	accept = script(`
 local earlier = redis.call('GET', KEYS[2])
 if earlier then return {'seen', earlier} end
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'taken'} end
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('EXISTS', KEYS[9]) == 1 then return {'taken'} end
 local function over(key, cap)
   return tonumber(cap) > 0 and tonumber(redis.call('GET', key) or '0') >= tonumber(cap)
 end
@@ -435,16 +436,20 @@ return 'ok'
 
 	// signMandate records a mandate, and forgets those that ended long ago.
 	//
-	// KEYS 1 book, 2 mandates, 3 audit. ARGV 1 id, 2 mandate, 3 its end ms, 4 ttl s
-	// of the book, 5 oldest end ms to keep, 6… audit fields. Returns "ok" or "taken".
+	// KEYS 1 book, 2 mandates, 3 audit, 4 delivery. ARGV 1 id, 2 mandate, 3 its end
+	// ms, 4 ttl s of the book, 5 oldest end ms to keep, 6 delivery ttl s (0 = it has no
+	// name), 7… audit fields. Returns {"ok"}, {"taken"} or {"seen", id of the earlier}.
 	signMandate = script(`
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'taken' end
+local earlier = ARGV[6] ~= '0' and redis.call('GET', KEYS[4])
+if earlier then return {'seen', earlier} end
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'taken'} end
 redis.call('HSET', KEYS[1], 'v', 1, 'm', ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[5])
-chain(KEYS[3], 6)
-return 'ok'
+if ARGV[6] ~= '0' then redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[6]) end
+chain(KEYS[3], 7)
+return {'ok'}
 `)
 
 	// revokeMandate puts a mandate in the place of itself as it was read. The version

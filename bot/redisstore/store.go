@@ -145,7 +145,7 @@ func (s *Store) Accept(ctx context.Context, f flow.Flow, dedupe string, lim flow
 	}
 	keys := []string{
 		s.keys.flow(f.ID), s.keys.delivery(dedupe), s.keys.due(flow.LaneStep), s.keys.open(), s.keys.all(), s.keys.audit(),
-		s.keys.count("user:"+f.Request.User, f.CreatedAt), s.keys.count("channel:"+f.Request.Channel, f.CreatedAt),
+		s.keys.count("user:"+f.Request.User, f.CreatedAt), s.keys.count("channel:"+f.Request.Channel, f.CreatedAt), s.keys.commitment(f.ID),
 	}
 	args := append([]any{
 		f.ID, record, string(f.State), f.Schema, ms(f.CreatedAt), flow.SeatKey(f.Request.Wish.Change), int(deliveryTTL.Seconds()),
