@@ -175,7 +175,14 @@ func behind[T any](ctx context.Context, g *Guard, change bool, call func() (T, e
 		var none T
 		return none, err
 	}
+	done := false
+	defer func() {
+		if !done { // a panic, which the caller may outlive: nothing was learnt
+			g.leave(context.Canceled)
+		}
+	}()
 	v, err := call()
+	done = true
 	g.leave(err)
 	return v, err
 }

@@ -135,3 +135,33 @@ var (
 )
 
 func asked(f *Flow) *Flow { f.Doubled = true; return f }
+
+// Another replica that works on the older record counts its version up: a
+// cancellation that the store forgot is missing all the same.
+func TestAForgottenEndIsNotKnownByItsVersion(t *testing.T) {
+	k := &known{what: knowsEnd, flow: Flow{ID: "F-1", State: Cancelled, Version: 10}, version: 10}
+	for s, in := range map[State]bool{Queued: false, AwaitingApproval: false, Scheduled: false, Cancelled: true, Submitting: true, Running: true, Denied: true} {
+		if got := k.in(&Flow{ID: "F-1", State: s, Version: 12}); got != in {
+			t.Errorf("%s: %v", s, got)
+		}
+	}
+	if k.in(nil) {
+		t.Error("a record that is gone knows it")
+	}
+}
+
+// What is known does not grow old while the store can't be asked.
+func TestWhatIsKnownAgesOnlyWhileTheStoreIsThere(t *testing.T) {
+	m, now := NewMemory(), time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	k := m.sent(Flow{ID: "F-1"}, providers.Operation{ID: "1"}, nil, now)
+	for range 20 { // ten minutes
+		now = now.Add(30 * time.Second)
+		m.again(k, now)
+		if len(m.due(now.Add(memoryTick))) != 1 {
+			t.Fatal("it was forgotten while the store was away")
+		}
+	}
+	if len(m.due(now.Add(memoryFor+time.Minute))) != 0 {
+		t.Error("it is kept for ever")
+	}
+}

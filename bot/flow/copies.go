@@ -18,48 +18,92 @@ func (d *delivery) resend() {
 		}
 	}
 	d.posts.Slips = d.posts.Slipped
+	d.posts.Pruned = nil
 	d.posts.Prune = d.Clock.Now().Add(inDoubtPause) // a call that was still out is over by then
 }
 
 // prune deletes what a frozen courier posted after its successor had looked for it
-// in vain and posted it anew.
+// in vain and posted it anew. It goes message by message, each in its turn, and
+// holds up no delivery: what can't be looked for now is looked for later.
 func (d *delivery) prune(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
-	defer cancel()
-	one := func(m Message, p Post) error {
-		if p.final() || p.TS == "" {
-			return nil
-		}
-		m.Channel = p.Channel
-		err := d.Chat.Prune(ctx, m, p.MessageRef)
-		if errors.Is(err, ErrNoChannel) || errors.Is(err, ErrChatRefused) {
-			d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
-			return nil
-		}
-		return err
-	}
-	for _, n := range slices.Sorted(maps.Keys(d.posts.Cards)) {
-		p := d.posts.Cards[n]
-		if n > len(d.f.Plans) {
+	for _, m := range d.allShown() {
+		if slices.Contains(d.posts.Pruned, m.Key) {
 			continue
 		}
-		m := d.Renderer.Card(d.f, n, d.rich)
-		m.Key = d.cardKey(n)
-		if err := one(m, p); err != nil {
+		again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/prune/" + m.Key})
+		if err != nil {
 			return err
+		}
+		if again.IsZero() {
+			// Right before the call: by an old record the wrong one of two would go.
+			if err := d.keepLease(ctx); err != nil {
+				return err
+			}
+			again = d.pruneOne(ctx, m)
+		}
+		if !again.IsZero() {
+			d.posts.Prune = again
+			d.wait(again)
+			return d.save(ctx)
+		}
+		d.posts.Pruned = append(d.posts.Pruned, m.Key)
+	}
+	d.posts.Prune, d.posts.Pruned = time.Time{}, nil
+	return d.save(ctx)
+}
+
+// pruneOne deletes the copies of one message, or says when to try again.
+func (d *delivery) pruneOne(ctx context.Context, m shown) time.Time {
+	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
+	defer cancel()
+	err := d.Chat.Prune(ctx, m.Message, m.ref)
+	var limited *RateLimited
+	switch {
+	case err == nil:
+		return time.Time{}
+	case errors.As(err, &limited):
+		d.rest(ctx, Bid{Call: CallSearch}, limited)
+		return d.Clock.Now().Add(max(limited.After, leastPause))
+	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+		d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
+		return time.Time{}
+	}
+	d.log.Warn("whether a message stands twice can't be looked up yet", "message", m.Key, "channel", m.Channel, "error", err)
+	return d.Clock.Now().Add(pruneAgain)
+}
+
+// pruneAgain is the wait after Slack could not be searched for copies.
+const pruneAgain = 30 * time.Second
+
+// shown is a message that Slack shows, by its key, and where.
+type shown struct {
+	Message
+	ref MessageRef
+}
+
+// allShown lists the cards and notices that are up.
+func (d *delivery) allShown() (all []shown) {
+	add := func(m Message, p Post) {
+		if !p.final() && p.TS != "" {
+			m.Channel = p.Channel
+			all = append(all, shown{m, p.MessageRef})
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(d.posts.Cards)) {
+		if n <= len(d.f.Plans) {
+			m := d.Renderer.Card(d.f, n, d.rich)
+			m.Key = d.cardKey(n)
+			add(m, d.posts.Cards[n])
 		}
 	}
 	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
 			m := d.Renderer.Notice(d.f, s)
 			m.Key = noticeKey(d.f.Told[:i], s, channel)
-			if err := one(m, d.posts.Notices[m.Key]); err != nil {
-				return err
-			}
+			add(m, d.posts.Notices[m.Key])
 		}
 	}
-	d.posts.Prune = time.Time{}
-	return d.save(ctx)
+	return all
 }
 
 // forgetting is how long after the store came to life a card or a notice is looked

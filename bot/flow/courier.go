@@ -146,7 +146,7 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 		if d.Clock.Now().Before(at) {
 			d.wait(at)
 		} else if err := d.prune(ctx); err != nil {
-			return d.pause(ctx, err)
+			return time.Time{}, err
 		}
 	}
 	if s := d.posts.Sending; s != nil {

@@ -190,7 +190,14 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 	}
 	t := &turn{Engine: e, claim: c, f: f, from: f.State, signals: signals, before: f.Verdict, held: f.Booked, log: e.Logger.With("flow", f.ID)}
 	if k := t.Memory.ahead(&f); k != nil {
-		return t.graft(ctx, k)
+		if err := t.graft(ctx, k); err != nil {
+			return err
+		}
+		// Nothing may have been left to write; the claim ended with what was written.
+		if err := e.Store.Release(ctx, c, e.Clock.Now()); !errors.Is(err, ErrLeaseLost) && !errors.Is(err, ErrIllegal) {
+			return err
+		}
+		return nil
 	}
 	leave := e.room(f.State)
 	if leave == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,6 +107,14 @@ func (e *Engine) retake(ctx context.Context, k *known, exists bool) error {
 // retakeAfter leaves time to whoever knows that the request was carried out.
 const retakeAfter = 10 * time.Second
 
+// copy is the flow as it is known, for one writer to add to: the step and Recheck
+// may both be writing it.
+func (k *known) copy() Flow {
+	f := k.flow
+	f.Log, f.Told, f.Whispers, f.After = slices.Clone(f.Log), slices.Clone(f.Told), slices.Clone(f.Whispers), slices.Clone(f.After)
+	return f
+}
+
 // merge makes t.f what both the record as it is and this replica's knowledge add
 // up to; false if the record already knows as much. The rules, by the attempt that
 // is known and what the record says:
@@ -126,7 +135,7 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 		if exists && (now.State.HoldsSeat() || now.State.Ended() || now.Attempts > k.flow.Attempts) {
 			return "", time.Time{}, nil, false
 		}
-		t.f = k.flow
+		t.f = k.copy()
 		t.tell(Note{Code: NoteRestored})
 		return "end", time.Time{}, nil, true
 	}
@@ -137,7 +146,7 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 		if exists && (kind == providers.Retry || kind == providers.Occupied) {
 			return "", time.Time{}, nil, false
 		}
-		t.f = k.flow
+		t.f = k.copy()
 		t.tell(Note{Code: NoteRestored})
 	case accepted && now.Operation != nil && sameOperation(*now.Operation, k.op):
 		return "", time.Time{}, nil, false

@@ -90,9 +90,9 @@ const BookKept = 400 * 24 * time.Hour
 // entry is what a booking comes to in the flow's state; nil = nothing.
 //
 // It stays reserved while the outcome is unknown. Of a change that came short the
-// share of the nodes that came is used; one that the cloud took, and that a person
-// closed because nobody could tell what became of it, counts in full: money that
-// may have been spent must not come free by pressing a button.
+// share of the nodes that were made is used, also of those that are no use. One that
+// a person closed because nobody could tell what became of it counts in full: money
+// that may have been spent must not come free by pressing a button.
 func (f *Flow) entry(b Booking) *Entry {
 	e := Entry{
 		Flow: f.ID, User: f.Request.User, Cluster: f.Request.Wish.Change.Cluster, Group: f.Request.Wish.Change.Group,

@@ -31,6 +31,7 @@ type known struct {
 	dedupe  string              // of a request
 	version int64               // of the record that has it; 0 = it could not be saved yet
 	at      time.Time
+	kept    time.Time // last time that the store was away: what is known ages only while it is there
 	next    time.Time // the next look at the record
 }
 
@@ -61,7 +62,7 @@ func (m *Memory) add(k *known) *known {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	k.next = k.at.Add(memoryLook)
-	m.list = slices.DeleteFunc(m.list, func(old *known) bool { return k.at.Sub(old.at) > memoryFor })
+	m.list = slices.DeleteFunc(m.list, func(old *known) bool { return old.old(k.at) })
 	if len(m.list) >= memoryMost {
 		m.list = slices.Delete(m.list, 0, len(m.list)-memoryMost+1)
 	}
@@ -91,8 +92,21 @@ func (m *Memory) saved(k *known, version int64) {
 	k.version = version
 }
 
+// old reports whether it need not be remembered any longer.
+func (k *known) old(now time.Time) bool {
+	since := k.at
+	if k.kept.After(since) {
+		since = k.kept
+	}
+	return now.Sub(since) > memoryFor
+}
+
 // in reports whether a record knows it too.
 func (k *known) in(f *Flow) bool {
+	if k.what == knowsEnd {
+		// Not by its version: another replica may have counted it up on the older record.
+		return f != nil && (f.State.Ended() || f.State.HoldsSeat())
+	}
 	if f == nil || k.version == 0 || f.Version < k.version {
 		return false
 	}
@@ -123,7 +137,7 @@ func (m *Memory) due(now time.Time) []*known {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.list = slices.DeleteFunc(m.list, func(k *known) bool { return now.Sub(k.at) > memoryFor })
+	m.list = slices.DeleteFunc(m.list, func(k *known) bool { return k.old(now) })
 	var due []*known
 	for _, k := range m.list {
 		if !now.Before(k.next) {
@@ -175,7 +189,7 @@ func (e *Engine) Recheck(ctx context.Context) {
 func (m *Memory) again(k *known, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	k.next = now.Add(memoryTick)
+	k.next, k.kept = now.Add(memoryTick), now
 }
 
 // recheck runs Recheck until ctx ends.

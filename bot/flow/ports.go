@@ -385,8 +385,10 @@ type Posts struct {
 	Slips   int64 `json:"slips,omitempty"`
 	Slipped int64 `json:"-"`
 
-	// Prune is when to look for messages that stand twice because of that.
-	Prune time.Time `json:"prune,omitzero"`
+	// Prune is when to look for messages that stand twice because of that; Pruned are
+	// the keys of those that were looked for.
+	Prune  time.Time `json:"prune,omitzero"`
+	Pruned []string  `json:"pruned,omitempty"`
 }
 
 // Post is one message that Slack has.

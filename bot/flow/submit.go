@@ -281,6 +281,7 @@ func (t *turn) submitting(ctx context.Context) error {
 		_, blocked := t.Blocked(t.f.Submission.Change.Account)
 		repeat = repeat && !blocked
 	}
+	before := t.f.RepeatedAt
 	if repeat {
 		// On record before it is done, like every send.
 		t.f.Repeats, t.f.RepeatedAt = t.f.Repeats+1, t.Clock.Now()
@@ -289,8 +290,19 @@ func (t *turn) submitting(ctx context.Context) error {
 			return err
 		}
 		t.claim.Until = until
+		// It may be the first that reaches the cloud: the one before may have stopped for
+		// want of this.
+		if err := t.Store.Durable(ctx, t.f.ID); err != nil {
+			return fmt.Errorf("%s: the repeat is not safe yet, so nothing is sent: %w", t.f.ID, err)
+		}
+		if !t.Clock.Now().Add(t.CallTimeout).Before(t.claim.Until) {
+			return fmt.Errorf("%s: paused before the repeat: %w", t.f.ID, ErrLeaseLost)
+		}
 	}
 	finding, err := t.reconcile(ctx, repeat)
+	if repeat && errors.Is(err, providers.ErrPaced) { // it was not made: one of the few is left for it
+		t.f.Repeats, t.f.RepeatedAt, t.changed = t.f.Repeats-1, before, true
+	}
 	if errors.Is(err, ErrLeaseLost) {
 		return err
 	}

@@ -141,3 +141,18 @@ func TestSentinelFailover(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
 }
+
+// One master that would drop keys is enough for a no, whichever node is asked first.
+func TestAClusterIsAsGoodAsItsWorstMaster(t *testing.T) {
+	cluster := redistest.StartCluster(t)
+	rdb := cluster.Client(t)
+	h, err := redisstore.Inspect(t.Context(), rdb)
+	require.NoError(t, err)
+	require.False(t, h.Evicts())
+	require.NoError(t, cluster.Nodes[2].Client(t).ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+	for range 8 {
+		h, err := redisstore.Inspect(t.Context(), rdb)
+		require.NoError(t, err)
+		require.True(t, h.Evicts())
+	}
+}

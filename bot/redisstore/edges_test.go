@@ -214,3 +214,17 @@ func TestASlipUnderALeaseIsLookedAt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, claims, 1)
 }
+
+// A server that takes no writes (full, read only) vouches for none: a paid call must
+// not go out on its word.
+func TestAServerThatTakesNoWritesVouchesForNothing(t *testing.T) {
+	server := redistest.Start(t)
+	if !server.Real {
+		t.Skip("the embedded Redis can't be made read only")
+	}
+	rdb := server.Client(t)
+	s := redisstore.New(rdb, "test", "T1")
+	require.NoError(t, s.Durable(t.Context(), "F-1"))
+	require.NoError(t, rdb.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
+	require.Error(t, s.Durable(t.Context(), "F-1"))
+}

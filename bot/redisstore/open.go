@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -88,7 +90,51 @@ func (h Health) WaitsForDisk() bool {
 
 // Inspect reads a server's version and settings. Servers that forbid CONFIG
 // leave AOF and Eviction as far as INFO tells.
+//
+// Of a cluster it is the worst that any master says: a workspace lives on one of
+// them, and a client without a key asks just any.
 func Inspect(ctx context.Context, rdb redis.UniversalClient) (Health, error) {
+	cluster, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		return inspect(ctx, rdb)
+	}
+	var mu sync.Mutex
+	var worst Health
+	seen := false
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		h, err := inspect(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case !seen:
+			worst, seen = h, true
+		default:
+			worst = worst.or(h)
+		}
+		return nil
+	})
+	return worst, err
+}
+
+// or is the worse of two servers in every respect.
+func (h Health) or(other Health) Health {
+	if h.WaitsForDisk() && !other.WaitsForDisk() {
+		h.Version = other.Version
+	}
+	if !h.Evicts() && other.Eviction != h.Eviction && (other.Evicts() || other.Eviction == "") {
+		h.Eviction = other.Eviction
+	}
+	order := []string{"off", "", "no", "everysec", "always"}
+	if slices.Index(order, other.AOF) < slices.Index(order, h.AOF) {
+		h.AOF = other.AOF
+	}
+	h.Replicas += other.Replicas
+	return h
+}
+
+func inspect(ctx context.Context, rdb redis.UniversalClient) (Health, error) {
 	var h Health
 	info, err := rdb.Info(ctx, "server", "persistence", "memory", "replication").Result()
 	if err != nil {

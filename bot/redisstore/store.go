@@ -418,9 +418,13 @@ func (s *Store) Durable(ctx context.Context, id string) error {
 		node = master
 	}
 	pipe := node.Pipeline()
-	pipe.HSet(ctx, s.keys.flags(), "durable", id)
+	write := pipe.HSet(ctx, s.keys.flags(), "durable", id)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
 	_, err := pipe.Exec(ctx)
+	if refused := write.Err(); refused != nil {
+		// It takes no writes (full, read only): the one before may not be on disk either.
+		return answer("", refused)
+	}
 	var refused redis.Error
 	if errors.As(err, &refused) {
 		return nil //nolint:nilerr // an older server, or one without an append-only file

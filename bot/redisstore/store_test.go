@@ -417,6 +417,10 @@ func TestPostsAreWrittenOnlyUnderTheLeaseAndFoundByCard(t *testing.T) {
 	require.NoError(t, b.Release(t.Context(), claims[0], time.Time{}))
 	claims, err = b.Claim(t.Context(), flow.LaneChat, b.now.Add(time.Hour), time.Minute, 10)
 	require.NoError(t, err)
+	require.Len(t, claims, 1, "for the slip")
+	require.NoError(t, b.Release(t.Context(), claims[0], time.Time{}))
+	claims, err = b.Claim(t.Context(), flow.LaneChat, b.now.Add(2*time.Hour), time.Minute, 10)
+	require.NoError(t, err)
 	require.Empty(t, claims)
 }
 

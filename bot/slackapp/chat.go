@@ -271,7 +271,10 @@ func (a *App) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) e
 		if refusedWith(err, "missing_scope") {
 			return nil // a copy may stand, which is no reason to try again
 		}
-		return err
+		if !errors.Is(err, errSearchCut) {
+			return err
+		}
+		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "message", m.Key)
 	}
 	for _, ts := range copies {
 		err := a.call(ctx, methodDelete, func(ctx context.Context) error {
