@@ -102,15 +102,22 @@ func TestAllSocketsCut(t *testing.T) {
 	})
 }
 
-// Redis is restarted with its file of appended commands.
-func TestRedisRestarted(t *testing.T) {
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+// onRedis is a fleet on a redis-server with a file of appended commands.
+func onRedis(t *testing.T, fsync string) (*fleet, redistest.Server) {
+	t.Helper()
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", fsync)
 	if !server.Real {
-		t.Skip("the embedded Redis can't be restarted")
+		t.Skip("the embedded Redis has no process and no disk")
 	}
 	t.Parallel() // it mostly waits
 	f := newFleet(t, sized(1, 8), place{redis: server})
 	f.run(2)
+	return f, server
+}
+
+// Redis is restarted with its file of appended commands.
+func TestRedisRestarted(t *testing.T) {
+	f, server := onRedis(t, "always")
 	f.between(rand.New(rand.NewPCG(5, 5)), 2*time.Minute, func() {
 		for range sized(1, 5) {
 			server.Restart(t, syscall.SIGKILL)
@@ -121,13 +128,7 @@ func TestRedisRestarted(t *testing.T) {
 
 // Redis stands still for a time.
 func TestRedisFrozen(t *testing.T) {
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	if !server.Real {
-		t.Skip("the embedded Redis can't be frozen")
-	}
-	t.Parallel() // it mostly waits
-	f := newFleet(t, sized(1, 8), place{redis: server})
-	f.run(2)
+	f, server := onRedis(t, "always")
 	f.between(rand.New(rand.NewPCG(6, 6)), 2*time.Minute, func() {
 		server.Signal(syscall.SIGSTOP)
 		rest(time.Duration(sized(8, 30)) * time.Second) // longer than every lease
@@ -137,13 +138,7 @@ func TestRedisFrozen(t *testing.T) {
 
 // Redis can't write its file any more and refuses writes.
 func TestRedisOutOfDisk(t *testing.T) {
-	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
-	if !server.Real {
-		t.Skip("the embedded Redis has no disk")
-	}
-	t.Parallel() // it mostly waits
-	f := newFleet(t, sized(1, 8), place{redis: server})
-	f.run(2)
+	f, server := onRedis(t, "everysec")
 	f.between(rand.New(rand.NewPCG(7, 7)), 2*time.Minute, func() {
 		server.FillDisk(t)
 		d := f.slack.Slash(mei, f.rooms["emr000"], "/scale", "emr000 task +9")
