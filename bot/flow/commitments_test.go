@@ -426,3 +426,17 @@ func TestCommitmentsOfOneCluster(t *testing.T) {
 	require.NoError(t, err, "a cluster that left config still costs")
 	require.Len(t, one.All, 1)
 }
+
+// Terms that end on one day end by the hundred: a reminder takes its turn in what
+// Slack allows, like every message.
+func TestAReminderWaitsForItsTurn(t *testing.T) {
+	w := newWorld(t)
+	w.bought(prepaid(1))
+	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
+	w.options.Quota = full{flow.CallPost, w.clock.Now().Add(40 * time.Second)}
+	w.wire()
+	w.pass(30 * time.Second)
+	require.Empty(t, w.slack.Keyed("renewal/"))
+	w.pass(30 * time.Second)
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+}

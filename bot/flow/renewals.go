@@ -126,6 +126,9 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 		if wait := s.At.Add(inDoubtPause); now.Before(wait) {
 			return wait, nil
 		}
+		if again, err := w.may(ctx, Bid{Call: CallSearch, Who: w.c.ID + "/" + s.Key}); err != nil || !again.IsZero() {
+			return again, err
+		}
 		if err := w.settle(ctx, *s); err != nil {
 			return w.pause(ctx, err)
 		}
@@ -145,6 +148,15 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 		case <-ctx.Done(): // stopping: another replica goes on
 			return w.Clock.Now(), nil
 		default:
+		}
+		// Terms that end on one day end by the hundred: reminders take what running
+		// flows leave.
+		bid := Bid{Call: CallPost, Channel: m.Channel, Who: w.c.ID + "/" + m.Key, Urgency: UrgentProgress}
+		if was.TS != "" {
+			bid.Call, bid.Channel = CallEdit, ""
+		}
+		if again, err := w.may(ctx, bid); err != nil || !again.IsZero() {
+			return again, err
 		}
 		if err := w.keepLease(ctx); err != nil {
 			return time.Time{}, err
