@@ -309,6 +309,18 @@ func TestOfWhatCameShortTheShareOfTheNodesIsSpent(t *testing.T) {
 	w.holds(0, 3*perNode)
 	w.pass(time.Minute)
 	w.in(id, flow.Partial)
+	w.holds(3*perNode, 0) // the failed node was bought too
+}
+
+// What the cloud never made costs nothing.
+func TestOfWhatWasNeverMadeNothingIsSpent(t *testing.T) {
+	w := newWorld(t, within)
+	w.withBudget(10 * perNode)
+	w.cloud.ComeShort(1)
+	w.cloud.NeverMade = true
+	id := w.request(ask(flow.Add, 3))
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Partial)
 	w.holds(2*perNode, 0)
 }
 

@@ -133,7 +133,7 @@ func Play(setup Setup) Outcome {
 		s.kill(r)
 	}
 	// Those that wait for a timer end when it fires and they come to a gate.
-	time.Sleep(10 * time.Minute)
+	s.sleep(10 * time.Minute)
 	synctest.Wait()
 	return s.outcome()
 }
@@ -237,6 +237,7 @@ const (
 // drive runs the world until everything has come to an end.
 func (s *sim) drive() {
 	for {
+		s.fence()
 		synctest.Wait()
 		if !s.calm && time.Since(s.t0) > faultTime {
 			s.calmDown()
@@ -258,7 +259,7 @@ func (s *sim) drive() {
 			continue
 		}
 		if len(free) > 0 {
-			time.Sleep(s.between(time.Millisecond, 200*time.Millisecond))
+			s.sleep(s.between(time.Millisecond, 200*time.Millisecond))
 			continue
 		}
 		due := s.schedule()
@@ -360,7 +361,7 @@ func (s *sim) idle(lanes due) {
 	if len(s.events) > 0 && s.events[0].at.Before(next) {
 		next = s.events[0].at
 	}
-	time.Sleep(max(time.Until(next), time.Millisecond))
+	s.sleep(max(time.Until(next), time.Millisecond))
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue

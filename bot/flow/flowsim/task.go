@@ -63,18 +63,34 @@ func (s *sim) gate(ctx context.Context, label string) *task {
 	if k == nil {
 		return nil
 	}
-	if k.dead {
-		runtime.Goexit()
-	}
 	w := &waiter{k: k, label: label, go_: make(chan struct{})}
 	s.mu.Lock()
-	s.waiting = append(s.waiting, w)
+	dead := k.dead
+	if !dead {
+		s.waiting = append(s.waiting, w)
+	}
 	s.mu.Unlock()
+	if dead {
+		runtime.Goexit()
+	}
 	<-w.go_
 	if k.dead {
 		runtime.Goexit()
 	}
 	return k
+}
+
+// sleep lets virtual time pass. A task that wakes by a timer of its own runs while
+// the scheduler sleeps: the lock tells the race detector that the one comes after
+// the other.
+func (s *sim) sleep(d time.Duration) {
+	s.fence()
+	time.Sleep(d)
+}
+
+func (s *sim) fence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 }
 
 // runnable are the waiters that may go on now, in an order that does not depend
