@@ -165,3 +165,16 @@ func TestWhatIsKnownAgesOnlyWhileTheStoreIsThere(t *testing.T) {
 		t.Error("it is kept for ever")
 	}
 }
+
+// A replica whose own send never left learns nothing about the repeat that another
+// one made of the same attempt: flowsim, seed 201504.
+func TestThatOursWasNotTakenSaysNothingOfARepeat(t *testing.T) {
+	sent := Flow{ID: "F-1", State: Submitting, Attempts: 1, SentBy: "a"}
+	k := &known{what: knowsAnswer, flow: sent, err: &providers.Error{Kind: providers.Retry}}
+	repeated := sent
+	repeated.Repeats = 1
+	tn := &turn{Engine: &Engine{}, f: repeated, from: Submitting}
+	if action, _, _, more := tn.merge(k, true); more {
+		t.Errorf("it concluded %q", action)
+	}
+}

@@ -155,7 +155,9 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 	case accepted: // over a state without proof, also one that had ended
 		t.f.End, t.f.EndedAt, t.f.Submission = nil, time.Time{}, k.flow.Submission
 		t.keepBooked(k.flow)
-	case now.Attempts > k.flow.Attempts, now.SentBy != k.flow.SentBy:
+	case now.Attempts > k.flow.Attempts, now.SentBy != k.flow.SentBy, now.Repeats > k.flow.Repeats:
+		// Somebody else sent it too, or repeated it by its token: that ours was not taken
+		// says nothing about theirs. Found by flowsim, seed 201504.
 		return "", time.Time{}, nil, false
 	case now.State == Submitting:
 	case now.State == Unknown && providers.KindOf(k.err) != providers.Unknown && now.Operation == nil:
