@@ -210,10 +210,7 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 }
 
 func (d *delivery) keepLease(ctx context.Context) (err error) {
-	now := d.Clock.Now()
-	if d.claim.Until.Sub(now) < d.CallTimeout+d.Lease/6 {
-		d.claim, err = d.Store.Extend(ctx, d.claim, now.Add(d.Lease))
-	}
+	d.claim, err = d.outlive(ctx, d.claim)
 	return err
 }
 

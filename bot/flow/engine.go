@@ -264,16 +264,23 @@ func (t *turn) call(ctx context.Context, do func(context.Context) error) error {
 	if err := t.awake(now); err != nil {
 		return err
 	}
-	if t.claim.Until.Sub(now) < t.CallTimeout+t.Lease/6 {
-		c, err := t.Store.Extend(ctx, t.claim, now.Add(t.Lease))
-		if err != nil {
-			return err
-		}
-		t.claim = c
+	c, err := t.outlive(ctx, t.claim)
+	if err != nil {
+		return err
 	}
+	t.claim = c
 	ctx, cancel := context.WithTimeout(ctx, t.CallTimeout)
 	defer cancel()
 	return do(ctx)
+}
+
+// outlive extends a lease that would not outlive one outside call.
+func (o *Options) outlive(ctx context.Context, c Claim) (Claim, error) {
+	now := o.Clock.Now()
+	if c.Until.Sub(now) >= o.CallTimeout+o.Lease/6 {
+		return c, nil
+	}
+	return o.Store.Extend(ctx, c, now.Add(o.Lease))
 }
 
 // awake fails once the lease has run out by our own clock.

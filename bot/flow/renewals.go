@@ -334,10 +334,7 @@ func (w *renewal) later() time.Time {
 }
 
 func (w *renewal) keepLease(ctx context.Context) (err error) {
-	now := w.Clock.Now()
-	if w.claim.Until.Sub(now) < w.CallTimeout+w.Lease/6 {
-		w.claim, err = w.Store.Extend(ctx, w.claim, now.Add(w.Lease))
-	}
+	w.claim, err = w.outlive(ctx, w.claim)
 	return err
 }
 
