@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 )
@@ -22,15 +21,18 @@ func (d *delivery) resend() {
 	d.posts.Prune = d.Clock.Now().Add(inDoubtPause) // a call that was still out is over by then
 }
 
-// prune deletes what a frozen courier posted after its successor had looked for it
-// in vain and posted it anew. It goes message by message, each in its turn, and
-// holds up no delivery: what can't be looked for now is looked for later.
+// prune deletes what stands in Slack and is not on record: what a frozen courier
+// posted after its successor had looked for it in vain, and what a store that came
+// back older had forgotten and the flow never comes to again. It goes one kind of
+// message and channel after the other, each in its turn, and holds up no delivery:
+// what can't be looked for now is looked for later.
 func (d *delivery) prune(ctx context.Context) error {
-	for _, m := range d.allShown() {
-		if slices.Contains(d.posts.Pruned, m.Key) {
+	for _, m := range d.allKinds() {
+		kind := m.EventType + "/" + m.Channel
+		if slices.Contains(d.posts.Pruned, kind) {
 			continue
 		}
-		again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/prune/" + m.Key})
+		again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/prune/" + kind})
 		if err != nil {
 			return err
 		}
@@ -46,17 +48,17 @@ func (d *delivery) prune(ctx context.Context) error {
 			d.wait(again)
 			return d.save(ctx)
 		}
-		d.posts.Pruned = append(d.posts.Pruned, m.Key)
+		d.posts.Pruned = append(d.posts.Pruned, kind)
 	}
 	d.posts.Prune, d.posts.Pruned = time.Time{}, nil
 	return d.save(ctx)
 }
 
-// pruneOne deletes the copies of one message, or says when to try again.
-func (d *delivery) pruneOne(ctx context.Context, m shown) time.Time {
+// pruneOne deletes the stray messages of one kind, or says when to try again.
+func (d *delivery) pruneOne(ctx context.Context, m Message) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, d.CallTimeout)
 	defer cancel()
-	err := d.Chat.Prune(ctx, m.Message, m.ref)
+	err := d.Chat.Prune(ctx, m, d.f.CreatedAt.Add(-clockSkew), d.known())
 	var limited *RateLimited
 	switch {
 	case err == nil:
@@ -65,45 +67,81 @@ func (d *delivery) pruneOne(ctx context.Context, m shown) time.Time {
 		d.rest(ctx, Bid{Call: CallSearch}, limited)
 		return d.Clock.Now().Add(max(limited.After, leastPause))
 	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
-		d.log.Error("a message may stand twice", "message", m.Key, "channel", m.Channel, "error", err)
+		d.log.Error("a message may stand twice", "kind", m.EventType, "channel", m.Channel, "error", err)
 		return time.Time{}
 	}
-	d.log.Warn("whether a message stands twice can't be looked up yet", "message", m.Key, "channel", m.Channel, "error", err)
+	d.log.Warn("whether a message stands twice can't be looked up yet", "kind", m.EventType, "channel", m.Channel, "error", err)
 	return d.Clock.Now().Add(pruneAgain)
 }
 
 // pruneAgain is the wait after Slack could not be searched for copies.
 const pruneAgain = 30 * time.Second
 
-// shown is a message that Slack shows, by its key, and where.
-type shown struct {
-	Message
-	ref MessageRef
-}
-
-// allShown lists the cards and notices that are up.
-func (d *delivery) allShown() (all []shown) {
-	add := func(m Message, p Post) {
-		if !p.final() && p.TS != "" {
-			m.Channel = p.Channel
-			all = append(all, shown{m, p.MessageRef})
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(d.posts.Cards)) {
-		if n <= len(d.f.Plans) {
-			m := d.Renderer.Card(d.f, n, d.rich)
-			m.Key = d.cardKey(n)
-			add(m, d.posts.Cards[n])
+// settled reports whether all cards and notices that the flow wants are on record:
+// only then is one that isn't a stray.
+func (d *delivery) settled() bool {
+	for n := range len(d.f.Plans) + 1 {
+		if _, up := d.posts.Cards[n]; !up && d.due(n) && d.posts.Blocked[d.f.Request.Channel] == "" {
+			return false
 		}
 	}
 	for i, s := range d.f.Told {
 		for _, channel := range d.told() {
-			m := d.Renderer.Notice(d.f, s)
-			m.Key = noticeKey(d.f.Told[:i], s, channel)
-			add(m, d.posts.Notices[m.Key])
+			if _, done := d.posts.Notices[noticeKey(d.f.Told[:i], s, channel)]; !done {
+				return false
+			}
 		}
 	}
+	return true
+}
+
+// allKinds are the kinds of messages that must stand once, each in each channel.
+func (d *delivery) allKinds() []Message {
+	of := map[string]any{"flow": d.f.ID}
+	kinds := []Message{{EventType: eventCard, Channel: d.f.Request.Channel, Payload: of}}
+	for _, channel := range d.told() {
+		kinds = append(kinds, Message{EventType: eventNotice, Channel: channel, Payload: of})
+	}
+	return kinds
+}
+
+// known are the cards and notices on record.
+func (d *delivery) known() (all []MessageRef) {
+	for _, p := range d.posts.Cards {
+		all = append(all, p.MessageRef)
+	}
+	for _, p := range d.posts.Notices {
+		all = append(all, p.MessageRef)
+	}
 	return all
+}
+
+// lookForStrays plans a look for what a store that came back older forgot, where
+// the flow may now go another way than it had: its cards and notices of before
+// would stand for ever. Found by flowsim, seed 300808.
+func (d *delivery) lookForStrays(ctx context.Context) error {
+	if !d.f.State.Ended() || len(d.posts.Cards) > 0 || d.posts.Swept {
+		return nil
+	}
+	at, err := d.reborn(ctx)
+	if err != nil || at.IsZero() {
+		return err
+	}
+	d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
+	return d.save(ctx)
+}
+
+// reborn is when the store came back as something that may have forgotten a
+// message of this flow; zero = it did not, or too long ago to matter.
+func (d *delivery) reborn(ctx context.Context) (time.Time, error) {
+	if d.Restarted == nil {
+		return time.Time{}, nil
+	}
+	at, err := d.Restarted(ctx)
+	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+		return time.Time{}, err
+	}
+	return at, nil
 }
 
 // forgetting is how long after the store came to life a card or a notice is looked
@@ -115,11 +153,11 @@ const forgetting = 10 * time.Minute
 // that came back older. A log is not looked for: nobody could say how much of it
 // was told, and to tell it twice does no harm.
 func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, error) {
-	if d.Restarted == nil || m.Thread != "" {
+	if m.Thread != "" {
 		return MessageRef{}, false, nil
 	}
-	at, err := d.Restarted(ctx)
-	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+	at, err := d.reborn(ctx)
+	if err != nil || at.IsZero() {
 		return MessageRef{}, false, err
 	}
 	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
@@ -133,6 +171,9 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 		return ref, false, nil // the post will say so
 	case there:
 		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
+	case err == nil && !d.posts.Swept:
+		// Another one may stand in its place: a card of the plan that was forgotten.
+		d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
 	}
 	return ref, there, err
 }

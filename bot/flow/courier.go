@@ -142,13 +142,6 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 	}
-	if at := d.posts.Prune; !at.IsZero() {
-		if d.Clock.Now().Before(at) {
-			d.wait(at)
-		} else if err := d.prune(ctx); err != nil {
-			return time.Time{}, err
-		}
-	}
 	if s := d.posts.Sending; s != nil {
 		if wait := s.At.Add(inDoubtPause); d.Clock.Now().Before(wait) {
 			return wait, nil
@@ -168,7 +161,8 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 	for sent := map[string]int{}; ; {
 		j, more := d.next()
 		if !more {
-			return d.later, nil
+			err := d.tidy(ctx)
+			return d.later, err
 		}
 		if sent[j.message.Key]++; sent[j.message.Key] > mostSends {
 			d.putOff(j.message.Key, d.Clock.Now().Add(editGap))
@@ -207,6 +201,21 @@ func (d *delivery) run(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 	}
+}
+
+// tidy deletes strays once everything that the flow wants is up.
+func (d *delivery) tidy(ctx context.Context) error {
+	if err := d.lookForStrays(ctx); err != nil {
+		return err
+	}
+	switch at := d.posts.Prune; {
+	case at.IsZero() || !d.settled():
+	case d.Clock.Now().Before(at):
+		d.wait(at)
+	default:
+		return d.prune(ctx)
+	}
+	return nil
 }
 
 func (d *delivery) keepLease(ctx context.Context) (err error) {

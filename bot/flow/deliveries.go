@@ -258,8 +258,12 @@ func (d *delivery) logJob() (job, bool) {
 	return job{}, false
 }
 
-// eventCard is the metadata event type of cards, a contract (design.md section 9).
-const eventCard = "scalebot_flow"
+// The metadata event types of cards, a contract (design.md section 9), and of
+// notices.
+const (
+	eventCard   = "scalebot_flow"
+	eventNotice = "scalebot_notice"
+)
 
 // byKey makes the job of a message anew from its key.
 func (d *delivery) byKey(key string, upto int) (job, bool) {

@@ -327,9 +327,9 @@ type Chat interface {
 	// Find looks for a message with that Key, posted at or after since in the
 	// channel (and thread). One that may not be looked for is not found.
 	Find(ctx context.Context, m Message, since time.Time) (MessageRef, bool, error)
-	// Prune deletes every other message of ours with that Key, posted from a little
-	// before keep until now in its channel.
-	Prune(ctx context.Context, m Message, keep MessageRef) error
+	// Prune deletes the messages of ours in a channel that have m's event type and
+	// flow, posted since, and are not to be kept. Those in threads are not looked at.
+	Prune(ctx context.Context, m Message, since time.Time, keep []MessageRef) error
 }
 
 // Message is what to say in Slack. Blocks is Slack's JSON array of blocks.
@@ -385,10 +385,12 @@ type Posts struct {
 	Slips   int64 `json:"slips,omitempty"`
 	Slipped int64 `json:"-"`
 
-	// Prune is when to look for messages that stand twice because of that; Pruned are
-	// the keys of those that were looked for.
+	// Prune is when to look for messages that are not on record, because of that or
+	// because the store came back older (Swept: that was seen to); Pruned are the
+	// kinds that were looked for.
 	Prune  time.Time `json:"prune,omitzero"`
 	Pruned []string  `json:"pruned,omitempty"`
+	Swept  bool      `json:"swept,omitempty"`
 }
 
 // Post is one message that Slack has.

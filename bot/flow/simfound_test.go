@@ -126,4 +126,48 @@ func TestTheCardOfAForgottenPlanIsNotTakenForItsNamesakes(t *testing.T) {
 	w.pass(2 * time.Minute)
 	w.in(id, flow.AwaitingApproval)
 	require.Empty(t, w.cloud.Ledger())
+	require.Equal(t, []string{w.slack.Keyed("card/1")[1].Key}, w.standing(), "the forgotten card is no ballot and does not stand as one")
+}
+
+// Seed 300808: a card was posted and its second was lost, and then the flow ended
+// before it had a plan again. The card stood open for good.
+func TestAForgottenCardDoesNotStandWhereTheFlowNeverComesToItAgain(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		w := newWorld(t)
+		var born time.Time
+		w.options.Restarted = func(context.Context) (time.Time, error) { return born, nil }
+		w.wire()
+		id := w.request(ask(flow.Remove, 1))
+		before, err := redistest.Take(t.Context(), w.rdb)
+		require.NoError(t, err)
+		w.settle()
+		require.Len(t, w.standing(), 1)
+
+		require.NoError(t, before.Restore(t.Context(), w.rdb))
+		born = w.clock.Now()
+		if private {
+			w.cloud.Resize(0) // there is nothing left to remove, which only the requester is told
+		} else {
+			_, err := w.desk.Cancel(t.Context(), w.caller(asker), id)
+			require.NoError(t, err)
+		}
+		w.pass(2 * time.Minute)
+		require.True(t, w.flow(id).State.Ended())
+		require.Empty(t, w.flow(id).Plans)
+		if private {
+			require.Empty(t, w.standing())
+		} else {
+			require.Equal(t, []string{"card/0"}, w.standing())
+		}
+	}
+}
+
+// standing are the cards that Slack shows, by key.
+func (w *world) standing() (keys []string) {
+	for _, m := range w.slack.Keyed("card/") {
+		if !m.Deleted {
+			keys = append(keys, m.Key)
+		}
+	}
+	return keys
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -243,7 +244,8 @@ const findSpan = 10 * time.Minute
 // no search will ever tell, so the message counts as not there. It may then stand
 // twice, which is better than never.
 func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (ref flow.MessageRef, there bool, err error) {
-	err = a.search(ctx, m, since.Add(-clockSkew), since.Add(findSpan), func(ts string) bool {
+	is := func(f found) bool { return f.is(m) }
+	err = a.search(ctx, m, since.Add(-clockSkew), since.Add(findSpan), is, func(ts string) bool {
 		ref, there = flow.MessageRef{Channel: m.Channel, TS: ts}, true
 		return false
 	})
@@ -254,16 +256,13 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (ref fl
 	return ref, there, err
 }
 
-// Prune deletes every other message of ours that is the same as m by its key,
-// type and flow, posted from a little before keep until now (chat.delete).
-func (a *App) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) error {
-	posted, err := strconv.ParseFloat(keep.TS, 64)
-	if err != nil {
-		return fmt.Errorf("%w: %q is no message", flow.ErrChatRefused, keep.TS)
-	}
+// Prune deletes the messages of ours in m's channel that have its event type and
+// flow and are not to be kept (chat.delete).
+func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep []flow.MessageRef) error {
 	var copies []string
-	if err := a.search(ctx, m, time.Unix(int64(posted), 0).Add(-clockSkew), a.opt.Clock.Now().Add(clockSkew), func(ts string) bool {
-		if ts != keep.TS {
+	of := func(f found) bool { return f.of(m) }
+	if err := a.search(ctx, m, since.Add(-clockSkew), a.opt.Clock.Now().Add(clockSkew), of, func(ts string) bool {
+		if !slices.Contains(keep, flow.MessageRef{Channel: m.Channel, TS: ts}) {
 			copies = append(copies, ts)
 		}
 		return true
@@ -274,7 +273,7 @@ func (a *App) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) e
 		if !errors.Is(err, errSearchCut) {
 			return err
 		}
-		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "message", m.Key)
+		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "kind", m.EventType)
 	}
 	for _, ts := range copies {
 		err := a.call(ctx, methodDelete, func(ctx context.Context) error {
@@ -288,9 +287,9 @@ func (a *App) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) e
 	return nil
 }
 
-// search tells visit of each message with the key, type and flow of m in a span of
-// time, newest first, until it says false.
-func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, visit func(ts string) bool) error {
+// search tells visit of each message that is one of those looked for, in m's channel
+// (and thread) and a span of time, newest first, until it says false.
+func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is func(found) bool, visit func(ts string) bool) error {
 	method := methodHistory
 	form := url.Values{
 		"channel":              {m.Channel},
@@ -315,7 +314,7 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, vi
 			return err
 		}
 		for _, f := range page.Messages {
-			if f.is(m) && !visit(f.TS) {
+			if is(f) && !visit(f.TS) {
 				return nil
 			}
 		}
@@ -339,20 +338,23 @@ type found struct {
 	} `json:"metadata"`
 }
 
-func (f found) is(m flow.Message) bool {
+// of reports whether the message is of m's flow and kind.
+func (f found) of(m flow.Message) bool {
 	if f.Metadata.EventType != m.EventType {
 		return false
 	}
 	var payload struct {
 		Flow string `json:"flow"`
 	}
+	return json.Unmarshal(f.Metadata.Payload, &payload) == nil && payload.Flow == m.Payload["flow"]
+}
+
+// is reports whether the message is m, in whatever version.
+func (f found) is(m flow.Message) bool {
 	var blocks []struct {
 		ID string `json:"block_id"`
 	}
-	if json.Unmarshal(f.Metadata.Payload, &payload) != nil || json.Unmarshal(f.Blocks, &blocks) != nil || len(blocks) == 0 {
-		return false
-	}
-	return payload.Flow == m.Payload["flow"] && sameMessage(blocks[0].ID, blockName(m))
+	return f.of(m) && json.Unmarshal(f.Blocks, &blocks) == nil && len(blocks) > 0 && sameMessage(blocks[0].ID, blockName(m))
 }
 
 var errSearchCut = errors.New("the search was cut short")

@@ -151,10 +151,11 @@ func TestLostAnswerIsInDoubtAndFound(t *testing.T) {
 	require.False(t, ok, "another flow's message of the same key")
 }
 
-func TestPruneLeavesOneOfEach(t *testing.T) {
+func TestPruneLeavesWhatIsOnRecord(t *testing.T) {
 	e := newEdge(t, nil, nil)
+	since := time.Now()
 	var refs []flow.MessageRef
-	for _, key := range []string{"card/1", "card/1", "card/2", "card/1"} {
+	for _, key := range []string{"card/1", "card/1", "card/2", "card/3"} {
 		ref, err := e.app.Post(t.Context(), testMessage(key))
 		require.NoError(t, err)
 		refs = append(refs, ref)
@@ -164,21 +165,25 @@ func TestPruneLeavesOneOfEach(t *testing.T) {
 	foreign.Payload = map[string]any{"flow": "F-2"}
 	other, err := e.app.Post(t.Context(), foreign)
 	require.NoError(t, err)
+	e.app.pace = newPace(wallClock{})
+	notice := testMessage("notice/succeeded")
+	notice.EventType = "scalebot_notice"
+	told, err := e.app.Post(t.Context(), notice)
+	require.NoError(t, err)
 	_, err = e.sim.Say(ann, channel, "", "chatter")
 	require.NoError(t, err)
 
-	require.NoError(t, e.app.Prune(t.Context(), testMessage("card/1"), refs[1]))
-	require.NoError(t, e.app.Prune(t.Context(), testMessage("card/1"), refs[1]), "nothing is left to do")
+	keep := []flow.MessageRef{refs[1], refs[2]}
+	require.NoError(t, e.app.Prune(t.Context(), testMessage(""), since, keep))
+	require.NoError(t, e.app.Prune(t.Context(), testMessage(""), since, keep), "nothing is left to do")
 	var left []string
 	for _, m := range e.sim.Messages(channel) {
 		if m.BotID != "" && !m.Deleted {
 			left = append(left, m.TS)
 		}
 	}
-	require.Equal(t, []string{refs[1].TS, refs[2].TS, other.TS}, left)
+	require.Equal(t, []string{refs[1].TS, refs[2].TS, other.TS, told.TS}, left, "a copy of card 1 and a card that nobody knows are gone")
 	require.Len(t, e.sim.Requests("chat.delete"), 2)
-
-	require.ErrorIs(t, e.app.Prune(t.Context(), testMessage("card/1"), flow.MessageRef{Channel: channel, TS: "?"}), flow.ErrChatRefused)
 }
 
 func TestFindIsBounded(t *testing.T) {
@@ -193,8 +198,7 @@ func TestFindIsBounded(t *testing.T) {
 	require.Len(t, e.sim.Requests("conversations.history"), findPages)
 
 	// A search for copies that was cut short must not hold up a flow for good.
-	ref := flow.MessageRef{Channel: channel, TS: timestamp(since)}
-	require.NoError(t, e.app.Prune(t.Context(), testMessage("card/1"), ref))
+	require.NoError(t, e.app.Prune(t.Context(), testMessage(""), since, nil))
 }
 
 func TestErrorsOfPosting(t *testing.T) {

@@ -157,15 +157,15 @@ func (w *workspace) Find(ctx context.Context, m flow.Message, since time.Time) (
 }
 
 // Prune implements flow.Chat.
-func (w *workspace) Prune(ctx context.Context, m flow.Message, keep flow.MessageRef) error {
-	k, err := w.call(ctx, "Prune "+m.Key, false)
+func (w *workspace) Prune(ctx context.Context, m flow.Message, _ time.Time, keep []flow.MessageRef) error {
+	k, err := w.call(ctx, "Prune "+m.EventType, false)
 	if err != nil {
 		return err
 	}
 	for _, p := range w.messages {
-		if p.Key == m.Key && p.Message.Channel == m.Channel && p.flow() == m.Payload["flow"] && p.private == "" && p.ref != keep && !p.deleted {
+		if p.EventType == m.EventType && p.Message.Channel == m.Channel && p.flow() == m.Payload["flow"] && p.private == "" && !slices.Contains(keep, p.ref) && !p.deleted {
 			p.deleted = true
-			w.s.log(k, "slack.Prune "+m.Key, "deleted "+p.ref.TS)
+			w.s.log(k, "slack.Prune "+p.Key, "deleted "+p.ref.TS)
 		}
 	}
 	return nil

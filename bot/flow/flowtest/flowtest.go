@@ -623,14 +623,14 @@ func (s *Slack) Find(_ context.Context, m flow.Message, _ time.Time) (flow.Messa
 }
 
 // Prune implements flow.Chat.
-func (s *Slack) Prune(_ context.Context, m flow.Message, keep flow.MessageRef) error {
+func (s *Slack) Prune(_ context.Context, m flow.Message, _ time.Time, keep []flow.MessageRef) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := pop(s.next, "prune"); err != nil {
 		return err
 	}
 	for _, p := range s.messages {
-		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Payload["flow"] == m.Payload["flow"] && p.MessageRef != keep {
+		if p.EventType == m.EventType && p.Message.Channel == m.Channel && p.Payload["flow"] == m.Payload["flow"] && !slices.Contains(keep, p.MessageRef) {
 			p.Deleted = true
 		}
 	}
