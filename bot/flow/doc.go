@@ -64,9 +64,8 @@
 //     asked; if two acceptances are known, or may be, the same (Flow.Doubled).
 //   - Nobody remembers, and the flow is in line again: for two minutes after the store
 //     became another one nothing is sent for it (Options.Reborn), so that a change in
-//     the cloud shows as an operation or as a size that moved. Then people who approve
-//     are asked again with the difference. Where nobody approves, a size relative to
-//     one that moved is refused, unless flows on record account for every node of the
+//     the cloud shows as an operation or as a size that moved. A size relative to one
+//     that moved is then refused, unless flows on record account for every node of the
 //     way (mayBeOurs); "make it ten" says itself what is left.
 //   - Nobody remembers, and the flow has no plan again, or only its request was written
 //     again: nothing can be compared. Where nobody approves it is refused; where people

@@ -41,11 +41,13 @@ func (t *turn) settling(ctx context.Context) (bool, error) {
 	return true, t.look(ctx, &Note{Code: WaitStore, Args: map[string]string{"at": until.Format(time.RFC3339)}}, until)
 }
 
-// mayBeOurs refuses a change that nobody would be asked about and that may have
-// been made already, by this very flow, in a time that the store forgot: a size
-// relative to one that has moved without any flow on record having moved it. To
-// plan it anew would do it twice. A request for a size says itself what is left to
-// do, and where people are asked they read the difference.
+// mayBeOurs refuses a change that may have been made already, by this very flow, in
+// a time that the store forgot: a size relative to one that has moved without any
+// flow on record having moved it. To plan it anew would do it twice. A request for a
+// size says itself what is left to do. Where people are asked they read the
+// difference, which will do for what somebody else did, but not once the store may
+// have forgotten a sending of the plan: nobody who approves knows of that. Found by
+// flowsim, seed 301740.
 func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
 	if t.f.Request.Wish.Op == Set {
 		return nil, nil
@@ -53,6 +55,15 @@ func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
 	why, err := t.riddle(ctx, made)
 	if err != nil || why == nil {
 		return nil, err
+	}
+	if why.Code == NoteMoved {
+		at, err := t.born(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if t.f.Plans[len(t.f.Plans)-1].At.Before(at) {
+			return why, nil
+		}
 	}
 	if unasked, err := t.runsUnasked(ctx, made); err != nil || !unasked {
 		return nil, err

@@ -244,6 +244,33 @@ func TestAfterTheStoreRestartedNothingIsSentBlindly(t *testing.T) {
 	})
 }
 
+// The same with an approved change: whoever approves a plan on another size knows
+// nothing of the restart. Found by flowsim, seed 301740.
+func TestAfterTheStoreRestartedAMovedSizeIsNotPutToAVote(t *testing.T) {
+	for _, restarted := range []bool{true, false} {
+		w := newWorld(t)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.in(id, flow.AwaitingApproval)
+		if restarted {
+			w.reborn()
+		}
+		w.cloud.Resize(6) // it happened, or somebody did it in the console
+		w.vote(id, 1, "white_check_mark", lead1)
+		w.pass(5 * time.Minute)
+		require.Empty(t, w.cloud.Ledger())
+		if restarted {
+			w.in(id, flow.Refused)
+			require.Equal(t, flow.NoteMoved, w.flow(id).End.Code)
+			again := w.request(ask(flow.Remove, 1))
+			w.settle()
+			w.in(again, flow.AwaitingApproval) // whoever looked and still wants it may ask
+		} else {
+			w.in(id, flow.AwaitingApproval) // by the plan of now
+		}
+	}
+}
+
 // reborn restarts the bot behind a store that restarted a second after all that
 // there is, and may have lost that second.
 func (w *world) reborn() {
