@@ -139,5 +139,5 @@ func (s *Store) SaveReminders(ctx context.Context, c flow.Claim, r flow.Reminder
 	if err != nil {
 		return fmt.Errorf("reminders of %s: %w", c.ID, err)
 	}
-	return answer(saveReminders.Run(ctx, s.rdb, []string{s.keys.commitment(c.ID)}, c.Fence, text).Text())
+	return answer(saveReminders.Run(ctx, s.rdb, []string{s.keys.commitment(c.ID)}, c.Fence, text, r.Version).Text())
 }

@@ -19,7 +19,7 @@ func newKeys(prefix, workspace string) keys { return keys{prefix + ":{" + worksp
 // flow is a hash: j the record, v its version, s its state, n its schema, q its
 // place's score in the line, t the seat it wants; and per lane <lane>.f the
 // fence of the lease, <lane>.u its end in ms, <lane>.w a wake that came in
-// meanwhile, in ms; and chat.slips, how often a courier without its lease may
+// meanwhile, in ms; chat.v, the version of the posts; and chat.slips, how often a courier without its lease may
 // have sent something.
 func (k keys) flow(id string) string { return k.base + "flow:" + id }
 

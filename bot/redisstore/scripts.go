@@ -482,28 +482,36 @@ wake(ARGV[1], 'renew', ARGV[2], tonumber(ARGV[5]))
 return 'ok'
 `)
 
-	// saveReminders writes what Slack shows of a commitment, under a lease.
+	// saveReminders writes what Slack shows of a commitment, under a lease; see
+	// savePosts for the version.
 	//
-	// KEYS 1 commitment. ARGV 1 fence, 2 reminders. Returns "ok" or "lost".
+	// KEYS 1 commitment. ARGV 1 fence, 2 reminders, 3 their version. Returns "ok",
+	// "lost" or "stale".
 	saveReminders = script(`
 if redis.call('HGET', KEYS[1], 'renew.f') ~= ARGV[1] then return 'lost' end
-redis.call('HSET', KEYS[1], 'r', ARGV[2])
+if tonumber(redis.call('HGET', KEYS[1], 'rv') or '0') > tonumber(ARGV[3]) then return 'stale' end
+redis.call('HSET', KEYS[1], 'r', ARGV[2], 'rv', ARGV[3])
 return 'ok'
 `)
 
 	// savePosts writes what Slack shows, under a chat lease. A courier that lost its
 	// lease may have sent something after its successor did: that is counted in
-	// chat.slips, for the successor to send all of it again.
+	// chat.slips, for the successor to send all of it again. One lease writes many
+	// times: a write whose answer was lost may run behind the next, and would forget
+	// what that one had posted (found by flowsim, seed 300561).
 	//
 	// KEYS 1 flow, 2 posts, 3… cards. ARGV 1 base, 2 id, 3 fence, 4 posts, 5 ttl s
-	// of all, 6… the value of each card. Returns "ok" or "lost".
+	// of all, 6 version of the posts, 7… the value of each card. Returns "ok", "lost"
+	// or "stale".
 	savePosts = script(`
 if redis.call('HGET', KEYS[1], 'chat.f') ~= ARGV[3] then
   if wake(ARGV[1], 'chat', ARGV[2], 1) then redis.call('HINCRBY', KEYS[1], 'chat.slips', 1) end
   return 'lost'
 end
+if tonumber(redis.call('HGET', KEYS[1], 'chat.v') or '0') > tonumber(ARGV[6]) then return 'stale' end
+redis.call('HSET', KEYS[1], 'chat.v', ARGV[6])
 redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[5])
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 3], 'EX', ARGV[5]) end
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 4], 'EX', ARGV[5]) end
 return 'ok'
 `)
 )

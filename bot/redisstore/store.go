@@ -490,8 +490,11 @@ func (s *Store) Amend(ctx context.Context, id string, n flow.Note, a flow.Audit)
 func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
 	var p flow.Posts
 	// The count first: a slip after it is seen at the next look.
-	slipped, err := s.rdb.HGet(ctx, s.keys.flow(id), "chat.slips").Int64()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	var head struct {
+		Slips   int64 `redis:"chat.slips"`
+		Version int64 `redis:"chat.v"`
+	}
+	if err := s.rdb.HMGet(ctx, s.keys.flow(id), "chat.slips", "chat.v").Scan(&head); err != nil {
 		return p, answer("", err)
 	}
 	text, err := s.rdb.Get(ctx, s.keys.posts(id)).Bytes()
@@ -503,7 +506,8 @@ func (s *Store) Posts(ctx context.Context, id string) (flow.Posts, error) {
 			return p, fmt.Errorf("posts of %s: %w", id, err)
 		}
 	}
-	p.Slipped = slipped
+	// Of posts that are gone the count goes on, or none would ever be taken again.
+	p.Slipped, p.Version = head.Slips, max(p.Version, head.Version)
 	return p, nil
 }
 
@@ -514,7 +518,7 @@ func (s *Store) SavePosts(ctx context.Context, c flow.Claim, p flow.Posts) error
 		return fmt.Errorf("posts of %s: %w", c.ID, err)
 	}
 	keys := []string{s.keys.flow(c.ID), s.keys.posts(c.ID)}
-	args := []any{s.keys.base, c.ID, c.Fence, text, int(Retention.Seconds())}
+	args := []any{s.keys.base, c.ID, c.Fence, text, int(Retention.Seconds()), p.Version}
 	for n, card := range p.Cards {
 		if card.TS != "" {
 			keys = append(keys, s.keys.card(card.Channel, card.TS))

@@ -424,6 +424,27 @@ func TestPostsAreWrittenOnlyUnderTheLeaseAndFoundByCard(t *testing.T) {
 	require.Empty(t, claims)
 }
 
+// A write whose answer was lost may run behind the next one of the same lease.
+func TestPostsThatArriveLateForgetNothing(t *testing.T) {
+	b := newBench(t)
+	b.accept("F-1")
+	require.NoError(t, b.Wake(t.Context(), flow.LaneChat, "F-1", b.now))
+	claims, err := b.Claim(t.Context(), flow.LaneChat, b.now, time.Minute, 10)
+	require.NoError(t, err)
+	older := flow.Posts{Version: 1}
+	newer := flow.Posts{Version: 2, Notices: map[string]flow.Post{"notice/succeeded/C1": {Hash: "x"}}}
+	require.NoError(t, b.SavePosts(t.Context(), claims[0], newer))
+	require.ErrorIs(t, b.SavePosts(t.Context(), claims[0], older), flow.ErrStale)
+	got, err := b.Posts(t.Context(), "F-1")
+	require.NoError(t, err)
+	require.Equal(t, newer, got)
+	require.NoError(t, b.SavePosts(t.Context(), claims[0], newer), "the same once more is no harm")
+	require.NoError(t, b.rdb.Del(t.Context(), "test:{T1}:posts:F-1").Err())
+	got, err = b.Posts(t.Context(), "F-1")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, got.Version, "or nothing would be taken any more")
+}
+
 func TestListWalksAllPagesNewestFirst(t *testing.T) {
 	b := newBench(t)
 	for i := range 250 {
