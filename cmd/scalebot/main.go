@@ -93,7 +93,7 @@ Run it:                          scalebot run --config scalebot.yaml`,
 		return usageError{fmt.Errorf("%s: %w; see `%s --help`", cmd.CommandPath(), err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		runCommand(), demoCommand(), checkCommand(), policyCommand(), flowsCommand(), auditCommand(), configCommand(),
+		runCommand(), demoCommand(), checkCommand(), policyCommand(), flowsCommand(), auditCommand(), benchCommand(), configCommand(),
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "scalebot "+version) },
