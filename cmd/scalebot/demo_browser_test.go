@@ -86,6 +86,14 @@ func TestAVisitorsFirstTwoMinutes(t *testing.T) {
 	b.Shows(card, "sold out")
 	b.Shot("9-sold-out")
 
+	// What fails half-way leaves a broken cluster, which one press mends.
+	b.Press(cluster + " [data-fault=flow-fails]")
+	broken := ask(b, 0, "/scale emr-m620 task +2")
+	b.Shows(broken+" .b-header", "failed")
+	b.Press(cluster + " [data-repair]")
+	b.Until(`!document.querySelector('` + cluster + ` [data-repair]') && document.querySelector('` + cluster + ` .state.good')`)
+	b.Shot("9b-repaired")
+
 	// The thread is the log.
 	b.Press(card + " .replies")
 	b.Shows("#thread .thread-list", "Sending the change to the cloud.")

@@ -104,7 +104,7 @@ export class Clouds {
         h('span', { class: 'c-head' }, h('strong', { title: c.id }, title(c)), h('span', { class: 'slot-status' })),
         h('span', { class: 'c-sub' }, h('span', { class: 'tag', title: c.account }, cloud), h('span', { class: 'cut', title: [subtitle(c), c.region].filter(Boolean).join(' · ') }, subtitle(c)), h('span', { class: 'c-count' })),
         h('span', { class: 'slot-mini' })),
-      h('div', { class: 'slot-groups' }), h('div', { class: 'slot-op' }),
+      h('div', { class: 'slot-groups' }), h('div', { class: 'slot-op' }), h('div', { class: 'slot-repair' }),
       h('div', { class: 'break', role: 'group', 'aria-label': t('breakIt') }, h('span', { class: 'label' }, t('breakIt')), h('span', { class: 'slot-break' }),
         h('button', { class: 'chip', type: 'button', title: t('outsideTip'), data: { fault: 'outside' }, onclick: () => this.#outside(c.id) }, t('outside')),
         h('div', { class: 'slot-set' })));
@@ -136,6 +136,10 @@ export class Clouds {
       class: 'chip', type: 'button', title: t(f.label + 'Tip'), 'aria-pressed': String(active(f.kind).length > 0), data: { fault: f.kind, focus: c.id + f.kind },
       onclick: () => active(f.kind).length ? this.#clear(active(f.kind)) : this.#call('fault', { ...f.body, kind: f.kind, cluster: c.id }),
     }, t(f.label)));
+    // What a failed operation left behind would refuse everything that is tried next.
+    slot('repair', c.usable || c.operation ? [] : [{ key: 'repair', sig: '' }], () => h('button', {
+      class: 'chip', type: 'button', title: t('repairTip'), data: { focus: c.id + 'repair', repair: c.id }, onclick: () => this.#call('clear', {}),
+    }, t('repair')));
     slot('set', broken.filter(f => named(f.kind)).map(f => ({ key: 'f' + f.id, sig: f, f })), ({ f }) =>
       h('div', { class: 'armed' }, h('span', null, h('strong', null, t(named(f.kind).label)), ' · ' + t(named(f.kind).label + 'Tip')),
         h('button', { class: 'plain', type: 'button', 'aria-label': t('clear') + ': ' + t(named(f.kind).label), onclick: () => this.#clear([f]) }, '×')));
