@@ -27,9 +27,10 @@
 // so the token's window and the window of a late arrival close together.
 //
 // Not accepted. Inside the window a definite refusal of the repeat, on a cluster
-// that is idle and shows nothing of the change, speaks about the first send too, because a token that was accepted before is answered with
-// its acceptance and not judged anew. How far it speaks depends on the code (see
-// rules in codes.go):
+// that is idle and shows nothing of the change, speaks about the first send too:
+// a token that was accepted before is answered with its acceptance, or with an
+// error about the token, and its parameters are not judged anew. How far it
+// speaks depends on the code (see rules in codes.go):
 //
 //   - A refusal of the request itself (a parameter, an unknown machine type, no
 //     such cluster) would meet a late arrival of the first as well: NotAccepted.
@@ -38,6 +39,9 @@
 //     90 seconds after SentAt, when Submit's own exchange (at most 60 seconds,
 //     begun at most 30 after SentAt) is over. What remains is a process frozen
 //     for a minute between signing and writing.
+//   - An error about the token itself, or about a parameter that the code does
+//     not name, may be how the service answers a token that was taken before:
+//     it refuses a first send and proves nothing on a repeat.
 //   - Throttling, missing rights and faults inside the cloud come before or
 //     beside the token's check, InstanceInProcess and DuplicateOrderNotAllowed
 //     may well be the first send at work: they prove nothing.

@@ -63,6 +63,9 @@ func TestRepeatProves(t *testing.T) {
 		"no right":                         {fault("UnauthorizedOperation"), settled, providers.Unsure},
 		"internal fault":                   {fault("InternalError.CvmError"), settled, providers.Unsure},
 		"unheard code":                     {fault("SomethingNew"), settled, providers.Unsure},
+		"the token was used":               {fault("InvalidParameter.InvalidClientToken"), settled, providers.Unsure},
+		"some parameter, not said which":   {fault("InvalidParameter"), settled, providers.Unsure},
+		"a code of the parameters' family": {fault("InvalidParameter.SomethingNew"), settled, providers.Unsure},
 		"lost again":                       {answer{drop: true}, settled, providers.Unsure},
 		"accepted without a flow":          {ok(`{"FlowId":0}`), settled, providers.Unsure},
 	} {
@@ -81,6 +84,16 @@ func TestRepeatProves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The token of a first send was never used before, so there the same code is a
+// plain refusal.
+func TestTokenRefusedAtFirst(t *testing.T) {
+	b := newBench(t, nil)
+	sub := b.submission(t, change("task", 2))
+	b.always("ScaleOutCluster", fault("InvalidParameter.InvalidClientToken"))
+	_, err := b.p.Submit(context.Background(), sub)
+	require.Equal(t, providers.Refused, providers.KindOf(err))
 }
 
 func TestNoRepeat(t *testing.T) {
