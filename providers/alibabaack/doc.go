@@ -63,9 +63,11 @@
 // target, number and nodes nothing that contradicts the change, is the change,
 // if it is the only one. Both times are the cloud's own, so no clock matters.
 //
-// Accepted, without its task. Exactly the new nodes that were asked for; or the
-// pool's desired size at exactly the baseline's plus the amount; or every node to
-// remove gone or going. The first two prove nothing while an autoscaler is on.
+// Accepted, without its task. Exactly the new nodes that were asked for, in a
+// cluster that is idle again; or the pool's desired size at exactly the baseline's
+// plus the amount; or every node to remove gone or going. The first two prove
+// nothing while an autoscaler is on, or when another's task that adds nodes was
+// made since.
 //
 // Not accepted is never proved by Reconcile: a request may still be under way,
 // and absence is no proof. A cluster at work, two tasks that both fit, some of the

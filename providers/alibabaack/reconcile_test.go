@@ -120,6 +120,10 @@ func TestPoolAndNodesProve(t *testing.T) {
 		"added, not Ready yet":        {"workers", 2, "running", func(p *fakePool) { p.nodes, p.desired = 7, 5 }, []int{5, 6}, providers.Accepted, "joined"},
 		"added, all workers":          {"legacy", 2, "running", func(p *fakePool) { p.nodes = 7 }, nil, providers.Accepted, "joined"},
 		"the target moved":            {"workers", 2, "running", func(p *fakePool) { p.desired, p.state = 7, "scaling" }, nil, providers.Accepted, "from 5 to 7"},
+		"a larger one passes by":      {"workers", 2, "running", func(p *fakePool) { p.nodes, p.state = 7, "scaling" }, nil, providers.Unsure, "or another one"},
+		"a larger one, any pool":      {"legacy", 2, "scaling", func(p *fakePool) { p.nodes = 7 }, nil, providers.Unsure, "or another one"},
+		"and its state is behind":     {"workers", 2, "running", func(p *fakePool) { p.nodes, p.desired = 7, 10 }, nil, providers.Unsure, "10 is not reached"},
+		"removed, still at work":      {"workers", -2, "running", func(p *fakePool) { p.nodes, p.state = 3, "removing" }, nil, providers.Accepted, "left"},
 		"the target moved otherwise":  {"workers", 2, "running", func(p *fakePool) { p.desired = 8 }, nil, providers.Unsure, "nothing that it was not"},
 		"scaling":                     {"workers", 2, "running", func(p *fakePool) { p.state = "scaling" }, nil, providers.Unsure, "or another one"},
 		"cluster at work":             {"workers", 2, "upgrading", func(*fakePool) {}, nil, providers.Unsure, "upgrading"},
@@ -164,6 +168,35 @@ func TestPoolAndNodesProve(t *testing.T) {
 }
 
 const autoscaling = `,"auto_scaling":{"enable":true,"min_instances":1,"max_instances":9}`
+
+// Another's task that adds nodes may have made those that are new, whatever their
+// number and whatever the pool's state; one of another pool may not.
+func TestNodesBesideAnothersTask(t *testing.T) {
+	for name, tc := range map[string]struct {
+		group, info string
+		want        providers.FindingState
+	}{
+		"of this pool":               {"workers", `"target":{"id":"np1","type":"nodepool"},"parameters":{"count":5}`, providers.Unsure},
+		"of the cluster":             {"workers", `"target":{"id":"c1","type":"cluster"},"parameters":{"count":"5"}`, providers.Unsure},
+		"of another pool":            {"workers", `"target":{"id":"np2","type":"nodepool"},"parameters":{"count":5}`, providers.Accepted},
+		"of another, by parameter":   {"workers", `"parameters":{"count":5,"nodepool_id":"np2"}`, providers.Accepted},
+		"of a pool, all are counted": {"legacy", `"target":{"id":"np2","type":"nodepool"},"parameters":{"count":5}`, providers.Unsure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.tasks(just)
+			sub := b.submission(t, change(tc.group, 2))
+			b.tasks(just, "T-1 nodepool_scaleout 2026-11-24T20:00:05+08:00")
+			b.task("T-1", `"state":"running",`+tc.info)
+			b.grow(7)
+			f := b.reconcile(t, sub)
+			require.Equal(t, tc.want, f.State, "%+v", f)
+			if tc.want == providers.Unsure {
+				require.Contains(t, f.Evidence.EN, "T-1")
+			}
+		})
+	}
+}
 
 // Nodes on their way out prove a removal before they are gone.
 func TestLeavingNodesProve(t *testing.T) {

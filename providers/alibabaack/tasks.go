@@ -158,6 +158,24 @@ func (p *provider) task(ctx context.Context, id string) (*sdkTask, error) {
 	return t, err
 }
 
+// elsewhere reports whether a task says that it is about a pool whose nodes are
+// none of the change's.
+func elsewhere(t *sdkTask, c providers.Change) bool {
+	if wide(c) {
+		return false
+	}
+	other := func(id string) bool { return poolShape.MatchString(id) && id != c.GroupID }
+	if t.Target != nil && other(value(t.Target.Id)) {
+		return true
+	}
+	for k, v := range t.Parameters {
+		if id, ok := v.(string); ok && strings.EqualFold(k, "nodepool_id") && other(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // contradicts reports whether a task says of itself that it is another change:
 // another pool, another number, other nodes. What it doesn't say, it can't
 // contradict.

@@ -47,8 +47,9 @@
 //     may well be the first send at work: they prove nothing.
 //
 // After the window, and for removals, which have no token, only the cluster can
-// tell. The new nodes that were asked for, or the absence of exactly the nodes
-// to remove, prove acceptance, without a flow id. A busy cluster may be our
+// tell. The new nodes that were asked for, in a cluster that is idle again, or the
+// absence of exactly the nodes to remove, prove acceptance, without a flow id. A
+// busy cluster may be our
 // operation or another's: Unsure until it ends. An idle and unchanged cluster
 // proves nothing: Unsure, in the end a person decides. Absence alone is never
 // NotAccepted.

@@ -96,7 +96,9 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 	c := sub.Change
 	d := differ(sub, s)
 	switch {
-	case d.complete:
+	case d.complete && (!c.Adds() || s.Phase == providers.Ready):
+		// While a resize runs its nodes appear one by one: somebody else's larger one
+		// passes our number on its way. Nodes that were named are no matter of number.
 		return providers.Finding{
 			State: providers.Accepted, Operation: providers.Operation{AcceptedAt: p.env.Now()},
 			Evidence: providers.Text{

@@ -123,7 +123,9 @@ func TestClusterProves(t *testing.T) {
 		says                 string
 	}{
 		"added, idle again":           {2, 2, 7, providers.Accepted, "joined"},
-		"added, still busy":           {2, 4, 7, providers.Accepted, "joined"},
+		"a larger one passes by":      {2, 4, 7, providers.Unsure, "operation of that kind"},
+		"added, busy otherwise":       {2, 8, 7, providers.Unsure, "restarting"},
+		"removed, still busy":         {-2, 16, 3, providers.Accepted, "left"},
 		"scaling out":                 {2, 4, 5, providers.Unsure, "operation of that kind"},
 		"busy with something else":    {2, 8, 5, providers.Unsure, "restarting"},
 		"idle and unchanged":          {2, 2, 5, providers.Unsure, "nothing that it was not"},
