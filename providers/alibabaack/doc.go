@@ -61,7 +61,10 @@
 // Accepted, with its task. Observe notes the cluster's tasks in the baseline. One
 // that was made since, adds or removes as the change does, and says of its
 // target, number and nodes nothing that contradicts the change, is the change,
-// if it is the only one. Both times are the cloud's own, so no clock matters.
+// if it is the only one. For a node pool, and while an autoscaler is on, it must
+// also say something that bears it out: the pool, the nodes, or in a task of pools
+// the number. Otherwise another pool's task, the autoscaler's or one of the console
+// would be taken for ours. Both times are the cloud's own, so no clock matters.
 //
 // Accepted, without its task. Exactly the new nodes that were asked for, in a
 // cluster that is idle again; or the pool's desired size at exactly the baseline's

@@ -35,7 +35,9 @@ func unsure(en, zh string) providers.Finding {
 }
 
 // ownTask looks for the one task made since the baseline that fits the change
-// in type, and in whatever else it says of itself. Its finding is Accepted, or
+// in type, and in whatever else it says of itself. One that says too little is
+// taken only for a group of all workers, which every pool's nodes are in, and not
+// while an autoscaler makes tasks of its own. Its finding is Accepted, or
 // Unsure with or without a word on what was seen. others are the tasks made since
 // that are another change of perhaps the same nodes.
 func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f providers.Finding, others []made, err error) {
@@ -50,7 +52,8 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f pro
 	case err != nil:
 		return providers.Finding{}, nil, err
 	}
-	var own []made
+	strict := !wide(sub.Change) || sub.Baseline.Facts[factScaler] != ""
+	var own, silent []made
 	for _, t := range since(sub.Baseline, tasks, sub.Change.Adds()) {
 		detail, err := p.task(ctx, t.id)
 		switch {
@@ -61,15 +64,23 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f pro
 		}
 		switch {
 		case !contradicts(detail, sub.Change):
+			if strict && !claims(detail, t.kind, sub.Change) {
+				silent = append(silent, t)
+				continue
+			}
 			own = append(own, t)
 		case !elsewhere(detail, sub.Change):
 			others = append(others, t)
 		}
 	}
-	switch len(own) {
-	case 0:
+	switch {
+	case len(own) == 0 && len(silent) > 0:
+		return unsure(
+			fmt.Sprintf("Since then task %s (%s) was made on the cluster; it does not say enough of itself to be told from another's.", silent[0].id, silent[0].kind),
+			fmt.Sprintf("此后集群上新增了任务 %s（%s），但其信息不足以判断是否为本次变更。", silent[0].id, silent[0].kind)), others, nil
+	case len(own) == 0:
 		return unsure("", ""), others, nil
-	case 1:
+	case len(own) == 1:
 		return providers.Finding{
 			State:     providers.Accepted,
 			Operation: providers.Operation{ID: own[0].id, AcceptedAt: p.env.Now()},

@@ -46,11 +46,15 @@ func TestTaskProves(t *testing.T) {
 		want  providers.FindingState
 		says  string
 	}{
-		"one, that says nothing":         {"workers", 2, []string{at("T-1", out)}, nil, providers.Accepted, "exactly one task"},
+		"one, that says nothing":         {"workers", 2, []string{at("T-1", out)}, nil, providers.Unsure, "does not say enough"},
+		"one, that says its number":      {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"parameters":{"count":2}`}, providers.Accepted, "exactly one task"},
 		"one, of this pool":              {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"target":{"id":"np1","type":"nodepool"},"parameters":{"count":2,"nodepool_id":"np1"}`}, providers.Accepted, "T-1"},
-		"one, of this cluster":           {"workers", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"c1","type":"cluster"}`}, providers.Accepted, ""},
-		"in the same second as the last": {"workers", 2, []string{"T-1 " + out + " 2026-11-24T20:00:00+08:00"}, nil, providers.Accepted, ""},
-		"failed since":                   {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"error":{"message":"x"}`}, providers.Accepted, ""},
+		"one, of this cluster":           {"workers", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"c1","type":"cluster"},"parameters":{}`}, providers.Unsure, "T-1"},
+		"of this cluster and number":     {"workers", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"c1","type":"cluster"},"parameters":{"count":2}`}, providers.Unsure, "T-1"},
+		"of this cluster, naming a pool": {"workers", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"c1","type":"cluster"},"parameters":{"nodepool_id":"np1"}`}, providers.Accepted, ""},
+		"one beside one that is ours":    {"workers", 2, []string{at("T-1", out), at("T-2", out)}, map[string]string{"T-2": `"target":{"id":"np1"},"parameters":{"count":2}`}, providers.Accepted, "T-2"},
+		"in the same second as the last": {"workers", 2, []string{"T-1 " + out + " 2026-11-24T20:00:00+08:00"}, map[string]string{"T-1": `"target":{"id":"np1"}`}, providers.Accepted, ""},
+		"failed since":                   {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"target":{"id":"np1"},"error":{"message":"x"}`}, providers.Accepted, ""},
 		"made before the baseline":       {"workers", 2, []string{"T-1 " + out + " 2026-11-24T19:59:59+08:00"}, nil, providers.Unsure, ""},
 		"made at no time":                {"workers", 2, []string{"T-1 " + out + " -"}, nil, providers.Unsure, ""},
 		"of another pool":                {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"target":{"id":"np2","type":"nodepool"}`}, providers.Unsure, ""},
@@ -59,12 +63,13 @@ func TestTaskProves(t *testing.T) {
 		"of another number, as a text":   {"workers", 2, []string{at("T-1", out)}, map[string]string{"T-1": `"parameters":{"Count":"3"}`}, providers.Unsure, ""},
 		"of another kind":                {"workers", 2, []string{at("T-1", in)}, nil, providers.Unsure, ""},
 		"of no kind of ours":             {"workers", -2, []string{at("T-1", "cluster_upgrade")}, nil, providers.Unsure, ""},
-		"two that fit":                   {"workers", 2, []string{at("T-1", out), at("T-2", out)}, nil, providers.Unsure, "2 tasks"},
-		"two, one of another number":     {"workers", 2, []string{at("T-1", out), at("T-2", out)}, map[string]string{"T-1": `"parameters":{"count":9}`}, providers.Accepted, "T-2"},
+		"two that fit":                   {"workers", 2, []string{at("T-1", out), at("T-2", out)}, map[string]string{"T-1": `"target":{"id":"np1"}`, "T-2": `"target":{"id":"np1"}`}, providers.Unsure, "2 tasks"},
+		"two, one of another number":     {"workers", 2, []string{at("T-1", out), at("T-2", out)}, map[string]string{"T-1": `"parameters":{"count":9}`, "T-2": `"parameters":{"count":2}`}, providers.Accepted, "T-2"},
 		"of all workers, any pool":       {"legacy", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"np7"}`}, providers.Accepted, ""},
 		"of another cluster":             {"legacy", 2, []string{at("T-1", "cluster_scaleout")}, map[string]string{"T-1": `"target":{"id":"c2"}`}, providers.Unsure, ""},
 		"a removal":                      {"workers", -2, []string{at("T-1", in)}, map[string]string{"T-1": `"parameters":{"instance_ids":["i-np1-3","i-np1-4"]}`}, providers.Accepted, ""},
-		"a removal, the other word":      {"workers", -2, []string{at("T-1", "nodepool_scalein")}, nil, providers.Accepted, ""},
+		"a removal that says nothing":    {"workers", -2, []string{at("T-1", in)}, nil, providers.Unsure, "T-1"},
+		"a removal, the other word":      {"workers", -2, []string{at("T-1", "nodepool_scalein")}, map[string]string{"T-1": `"target":{"id":"np1"}`}, providers.Accepted, ""},
 		"a removal of other nodes":       {"workers", -2, []string{at("T-1", in)}, map[string]string{"T-1": `"parameters":{"instance_ids":["i-np1-0","i-np1-1"]}`}, providers.Unsure, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,6 +97,32 @@ func TestTaskProves(t *testing.T) {
 	}
 }
 
+// An autoscaler makes tasks of its own: while one is on, a task that says nothing
+// of itself is not ours for a group of all workers either.
+func TestTaskBesideAnAutoscaler(t *testing.T) {
+	for info, want := range map[string]providers.FindingState{
+		`"target":{"id":"c1","type":"cluster"}`:                            providers.Unsure,
+		`"target":{"id":"c1","type":"cluster"},"parameters":{"count":"2"}`: providers.Accepted,
+	} {
+		for _, on := range []bool{true, false} {
+			b := newBench(t)
+			b.tasks(just)
+			p := web
+			if on {
+				p.extra = autoscaling
+			}
+			b.cluster("running", p)
+			sub := b.submission(t, change("legacy", 2))
+			b.tasks(just, "T-1 cluster_scaleout 2026-11-24T20:00:05+08:00")
+			b.task("T-1", `"state":"running",`+info)
+			if !on {
+				want = providers.Accepted
+			}
+			require.Equal(t, want, b.reconcile(t, sub).State, "%s, autoscaler %t", info, on)
+		}
+	}
+}
+
 // The tasks' own clock decides: a replica whose clock is wrong by an hour finds
 // the same.
 func TestClocksDontMatter(t *testing.T) {
@@ -100,7 +131,7 @@ func TestClocksDontMatter(t *testing.T) {
 	b.clock.set(noon.Add(time.Hour))
 	sub := b.submission(t, change("workers", 2))
 	b.tasks(just, "T-1 nodepool_scaleout 2026-11-24T20:00:05+08:00")
-	b.task("T-1", `"state":"running"`)
+	b.task("T-1", `"state":"running","target":{"id":"np1"}`)
 	require.Equal(t, "T-1", b.reconcile(t, sub).Operation.ID)
 }
 

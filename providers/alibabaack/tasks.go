@@ -158,6 +158,28 @@ func (p *provider) task(ctx context.Context, id string) (*sdkTask, error) {
 	return t, err
 }
 
+// claims reports whether a task says of itself that it is the change, as far as
+// the service says such things: the nodes to remove; the pool; and the number,
+// where the pool is in no doubt.
+func claims(t *sdkTask, kind string, c providers.Change) bool {
+	pool, number := t.Target != nil && value(t.Target.Id) == c.GroupID, false
+	for k, v := range t.Parameters {
+		switch strings.ToLower(k) {
+		case "count":
+			n, ok := numberOf(v)
+			number = ok && n == c.Delta
+		case "nodepool_id":
+			id, _ := v.(string)
+			pool = pool || id == c.GroupID
+		case "instance_ids":
+			if !c.Adds() && len(c.Nodes) > 0 && mentions(v, c.Nodes) {
+				return true
+			}
+		}
+	}
+	return pool || number && (wide(c) || strings.HasPrefix(strings.ToLower(kind), "nodepool"))
+}
+
 // elsewhere reports whether a task says that it is about a pool whose nodes are
 // none of the change's.
 func elsewhere(t *sdkTask, c providers.Change) bool {
