@@ -48,7 +48,9 @@
 //
 // After the window, and for removals, which have no token, only the cluster can
 // tell. The new nodes that were asked for, in a cluster that is idle again, or the
-// absence of exactly the nodes to remove, prove acceptance, without a flow id. A
+// absence of exactly the nodes to remove, prove acceptance, without a flow id. New
+// nodes that autoscaling made, or that are prepaid where the change is not or the
+// reverse, are never counted as the change's. A
 // busy cluster may be our
 // operation or another's: Unsure until it ends. An idle and unchanged cluster
 // proves nothing: Unsure, in the end a person decides. Absence alone is never

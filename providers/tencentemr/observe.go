@@ -22,6 +22,7 @@ const (
 	factZoneID   = "zone_id"   // the zone's number, for pricing
 	factZone     = "zone"      // the zone's name
 	factResource = "resource/" // + node id: its emr-vm-… id, for TerminateTasks
+	factAuto     = "auto"      // the ids of the nodes that autoscaling made
 )
 
 // Observe reads the cluster and its nodes: one DescribeInstances and as many
@@ -64,6 +65,16 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 		s.Facts[factZone] = z
 	}
 	s.Groups = groupsOf(counts, nodes, routers)
+	var auto []string
+	for _, n := range nodes {
+		if value(n.AutoFlag) == 1 {
+			auto = append(auto, nodeID(n))
+		}
+	}
+	if len(auto) > 0 {
+		slices.Sort(auto)
+		s.Facts[factAuto] = strings.Join(auto, ",")
+	}
 	if p.removesByResource(ref.Name) {
 		for _, n := range nodes {
 			if r := value(n.EmrResourceId); r != "" && groupOfNode(n, routers) == task {
