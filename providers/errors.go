@@ -15,7 +15,7 @@ type Kind string
 // the change.
 const (
 	Retry    Kind = "retry"     // throttled, slow, out of order for now: the same call later may work
-	Occupied Kind = "occupied"  // another operation runs on the cluster: wait for its end
+	Occupied Kind = "occupied"  // the cluster takes no change now, another operation runs or nodes stand still: wait for it
 	Refused  Kind = "refused"   // the cloud won't do this: a person must change something
 	NotFound Kind = "not_found" // no such cluster, group, node or operation
 	Auth     Kind = "auth"      // credentials wrong or not allowed

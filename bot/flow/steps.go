@@ -131,6 +131,7 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 		last.Ballot = &v.Ballot
 	}
 	t.f.Reminded, t.f.GraceUntil, t.f.HeldSince, t.f.Booked = 0, time.Time{}, time.Time{}, nil
+	t.f.OccupiedSince = time.Time{}
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
