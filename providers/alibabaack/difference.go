@@ -172,8 +172,12 @@ func (d *difference) short(c providers.Change) string {
 	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
 }
 
-// useless are the nodes that the change made and that never joined.
-func (d *difference) useless() []providers.Node {
+// useless are the nodes that the change made and that never joined: none where
+// nothing says that it was this change that made them.
+func (d *difference) useless(c providers.Change) []providers.Node {
+	if !c.Adds() || d.crowded(c) || wide(c) && !d.claimed {
+		return nil
+	}
 	var out []providers.Node
 	shown := map[string]bool{}
 	for _, n := range d.fresh {
