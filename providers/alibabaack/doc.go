@@ -58,7 +58,8 @@
 // can't be read, HTTP 200 without a task id, and a context that ended during the
 // call, which the SDK, knowing no context, goes on with for up to half a minute.
 //
-// Accepted, with its task. Observe notes the cluster's tasks in the baseline. One
+// Accepted, with its task. Observe notes the cluster's tasks in the baseline, where
+// they can be listed in a few calls. One
 // that was made since, adds or removes as the change does, and says of its
 // target, number and nodes nothing that contradicts the change, is the change,
 // if it is the only one. For a node pool, and while an autoscaler is on, it must

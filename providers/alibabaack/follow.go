@@ -220,7 +220,7 @@ func share(stages []providers.Stage) int {
 // followNodes follows an accepted change that has no task, because Reconcile
 // found it by the pool or its nodes.
 func (p *provider) followNodes(ctx context.Context, sub providers.Submission, op providers.Operation) (providers.Progress, error) {
-	s, err := p.Observe(ctx, ref(sub.Change))
+	s, err := p.observe(ctx, ref(sub.Change))
 	if err != nil {
 		return providers.Progress{}, err
 	}

@@ -25,6 +25,16 @@ const (
 // calls and as many more as the listings have pages. The tasks come last, so
 // that one begun meanwhile is not taken for new later.
 func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (providers.Snapshot, error) {
+	s, err := p.observe(ctx, ref)
+	if err != nil {
+		return providers.Snapshot{}, err
+	}
+	p.noteTasks(ctx, ref.ID, s.Facts)
+	return s, nil
+}
+
+// observe is Observe without the tasks, which only a baseline needs.
+func (p *provider) observe(ctx context.Context, ref providers.ClusterRef) (providers.Snapshot, error) {
 	c, err := p.cluster(ctx, ref.ID)
 	if err != nil {
 		return providers.Snapshot{}, err
@@ -72,9 +82,6 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 	}
 	if len(scalers) > 0 {
 		s.Facts[factScaler] = strings.Join(scalers, ",")
-	}
-	if err := p.noteTasks(ctx, ref.ID, s.Facts); err != nil {
-		return providers.Snapshot{}, err
 	}
 	return s, nil
 }

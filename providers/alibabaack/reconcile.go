@@ -15,7 +15,7 @@ func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (pro
 	if err != nil || byTask.State == providers.Accepted {
 		return byTask, err
 	}
-	s, err := p.Observe(ctx, ref(sub.Change))
+	s, err := p.observe(ctx, ref(sub.Change))
 	if err != nil {
 		return providers.Finding{}, err
 	}
@@ -49,6 +49,8 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f pro
 	switch {
 	case errors.As(err, &e) && e.Kind == providers.Auth:
 		return unsure("The cluster's tasks can't be listed with this key.", "该密钥无法列出集群的任务。"), nil, nil
+	case errors.Is(err, errManyTasks):
+		return unsure("The cluster has too many tasks to list them all.", "集群的任务过多，无法全部列出。"), nil, nil
 	case err != nil:
 		return providers.Finding{}, nil, err
 	}

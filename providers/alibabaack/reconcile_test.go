@@ -257,6 +257,16 @@ func TestReconcileWithoutTheRightToListTasks(t *testing.T) {
 	require.Equal(t, providers.Unsure, b.reconcile(t, sub).State, "without a note of the old tasks none is new")
 }
 
+// A cluster whose tasks became too many to list is judged by its nodes.
+func TestReconcileWithTooManyTasks(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("workers", 2))
+	b.always("DescribeClusterTasks", ok(`{"page_info":{"total_count":4711},"tasks":[{"task_id":"T-1","task_type":"nodepool_scaleout","created":"2026-11-24T20:00:05+08:00"}]}`))
+	require.Contains(t, b.reconcile(t, sub).Evidence.EN, "too many tasks")
+	b.grow(7)
+	require.Equal(t, providers.Accepted, b.reconcile(t, sub).State)
+}
+
 func TestReconcileThatCantLookSaysSo(t *testing.T) {
 	for _, action := range []string{"DescribeClusterTasks", "DescribeClusterDetail", "DescribeClusterNodes"} {
 		b := newBench(t)
