@@ -32,6 +32,7 @@ type Error struct {
 	Code      string    // the cloud's own code; "" when it gave none
 	RequestID string    // for the cloud's support
 	Advice    Text      // what happened and what to do next, for the person in chat
+	Throttled bool      // with Retry: the cloud answered, and asks for fewer calls
 	RetryAt   time.Time // with Retry: before then it is of no use; zero = not known
 	Err       error     // the cause; its text may be long and is for logs only
 }

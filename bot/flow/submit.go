@@ -60,7 +60,7 @@ func (t *turn) queued(ctx context.Context) error {
 	}
 	if fresh.snapshot.Phase == providers.Busy {
 		t.f.HeldSince, t.f.OccupiedSince = time.Time{}, time.Time{}
-		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
+		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(max(t.PollMin, t.pace()), busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
 		verdict, denied, err := t.deniedMeanwhile(ctx, *voted)
@@ -251,7 +251,7 @@ func (t *turn) accepted(op providers.Operation, action string) (string, time.Tim
 	t.f.Operation, t.f.Closed, t.f.OccupiedSince = &op, "", time.Time{}
 	t.become(Running)
 	t.tell(Note{Code: NoteAccepted, Args: map[string]string{"operation": op.ID}})
-	return action, now.Add(t.PollMin), map[string]any{"operation": op}
+	return action, now.Add(max(t.PollMin, t.pace())), map[string]any{"operation": op}
 }
 
 // notAccepted sends a flow back into the line, at its old place, with proof that
@@ -342,7 +342,7 @@ func (t *turn) submitting(ctx context.Context) error {
 	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
 		return t.handOver(ctx, evidence)
 	}
-	due := t.again(err, t.backoff(2*time.Second, 15*time.Second))
+	due := t.again(err, t.backoff(max(2*time.Second, t.pace()), 15*time.Second))
 	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(t.Doubt+time.Second)))
 }
 
