@@ -274,12 +274,16 @@ func nodeOf(n *cs.DescribeClusterNodesResponseBodyNodes) node {
 	if len(n.IpAddress) > 0 {
 		out.IP = value(n.IpAddress[0])
 	}
+	charge := value(n.InstanceChargeType)
+	if charge == "" && strings.HasPrefix(value(n.InstanceType), "ens.") {
+		charge = prePaid // edge machines are sold for a term only, and the list may not say so
+	}
 	switch spot := value(n.SpotStrategy); {
-	case value(n.InstanceChargeType) == prePaid:
+	case charge == prePaid:
 		out.Charge, out.Expires = providers.Prepaid, timeOf(n.ExpiredTime)
 	case spot != "" && spot != noSpot:
 		out.Charge = providers.Spot
-	case value(n.InstanceChargeType) == postPaid:
+	case charge == postPaid:
 		out.Charge = providers.Postpaid
 	}
 	switch {
