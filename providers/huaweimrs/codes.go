@@ -197,7 +197,9 @@ var rules = map[string]rule{
 		"An unpaid order stands on the cluster: the billing owner pays or cancels it, then ask again.",
 		"该集群存在未支付订单：请费用负责人支付或取消后重新发起。"),
 	"MRS.101": quota("resources", "资源"),
-	"MRS.102": badKey,
+	// The document says to try again later. Who keeps getting it ends by the number
+	// of tries.
+	"MRS.102": later(badKey.advice.EN+" It is tried again by itself.", badKey.advice.ZH+"稍后会自动重试。"),
 	"MRS.103": badRequest,
 	"MRS.104": wrong(
 		"Huawei Cloud has not enough of these machines now: ask for fewer, or try again later.",
