@@ -180,7 +180,7 @@ func pages[T any](action string, id func(*T) string, fetch func(offset int) ([]*
 		if err != nil {
 			return nil, err
 		}
-		before, repeats := len(out)+nameless, 0
+		before, unnamed, repeats := len(out)+nameless, nameless, 0
 		for _, x := range list {
 			switch {
 			case x == nil || id(x) == "":
@@ -191,6 +191,11 @@ func pages[T any](action string, id func(*T) string, fetch func(offset int) ([]*
 				seen[id(x)] = true
 				out = append(out, x)
 			}
+		}
+		if repeats > 0 && !byRecord {
+			// This page lies over the last one. Entries without an id can't be told apart,
+			// and counted twice they would make the listing look whole before it is.
+			nameless = unnamed
 		}
 		have := len(out) + nameless
 		switch {

@@ -3,6 +3,7 @@ package tencentemr
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,31 @@ func TestPages(t *testing.T) {
 			got, err := pages("X", id, listing(total, start))
 			require.NoError(t, err)
 			require.Len(t, got, total, "%s of %d", name, total)
+		}
+	}
+	// Records that have no id yet are counted once, wherever they are.
+	for _, total := range []int{101, 150, 250} {
+		for _, at := range [][]int{{1, 2, 3}, {99, 100}, {100}, {50, 99, 149, 199, 200}} {
+			for name, start := range map[string]func(int) int{"pages": byPage, "records": byRecord} {
+				all, want := listing(total, start), total
+				for _, i := range at {
+					if i < total {
+						want--
+					}
+				}
+				got, err := pages("X", id, func(o int) ([]*string, int, error) {
+					list, n, err := all(o)
+					list = slices.Clone(list)
+					for _, i := range at {
+						if i -= start(o); i >= 0 && i < len(list) {
+							list[i] = new("")
+						}
+					}
+					return list, n, err
+				})
+				require.NoError(t, err, "%s of %d, nameless %v", name, total, at)
+				require.Len(t, got, want, "%s of %d, nameless %v", name, total, at)
+			}
 		}
 	}
 	// Without a total a short page is the last one.
