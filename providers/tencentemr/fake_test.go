@@ -36,6 +36,7 @@ type call struct {
 	action string
 	header http.Header
 	proto  int
+	remote string
 	body   map[string]any
 }
 
@@ -58,7 +59,7 @@ func newFake(t *testing.T) *fake {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
-	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header, proto: r.ProtoMajor}
+	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header, proto: r.ProtoMajor, remote: r.RemoteAddr}
 	_ = json.Unmarshal(raw, &c.body)
 	f.mu.Lock()
 	f.calls = append(f.calls, c)
