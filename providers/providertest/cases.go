@@ -292,14 +292,16 @@ func lostRemoval(t *testing.T, _ Harness, b *bench) {
 }
 
 // refused: the cloud answered that it did not take the change.
-func refused(t *testing.T, b *bench, k FaultKind, kind providers.Kind) error {
+func refused(t *testing.T, b *bench, k FaultKind, kind providers.Kind) {
 	sub := b.submission(b.Add)
 	b.fault(k, OnChange)
 	_, err := b.Provider.Submit(b.ctx(), sub)
 	b.wrong(err, kind)
 	require.Zero(t, b.Accepted())
 	require.Equal(t, 1, b.Sent(), "the engine repeats, not the adapter")
-	return err
+	if k == Throttled {
+		asksForLess(t, err)
+	}
 }
 
 // asksForLess: a cloud that throttles answers, or its account would be left alone
@@ -311,9 +313,7 @@ func asksForLess(t *testing.T, err error) {
 	require.True(t, e.Throttled, "%v", err)
 }
 
-func throttled(t *testing.T, _ Harness, b *bench) {
-	asksForLess(t, refused(t, b, Throttled, providers.Retry))
-}
+func throttled(t *testing.T, _ Harness, b *bench)  { refused(t, b, Throttled, providers.Retry) }
 func authFailed(t *testing.T, _ Harness, b *bench) { refused(t, b, AuthFailed, providers.Auth) }
 
 func serverError(t *testing.T, _ Harness, b *bench) { refused(t, b, HTTP500, providers.Unknown) }
