@@ -65,11 +65,14 @@ func (p *provider) observe(ctx context.Context, ref providers.ClusterRef) (provi
 	for i := range s.Groups {
 		s.Groups[i].Warnings = warnings(s.Groups[i].ID, pools, mine)
 	}
-	var scalers []string
+	var scalers, working []string
 	for _, pool := range pools {
 		f := factOf(pool.sdk)
 		if f.Autoscale {
 			scalers = append(scalers, pool.id)
+		}
+		if pool.state != "" && !strings.EqualFold(pool.state, poolActive) {
+			working = append(working, pool.id)
 		}
 		if !slices.ContainsFunc(mine, func(g namedGroup) bool { return g.id == pool.id }) {
 			continue
@@ -82,6 +85,9 @@ func (p *provider) observe(ctx context.Context, ref providers.ClusterRef) (provi
 	}
 	if len(scalers) > 0 {
 		s.Facts[factScaler] = strings.Join(scalers, ",")
+	}
+	if len(working) > 0 {
+		s.Facts[factWorking] = strings.Join(working, ",")
 	}
 	return s, nil
 }

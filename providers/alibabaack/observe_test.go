@@ -42,7 +42,7 @@ func TestObserveOnTheWire(t *testing.T) {
 	require.Equal(t, keepElsewhere, all.Nodes[5].Keep, "chosen from the default pool only")
 	require.Equal(t, map[string]string{
 		factVersion: "1.30.1-aliyun.1", factProfile: "Default", factMembers + "np1": "i-np1-0,i-np1-1,i-np1-2,i-np1-3,i-np1-4", factMembers + "np2": "i-np2-0",
-		factPool + "np1": s.Facts[factPool+"np1"], factNewest: "2026-11-24T12:00:00Z", factTasks: "T-2,T-3",
+		factPool + "np1": s.Facts[factPool+"np1"], factNewest: "2026-11-24T12:00:00Z", factTasks: "T-2,T-3", factWorking: "np2",
 	}, s.Facts)
 	f, ok := fact(s, "np1")
 	require.True(t, ok)

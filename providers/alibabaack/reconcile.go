@@ -108,8 +108,12 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 	// While nodes are being made they appear one by one: somebody else's larger
 	// number passes ours on its way. With another's task on record neither nodes nor
 	// size say whose they are, at work or not. Nodes that were named are no matter of
-	// number.
-	growing := c.Adds() && (s.Phase != providers.Ready || is.Desired != nil && *is.Desired > d.now)
+	// number. Pools that hold no change up have nodes of all workers too.
+	working := ""
+	if c.Adds() && wide(c) {
+		working = s.Facts[factWorking]
+	}
+	growing := c.Adds() && (s.Phase != providers.Ready || working != "" || is.Desired != nil && *is.Desired > d.now)
 	foreign := c.Adds() && len(others) > 0
 	accepted := func(en, zh string) providers.Finding {
 		return providers.Finding{
@@ -136,6 +140,10 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 		return unsure(
 			fmt.Sprintf("%d nodes are new, but another task (%s, %s) was made on the cluster since and may have made them.", len(d.fresh), others[0].id, others[0].kind),
 			fmt.Sprintf("新增了 %d 个节点，但此后集群上另有任务（%s，%s），可能由其创建。", len(d.fresh), others[0].id, others[0].kind))
+	case working != "" && len(d.fresh) > 0:
+		return unsure(
+			fmt.Sprintf("%d nodes are new, and node pool %s is at work: this change may be at work or another one.", len(d.fresh), working),
+			fmt.Sprintf("新增了 %d 个节点，且节点池 %s 正在变更：可能是本次变更，也可能是其他操作。", len(d.fresh), working))
 	case growing && d.exact(c):
 		return unsure(
 			fmt.Sprintf("%d nodes are new, but the pool's desired size of %d is not reached: this change may be at work or a larger one.", len(d.fresh), *is.Desired),

@@ -200,6 +200,21 @@ func TestPoolAndNodesProve(t *testing.T) {
 
 const autoscaling = `,"auto_scaling":{"enable":true,"min_instances":1,"max_instances":9}`
 
+// Every pool's new nodes are of all workers: while another pool is at work, their
+// number proves nothing, though it holds no change up.
+func TestAllWorkersBesideAnotherPoolAtWork(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("legacy", 2))
+	other := fakePool{id: "np2", state: "scaling", nodes: 2, desired: 5, group: web.group, node: web.node}
+	b.cluster("running", web, other)
+	f := b.reconcile(t, sub)
+	require.Equal(t, providers.Unsure, f.State, "%+v", f)
+	require.Contains(t, f.Evidence.EN, "node pool np2 is at work")
+	other.state, other.desired = "active", 2
+	b.cluster("running", web, other)
+	require.Equal(t, providers.Accepted, b.reconcile(t, sub).State)
+}
+
 // Another's task that adds nodes may have made those that are new, whatever their
 // number and whatever the pool's state; one of another pool may not.
 func TestNodesBesideAnothersTask(t *testing.T) {
