@@ -172,10 +172,16 @@ func (d *difference) short(c providers.Change) string {
 	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
 }
 
+// ours reports whether new nodes may be taken for those of the change: they are
+// what its task names, or no more than it asked for of its own pool.
+func (d *difference) ours(c providers.Change) bool {
+	return c.Adds() && (d.claimed || !wide(c) && !d.crowded(c))
+}
+
 // useless are the nodes that the change made and that never joined: none where
 // nothing says that it was this change that made them.
 func (d *difference) useless(c providers.Change) []providers.Node {
-	if !c.Adds() || d.crowded(c) || wide(c) && !d.claimed {
+	if !d.ours(c) {
 		return nil
 	}
 	var out []providers.Node

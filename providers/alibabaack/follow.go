@@ -59,7 +59,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	pr := d.progress(c)
 	pr.Stages = stagesOf(t)
 	pr.Percent = max(pr.Percent, share(pr.Stages))
-	why := reasonOf(t, d)
+	why := reasonOf(t, d, c)
 	if why.advice.EN != "" {
 		pr.Attention = why.advice
 	}
@@ -123,7 +123,7 @@ type reason struct {
 	advice providers.Text
 }
 
-func reasonOf(t *sdkTask, d *difference) reason {
+func reasonOf(t *sdkTask, d *difference, c providers.Change) reason {
 	var out reason
 	take := func(code, message string) {
 		text := cut(strings.TrimSpace(message), maxWords)
@@ -149,7 +149,7 @@ func reasonOf(t *sdkTask, d *difference) reason {
 		}
 	}
 	for _, n := range d.fresh {
-		if n.broken != "" {
+		if n.broken != "" && d.ours(c) {
 			take("", n.broken)
 		}
 	}

@@ -196,6 +196,17 @@ func TestFollowAllWorkers(t *testing.T) {
 	require.Empty(t, b.of("DescribeClusterNodes")[len(b.of("DescribeClusterNodes"))-1].query.Get("nodepool_id"))
 }
 
+// Nor is what another pool's node says of its own failure the reason of ours.
+func TestErrorOfAnothersNode(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("legacy", 2))
+	b.nodes(nodeJSON(web, 0, "Ready"), `{"instance_id":"i-new","nodepool_id":"np2","instance_role":"Worker","state":"failed","error_message":"NoInstanceStock: ecs.c5.xlarge"}`)
+	b.task("T-1", `"state":"failed"`)
+	pr := b.follow(t, sub, running)
+	require.NotContains(t, pr.Message, "NoInstanceStock")
+	require.Empty(t, pr.Failed)
+}
+
 // For all workers every pool's new node counts: one that never got Ready is not
 // called the change's, for people to remove, unless its task says so.
 func TestUselessNodesAreClaimed(t *testing.T) {
