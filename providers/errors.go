@@ -15,7 +15,7 @@ type Kind string
 // the change.
 const (
 	Retry    Kind = "retry"     // throttled, slow, out of order for now: the same call later may work
-	Occupied Kind = "occupied"  // another operation runs on the cluster: wait for its end
+	Occupied Kind = "occupied"  // the cluster takes no change now, another operation runs or nodes stand still: wait for it
 	Refused  Kind = "refused"   // the cloud won't do this: a person must change something
 	NotFound Kind = "not_found" // no such cluster, group, node or operation
 	Auth     Kind = "auth"      // credentials wrong or not allowed
@@ -32,6 +32,7 @@ type Error struct {
 	Code      string    // the cloud's own code; "" when it gave none
 	RequestID string    // for the cloud's support
 	Advice    Text      // what happened and what to do next, for the person in chat
+	Throttled bool      // with Retry: the cloud answered, and asks for fewer calls
 	RetryAt   time.Time // with Retry: before then it is of no use; zero = not known
 	Err       error     // the cause; its text may be long and is for logs only
 }

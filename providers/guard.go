@@ -137,17 +137,19 @@ func (g *Guard) paced(at time.Time, cause error) error {
 	}}
 }
 
-// leave counts how a call ended. Whatever the cloud said definitely, a refusal too,
-// shows that it answers; a stop of our own says nothing.
+// leave counts how a call ended. Whatever the cloud said definitely, a refusal or
+// that it is asked too often, shows that it answers; a stop of our own says nothing.
 func (g *Guard) leave(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	probe := g.probing
 	g.probing = false
 	kind := KindOf(err)
+	var e *Error
+	throttled := errors.As(err, &e) && e.Throttled
 	switch {
 	case errors.Is(err, ErrPaced), errors.Is(err, context.Canceled):
-	case kind != Retry && kind != Unknown:
+	case kind != Retry && kind != Unknown, throttled:
 		g.failures, g.pause, g.until = 0, 0, time.Time{}
 	default:
 		g.failures++

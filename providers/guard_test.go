@@ -87,6 +87,7 @@ func TestWhatCountsAgainstACloud(t *testing.T) {
 		err   error
 		opens bool
 	}{
+		"throttled":    {&providers.Error{Kind: providers.Retry, Throttled: true}, false},
 		"slow":         {failed(providers.Retry), true},
 		"lost":         {failed(providers.Unknown), true},
 		"timed out":    {context.DeadlineExceeded, true},

@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Secret is a text that prints as a fixed mask, so that no log line, error or
@@ -88,6 +91,9 @@ type KindSpec struct {
 	// NoOperationID says that the cloud gives its operations no id, so that a person
 	// who saw one happen can't be asked for it.
 	NoOperationID bool
+	// Pace is how long there must be at least between two looks at one operation:
+	// the service's limits are an account's, which scalebot is not alone with.
+	Pace time.Duration
 	// Open builds the provider. It does no I/O: wrong credentials show at the
 	// first call, as kind Auth.
 	Open func(Account, Env) (Provider, error)
@@ -125,6 +131,18 @@ func (r Registry) Open(a Account, env Env) (Provider, error) {
 		return nil, fmt.Errorf("account %s: no provider kind %q (there are %v)", a.Name, a.Kind, r.Names())
 	}
 	return k.Open(a, env)
+}
+
+// Pace is how long there must be between two looks at one operation of an account.
+// One whose endpoint is on this machine has no cloud to spare.
+func (r Registry) Pace(a Account) time.Duration {
+	if u, err := url.Parse(a.Endpoint); err == nil {
+		host := u.Hostname()
+		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+			return 0
+		}
+	}
+	return r[a.Kind].Pace
 }
 
 // Token derives the idempotency token of one attempt of one flow. It depends on

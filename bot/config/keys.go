@@ -68,7 +68,7 @@ type engineKeys struct {
 }
 
 type pollKeys struct {
-	Min time.Duration `yaml:"min" default:"3s" min:"10ms" max:"10m" doc:"Shortest time between two looks."`
+	Min time.Duration `yaml:"min" default:"3s" min:"10ms" max:"10m" doc:"Shortest time between two looks; ACK and MRS are looked at every 10 and 15 seconds at most."`
 	Max time.Duration `yaml:"max" default:"30s" min:"10ms" max:"1h" doc:"Longest time between two looks."`
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/bot/flow/flowtest"
 	"scalebot/providers"
@@ -128,6 +129,55 @@ func TestDefiniteRefusals(t *testing.T) {
 			}
 			w.consistent()
 		})
+	}
+}
+
+// puttingOff makes the cloud put every submission off until a time.
+func (w *world) puttingOff(kind providers.Kind, until time.Time) {
+	var say func(func() (providers.Operation, error)) (providers.Operation, error)
+	say = func(do func() (providers.Operation, error)) (providers.Operation, error) {
+		if !w.clock.Now().Before(until) {
+			return do()
+		}
+		w.cloud.OnSubmit(say)
+		return providers.Operation{}, &providers.Error{Kind: kind, Advice: providers.Text{EN: "Not now."}}
+	}
+	w.cloud.OnSubmit(say)
+}
+
+// The state of a cluster does not show every operation that holds it: one that
+// looks idle and takes nothing is waited for by time, not by the number of tries,
+// which a task of half an hour would use up. The thread is told once.
+func TestAnOccupiedClusterIsWaitedFor(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.ExpireAfter = time.Hour })
+	w.puttingOff(providers.Occupied, w.clock.Now().Add(50*time.Minute))
+	id := w.request(ask(flow.Add, 1))
+	w.pass(49 * time.Minute)
+	w.in(id, flow.Queued)
+	require.Greater(t, w.flow(id).Attempts, 20)
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Succeeded)
+	told := map[flow.NoteCode]int{}
+	for _, n := range w.flow(id).Log {
+		told[n.Code]++
+	}
+	require.Equal(t, 1, told[flow.NoteNotAccepted])
+	require.Equal(t, 1, told[flow.NoteSubmitting])
+	require.Equal(t, 1, w.cloud.Accepted())
+	w.consistent()
+}
+
+// Neither goes on for ever.
+func TestPuttingOffEnds(t *testing.T) {
+	for kind, after := range map[providers.Kind]time.Duration{providers.Occupied: 32 * time.Minute, providers.Retry: 20 * time.Minute} {
+		w := newWorld(t, func(c *approvals.Config) { c.ExpireAfter = 10 * time.Minute })
+		w.puttingOff(kind, w.clock.Now().Add(time.Hour))
+		id := w.request(ask(flow.Add, 1))
+		w.pass(after)
+		w.in(id, flow.Failed)
+		require.Equal(t, "Not now.", w.flow(id).End.Text.EN)
+		require.Zero(t, w.cloud.Accepted())
+		w.consistent()
 	}
 }
 

@@ -301,3 +301,46 @@ func (d *duringReactions) Reactions(ctx context.Context, ref flow.MessageRef) ([
 	}
 	return d.Ballots.Reactions(ctx, ref)
 }
+
+// looked notes when an operation is looked at.
+type looked struct {
+	*flowtest.Cloud
+	clock *flowtest.Clock
+	at    []time.Time
+}
+
+func (l *looked) Follow(ctx context.Context, sub providers.Submission, op providers.Operation) (providers.Progress, error) {
+	l.at = append(l.at, l.clock.Now())
+	return l.Cloud.Follow(ctx, sub, op)
+}
+
+// Some clouds ask not to be looked at as often as config allows: the account's
+// limits are not ours alone.
+func TestNoFasterThanTheCloudWants(t *testing.T) {
+	const pace = 15 * time.Second
+	w := newWorld(t)
+	cloud := &looked{Cloud: w.cloud, clock: w.clock}
+	w.options.Clouds = clouds{"acc": cloud}
+	w.options.Pace = func(account string) time.Duration {
+		require.Equal(t, "acc", account)
+		return pace
+	}
+	w.options.PollMax = 5 * time.Second
+	w.wire()
+	id := w.request(ask(flow.Add, 2))
+	w.pass(2 * time.Minute)
+	w.in(id, flow.Succeeded)
+	last := w.flow(id).Operation.AcceptedAt
+	require.NotEmpty(t, cloud.at)
+	for _, at := range cloud.at {
+		require.GreaterOrEqual(t, at.Sub(last), pace)
+		last = at
+	}
+}
+
+type clouds map[string]providers.Provider
+
+func (c clouds) Provider(account string) (providers.Provider, bool) {
+	p, ok := c[account]
+	return p, ok
+}

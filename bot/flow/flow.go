@@ -43,7 +43,9 @@ type Flow struct {
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
 
-	HeldSince time.Time `json:"held_since,omitzero"` // first in line, and since then it can't be judged
+	HeldSince     time.Time `json:"held_since,omitzero"`     // first in line, and since then it can't be judged
+	OccupiedSince time.Time `json:"occupied_since,omitzero"` // the cloud does not take it, though the cluster looked idle, since then
+	PutOff        int       `json:"put_off,omitempty"`       // how often the cloud did not take it for another reason
 
 	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides
 	Restored bool `json:"restored,omitempty"` // the store had lost it: what was done meanwhile nobody knows

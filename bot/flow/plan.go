@@ -49,10 +49,14 @@ type Options struct {
 	NewID     func() string    // a fresh flow id such as F-7K3Q; a taken one is asked for again
 	Spell     func(Ask) string // a request as the line to type, for corrections; nil = none are made
 
-	Lease            time.Duration   // a replica silent for longer loses its flows
-	CallTimeout      time.Duration   // one step's cloud call; well below Lease
-	PollMin          time.Duration   // how often a running operation is looked at, at first
-	PollMax          time.Duration   // and later
+	Lease       time.Duration // a replica silent for longer loses its flows
+	CallTimeout time.Duration // one step's cloud call; well below Lease
+	PollMin     time.Duration // how often a running operation is looked at, at first
+	PollMax     time.Duration // and later
+	// Pace is how long an account's cloud wants to be left alone between two looks at
+	// one operation, whatever PollMin and PollMax are; nil = none minds.
+	Pace func(account string) time.Duration
+
 	RenewalReminders []time.Duration // before the end of a prepaid term; empty = none
 
 	RemindAfter time.Duration // after which the first reminder of an open ballot is due, then doubling; 0 = none

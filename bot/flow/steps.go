@@ -131,6 +131,7 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 		last.Ballot = &v.Ballot
 	}
 	t.f.Reminded, t.f.GraceUntil, t.f.HeldSince, t.f.Booked = 0, time.Time{}, time.Time{}, nil
+	t.f.OccupiedSince = time.Time{}
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
@@ -340,6 +341,14 @@ func (t *turn) scheduled(ctx context.Context) error {
 	return t.save(ctx, "start", t.Clock.Now(), nil)
 }
 
+// pace is how long the flow's cloud wants to be left alone between two looks.
+func (t *turn) pace() time.Duration {
+	if t.Pace == nil {
+		return 0
+	}
+	return t.Pace(t.f.Request.Wish.Change.Account)
+}
+
 // running: poll the operation; progress and nodes that joined.
 func (t *turn) running(ctx context.Context) error {
 	t.tooLate()
@@ -357,7 +366,7 @@ func (t *turn) running(ctx context.Context) error {
 		return err
 	})
 	age := now.Sub(t.f.Operation.AcceptedAt)
-	due := now.Add(min(max(age/20, t.PollMin), t.PollMax))
+	due := now.Add(max(min(max(age/20, t.PollMin), t.PollMax), t.pace()))
 	if errors.Is(err, ErrLeaseLost) {
 		return err
 	}

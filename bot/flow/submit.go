@@ -23,8 +23,9 @@ const (
 	// this far apart: the last one comes when the first send can't arrive any more.
 	maxRepeats = 3
 	repeatGap  = 45 * time.Second
-	// maxAttempts ends a flow that the cloud puts off again and again.
-	maxAttempts = 20
+	// maxPutOff ends a flow that the cloud puts off again and again. An occupied
+	// cluster is not counted but timed: see notAccepted.
+	maxPutOff = 20
 )
 
 // queued: wait for the cluster's one seat, look at everything once more, save
@@ -58,8 +59,8 @@ func (t *turn) queued(ctx context.Context) error {
 		return t.noPlan(ctx, err)
 	}
 	if fresh.snapshot.Phase == providers.Busy {
-		t.f.HeldSince = time.Time{}
-		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(t.PollMin, busyPoll))
+		t.f.HeldSince, t.f.OccupiedSince = time.Time{}, time.Time{}
+		return t.look(ctx, &Note{Code: WaitBusy, Args: map[string]string{"status": fresh.snapshot.Status}}, t.backoff(max(t.PollMin, t.pace()), busyPoll))
 	}
 	if moved := approvals.Drift(*voted, fresh.planned.Plan, t.Approvals.PriceTolerance); len(moved) > 0 {
 		verdict, denied, err := t.deniedMeanwhile(ctx, *voted)
@@ -179,7 +180,9 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	t.f.Operation, t.f.Progress = nil, nil
 	t.f.SentBy, t.f.Repeats, t.f.RepeatedAt = t.claim.Fence, 0, time.Time{}
 	t.become(Submitting)
-	t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
+	if t.f.OccupiedSince.IsZero() {
+		t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
+	}
 	intent := t.f
 	t.seen = &SeenFreeze{Order: frozen}
 	err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
@@ -245,10 +248,10 @@ func (t *turn) accepted(op providers.Operation, action string) (string, time.Tim
 	if op.AcceptedAt.IsZero() {
 		op.AcceptedAt = now
 	}
-	t.f.Operation, t.f.Closed = &op, ""
+	t.f.Operation, t.f.Closed, t.f.OccupiedSince = &op, "", time.Time{}
 	t.become(Running)
 	t.tell(Note{Code: NoteAccepted, Args: map[string]string{"operation": op.ID}})
-	return action, now.Add(t.PollMin), map[string]any{"operation": op}
+	return action, now.Add(max(t.PollMin, t.pace())), map[string]any{"operation": op}
 }
 
 // notAccepted sends a flow back into the line, at its old place, with proof that
@@ -261,14 +264,29 @@ func (t *turn) notAccepted(kind providers.Kind, text providers.Text, detail map[
 	// Each further attempt waits longer, so that a cloud that keeps saying "later"
 	// is not asked more and more.
 	wait = min(wait*time.Duration(max(t.f.Attempts, 1)), time.Minute)
-	if t.f.Attempts >= maxAttempts {
+	now := t.Clock.Now()
+	over, quiet := false, false
+	if kind == providers.Occupied {
+		// Somebody else's operation takes as long as it takes, and many show in nothing
+		// but this answer. It is waited for as long as for a ballot, and told once.
+		if quiet = !t.f.OccupiedSince.IsZero(); !quiet {
+			t.f.OccupiedSince = now
+		}
+		over = now.Sub(t.f.OccupiedSince) >= max(heldBallot, t.Approvals.ExpireAfter)
+	} else {
+		t.f.PutOff++
+		over = t.f.PutOff >= maxPutOff
+	}
+	if over {
 		t.finish(Failed, Note{Code: NoteFailed, Text: text})
 		return "fail", time.Time{}, detail
 	}
 	t.become(Queued)
-	t.f.Wait = &Note{Code: WaitCloud, At: t.Clock.Now(), Text: text}
-	t.tell(Note{Code: NoteNotAccepted, Text: text})
-	return "not_accepted", t.Clock.Now().Add(wait), detail
+	t.f.Wait = &Note{Code: WaitCloud, At: now, Text: text}
+	if !quiet {
+		t.tell(Note{Code: NoteNotAccepted, Text: text})
+	}
+	return "not_accepted", now.Add(wait), detail
 }
 
 // submitting: a step that finds this state can't know whether the call went out.
@@ -324,7 +342,7 @@ func (t *turn) submitting(ctx context.Context) error {
 	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
 		return t.handOver(ctx, evidence)
 	}
-	due := t.again(err, t.backoff(2*time.Second, 15*time.Second))
+	due := t.again(err, t.backoff(max(2*time.Second, t.pace()), 15*time.Second))
 	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(t.Doubt+time.Second)))
 }
 

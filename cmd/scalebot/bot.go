@@ -114,7 +114,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	})
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
 	b.options = flow.Options{
-		Store: store, Clouds: open, Blocked: b.guards.blocked, Memory: flow.NewMemory(),
+		Store: store, Clouds: open, Blocked: b.guards.blocked, Pace: paces(cfg.Accounts), Memory: flow.NewMemory(),
 		Reborn:    func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
 		Restarted: func(ctx context.Context) (time.Time, error) { return store.Restarted(ctx, wall{}.Now()) },
 		Ballots:   b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
@@ -129,6 +129,15 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 	b.engine, b.courier, b.renewals = flow.NewEngine(b.options), flow.NewCourier(b.options), flow.NewRenewals(b.options)
 	b.desk = flow.NewDesk(b.options, b.engine.Nudge)
 	return b, nil
+}
+
+// paces says how long an account's cloud is left alone between two looks.
+func paces(accounts []providers.Account) func(string) time.Duration {
+	registry, by := kinds(), map[string]time.Duration{}
+	for _, a := range accounts {
+		by[a.Name] = registry.Pace(a)
+	}
+	return func(account string) time.Duration { return by[account] }
 }
 
 // guards are what stands before each account, by its name.

@@ -172,8 +172,18 @@ func (d *difference) short(c providers.Change) string {
 	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
 }
 
-// useless are the nodes that the change made and that never joined.
-func (d *difference) useless() []providers.Node {
+// ours reports whether new nodes may be taken for those of the change: they are
+// what its task names, or no more than it asked for of its own pool.
+func (d *difference) ours(c providers.Change) bool {
+	return c.Adds() && (d.claimed || !wide(c) && !d.crowded(c))
+}
+
+// useless are the nodes that the change made and that never joined: none where
+// nothing says that it was this change that made them.
+func (d *difference) useless(c providers.Change) []providers.Node {
+	if !d.ours(c) {
+		return nil
+	}
 	var out []providers.Node
 	shown := map[string]bool{}
 	for _, n := range d.fresh {

@@ -58,14 +58,20 @@
 // can't be read, HTTP 200 without a task id, and a context that ended during the
 // call, which the SDK, knowing no context, goes on with for up to half a minute.
 //
-// Accepted, with its task. Observe notes the cluster's tasks in the baseline. One
+// Accepted, with its task. Observe notes the cluster's tasks in the baseline, where
+// they can be listed in a few calls. One
 // that was made since, adds or removes as the change does, and says of its
 // target, number and nodes nothing that contradicts the change, is the change,
-// if it is the only one. Both times are the cloud's own, so no clock matters.
+// if it is the only one. For a node pool, and while an autoscaler is on, it must
+// also say something that bears it out: the pool, the nodes, or in a task of pools
+// the number. Otherwise another pool's task, the autoscaler's or one of the console
+// would be taken for ours. Both times are the cloud's own, so no clock matters.
 //
-// Accepted, without its task. Exactly the new nodes that were asked for; or the
-// pool's desired size at exactly the baseline's plus the amount; or every node to
-// remove gone or going. The first two prove nothing while an autoscaler is on.
+// Accepted, without its task. Exactly the new nodes that were asked for, in a
+// cluster that is idle again; or the pool's desired size at exactly the baseline's
+// plus the amount; or every node to remove gone or going. The first two prove
+// nothing while an autoscaler is on, or when another's task that adds nodes was
+// made since.
 //
 // Not accepted is never proved by Reconcile: a request may still be under way,
 // and absence is no proof. A cluster at work, two tasks that both fit, some of the

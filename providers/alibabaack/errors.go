@@ -87,7 +87,7 @@ func (p *provider) answered(x exchange, k keys, se *tea.SDKError) *providers.Err
 	if !listed {
 		r = byStatus(status)
 	}
-	e.Kind, e.Advice = r.kind(x.mode), r.advice
+	e.Kind, e.Advice, e.Throttled = r.kind(x.mode), r.advice, r == throttled
 	if x.mode == write && status >= 500 && e.Kind != providers.Retry {
 		// A fault on the way may have come after the change was taken, whatever
 		// it calls itself. Throttling alone is known to come before.

@@ -16,6 +16,7 @@ const (
 	factProfile = "profile"      // Default, Edge, …
 	factPool    = "pool/"        // + pool id: a poolFact, of the pools that config names
 	factScaler  = "autoscaled"   // the pools whose autoscaler is on
+	factWorking = "working"      // the pools whose nodes are being changed
 	factMembers = "members/"     // + pool id: its nodes by id, for removals from all workers
 	factNewest  = "tasks/newest" // when the newest task was made, by the cloud's clock
 	factTasks   = "tasks/ids"    // the tasks made in that second

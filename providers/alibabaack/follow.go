@@ -59,7 +59,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	pr := d.progress(c)
 	pr.Stages = stagesOf(t)
 	pr.Percent = max(pr.Percent, share(pr.Stages))
-	why := reasonOf(t, d)
+	why := reasonOf(t, d, c)
 	if why.advice.EN != "" {
 		pr.Attention = why.advice
 	}
@@ -73,18 +73,25 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 		default:
 			pr.State = providers.Partial
 			pr.Message = cmp.Or(why.words, "the task ended, but "+d.short(c))
-			pr.Failed = d.useless()
+			pr.Failed = d.useless(c)
 		}
 	case is(t.State, stemFail), is(t.State, stemCancel):
 		pr.State = providers.Failed
-		if len(d.changed) > 0 {
+		pr.Message = cmp.Or(why.words, "the task is "+value(t.State)+"; Alibaba Cloud gives no reason")
+		switch {
+		case c.Adds() && !d.claimed:
+			// It may have failed before it made a machine. New nodes are then another
+			// pool's or an autoscaler's, and would be taken for ours and cleaned up.
+			pr.Changed = nil
+			if n := len(d.fresh); n > 0 {
+				pr.Message += fmt.Sprintf(" (%d nodes are new in the group, and Alibaba Cloud does not say whether they are this change's)", n)
+			}
+		case len(d.changed) > 0:
 			pr.State = providers.Partial
+			fallthrough
+		default:
+			pr.Failed = d.useless(c)
 		}
-		pr.Message = why.words
-		if pr.Message == "" {
-			pr.Message = "the task is " + value(t.State) + "; Alibaba Cloud gives no reason"
-		}
-		pr.Failed = d.useless()
 	case is(t.State, stemPause):
 		pr.Controls = []providers.Control{providers.Resume, providers.Cancel}
 		pr.Attention = providers.Text{
@@ -116,7 +123,7 @@ type reason struct {
 	advice providers.Text
 }
 
-func reasonOf(t *sdkTask, d *difference) reason {
+func reasonOf(t *sdkTask, d *difference, c providers.Change) reason {
 	var out reason
 	take := func(code, message string) {
 		text := cut(strings.TrimSpace(message), maxWords)
@@ -142,7 +149,7 @@ func reasonOf(t *sdkTask, d *difference) reason {
 		}
 	}
 	for _, n := range d.fresh {
-		if n.broken != "" {
+		if n.broken != "" && d.ours(c) {
 			take("", n.broken)
 		}
 	}
@@ -213,7 +220,7 @@ func share(stages []providers.Stage) int {
 // followNodes follows an accepted change that has no task, because Reconcile
 // found it by the pool or its nodes.
 func (p *provider) followNodes(ctx context.Context, sub providers.Submission, op providers.Operation) (providers.Progress, error) {
-	s, err := p.Observe(ctx, ref(sub.Change))
+	s, err := p.observe(ctx, ref(sub.Change))
 	if err != nil {
 		return providers.Progress{}, err
 	}
@@ -226,12 +233,12 @@ func (p *provider) followNodes(ctx context.Context, sub providers.Submission, op
 	pr.Message = s.Status
 	switch {
 	case s.Phase == providers.Blocked, s.Phase == providers.Gone:
-		pr.State, pr.Failed = providers.Failed, d.useless()
+		pr.State, pr.Failed = providers.Failed, d.useless(c)
 	case d.complete(c):
 		pr.State, pr.Percent, pr.Message = providers.Succeeded, 100, ""
 	case s.Phase == providers.Busy, p.env.Now().Sub(op.AcceptedAt) < freshChange:
 	case len(d.changed) > 0:
-		pr.State, pr.Failed = providers.Partial, d.useless()
+		pr.State, pr.Failed = providers.Partial, d.useless(c)
 		pr.Message = d.short(c)
 	default:
 		return providers.Progress{}, &providers.Error{

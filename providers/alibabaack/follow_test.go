@@ -118,7 +118,10 @@ func TestFollowToTheEnd(t *testing.T) {
 		"failed without a reason":          {2, "failed", now, 5, nil, 0, providers.Failed, "[]", "[]", "gives no reason"},
 		"failed in a stage":                {2, "failed", now + `,"stages":[{"state":"fail","message":"云服务器\n创建失败"}]`, 5, nil, 0, providers.Failed, "[]", "[]", "云服务器 创建失败"},
 		"cancelled":                        {2, "canceled", now, 5, nil, 0, providers.Failed, "[]", "[]", "the task is canceled"},
-		"cancelled with one joined":        {2, "cancelled", now, 6, nil, 0, providers.Partial, "[i-np1-5]", "[]", "cancelled"},
+		"cancelled with one joined":        {2, "cancelled", now + results("i-np1-5 success"), 6, nil, 0, providers.Partial, "[i-np1-5]", "[]", "cancelled"},
+		"cancelled, one new of anybody":    {2, "cancelled", now, 6, nil, 0, providers.Failed, "[]", "[]", "1 nodes are new in the group"},
+		"failed, two new of anybody":       {2, "failed", now + stock, 7, []int{6}, 0, providers.Failed, "[]", "[]", "does not say whether they are this change's"},
+		"removal failed, one new":          {-2, "failed", now, 6, []int{5}, 0, providers.Failed, "[]", "[]", "gives no reason"},
 		"removed":                          {-2, "success", now, 3, nil, 0, providers.Succeeded, "[i-np1-3 i-np1-4]", "[]", ""},
 		"one still listed":                 {-2, "success", now, 4, nil, 0, providers.Running, "[i-np1-4]", "[]", ""},
 		"one stayed":                       {-2, "success", now, 4, nil, joining, providers.Partial, "[i-np1-4]", "[]", "1 of 2 nodes have left"},
@@ -191,6 +194,52 @@ func TestFollowAllWorkers(t *testing.T) {
 	require.Equal(t, 7, pr.Count)
 	require.Equal(t, []string{"i-np2-0", "i-np2-1"}, ids(pr.Changed))
 	require.Empty(t, b.of("DescribeClusterNodes")[len(b.of("DescribeClusterNodes"))-1].query.Get("nodepool_id"))
+}
+
+// Nor is what another pool's node says of its own failure the reason of ours.
+func TestErrorOfAnothersNode(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("legacy", 2))
+	b.nodes(nodeJSON(web, 0, "Ready"), `{"instance_id":"i-new","nodepool_id":"np2","instance_role":"Worker","state":"failed","error_message":"NoInstanceStock: ecs.c5.xlarge"}`)
+	b.task("T-1", `"state":"failed"`)
+	pr := b.follow(t, sub, running)
+	require.NotContains(t, pr.Message, "NoInstanceStock")
+	require.Empty(t, pr.Failed)
+}
+
+// For all workers every pool's new node counts: one that never got Ready is not
+// called the change's, for people to remove, unless its task says so.
+func TestUselessNodesAreClaimed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		results, useless string
+		more             int
+	}{
+		"of anybody":         {"", "[]", 0},
+		"named by the task":  {results("i-np2-0 success", "i-np2-1 initial"), "[i-np2-1]", 0},
+		"more than asked":    {"", "[]", 1},
+		"more, but named":    {results("i-np2-0 success", "i-np2-1 initial"), "[i-np2-1]", 1},
+		"failed and no node": {results("i-np2-0 success", "i-gone fail"), "[i-gone]", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			sub := b.submission(t, change("legacy", 2))
+			other := fakePool{id: "np2", state: "active", nodes: 2 + tc.more, group: web.group, node: web.node}
+			b.cluster("running", web, other)
+			var list []string
+			for i := range web.nodes {
+				list = append(list, nodeJSON(web, i, "Ready"))
+			}
+			for i := range other.nodes {
+				list = append(list, nodeJSON(other, i, []string{"Ready", "NotReady", "NotReady"}[i]))
+			}
+			b.nodes(list...)
+			b.task("T-1", `"state":"success","updated":"2026-11-24T12:00:00Z"`+tc.results)
+			b.clock.set(noon.Add(time.Hour))
+			pr := b.follow(t, sub, running)
+			require.Equal(t, providers.Partial, pr.State, "%+v", pr)
+			require.Equal(t, tc.useless, fmt.Sprint(ids(pr.Failed)))
+		})
+	}
 }
 
 // A fresh task may be unknown for a minute; after that the nodes tell, or a

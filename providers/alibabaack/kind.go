@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"scalebot/providers"
 )
@@ -22,6 +23,7 @@ func Kind() providers.KindSpec {
 		CheckAccount: checkAccount,
 		CheckGroup:   checkGroup,
 		GroupID:      groupID,
+		Pace:         10 * time.Second, // reference section 9
 		Open:         open,
 	}
 }

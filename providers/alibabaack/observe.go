@@ -25,6 +25,16 @@ const (
 // calls and as many more as the listings have pages. The tasks come last, so
 // that one begun meanwhile is not taken for new later.
 func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (providers.Snapshot, error) {
+	s, err := p.observe(ctx, ref)
+	if err != nil {
+		return providers.Snapshot{}, err
+	}
+	p.noteTasks(ctx, ref.ID, s.Facts)
+	return s, nil
+}
+
+// observe is Observe without the tasks, which only a baseline needs.
+func (p *provider) observe(ctx context.Context, ref providers.ClusterRef) (providers.Snapshot, error) {
 	c, err := p.cluster(ctx, ref.ID)
 	if err != nil {
 		return providers.Snapshot{}, err
@@ -55,11 +65,14 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 	for i := range s.Groups {
 		s.Groups[i].Warnings = warnings(s.Groups[i].ID, pools, mine)
 	}
-	var scalers []string
+	var scalers, working []string
 	for _, pool := range pools {
 		f := factOf(pool.sdk)
 		if f.Autoscale {
 			scalers = append(scalers, pool.id)
+		}
+		if pool.state != "" && !strings.EqualFold(pool.state, poolActive) {
+			working = append(working, pool.id)
 		}
 		if !slices.ContainsFunc(mine, func(g namedGroup) bool { return g.id == pool.id }) {
 			continue
@@ -73,8 +86,8 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 	if len(scalers) > 0 {
 		s.Facts[factScaler] = strings.Join(scalers, ",")
 	}
-	if err := p.noteTasks(ctx, ref.ID, s.Facts); err != nil {
-		return providers.Snapshot{}, err
+	if len(working) > 0 {
+		s.Facts[factWorking] = strings.Join(working, ",")
 	}
 	return s, nil
 }
@@ -267,12 +280,16 @@ func nodeOf(n *cs.DescribeClusterNodesResponseBodyNodes) node {
 	if len(n.IpAddress) > 0 {
 		out.IP = value(n.IpAddress[0])
 	}
+	charge := value(n.InstanceChargeType)
+	if charge == "" && strings.HasPrefix(value(n.InstanceType), "ens.") {
+		charge = prePaid // edge machines are sold for a term only, and the list may not say so
+	}
 	switch spot := value(n.SpotStrategy); {
-	case value(n.InstanceChargeType) == prePaid:
+	case charge == prePaid:
 		out.Charge, out.Expires = providers.Prepaid, timeOf(n.ExpiredTime)
 	case spot != "" && spot != noSpot:
 		out.Charge = providers.Spot
-	case value(n.InstanceChargeType) == postPaid:
+	case charge == postPaid:
 		out.Charge = providers.Postpaid
 	}
 	switch {

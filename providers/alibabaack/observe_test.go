@@ -42,7 +42,7 @@ func TestObserveOnTheWire(t *testing.T) {
 	require.Equal(t, keepElsewhere, all.Nodes[5].Keep, "chosen from the default pool only")
 	require.Equal(t, map[string]string{
 		factVersion: "1.30.1-aliyun.1", factProfile: "Default", factMembers + "np1": "i-np1-0,i-np1-1,i-np1-2,i-np1-3,i-np1-4", factMembers + "np2": "i-np2-0",
-		factPool + "np1": s.Facts[factPool+"np1"], factNewest: "2026-11-24T12:00:00Z", factTasks: "T-2,T-3",
+		factPool + "np1": s.Facts[factPool+"np1"], factNewest: "2026-11-24T12:00:00Z", factTasks: "T-2,T-3", factWorking: "np2",
 	}, s.Facts)
 	f, ok := fact(s, "np1")
 	require.True(t, ok)
@@ -176,14 +176,56 @@ func TestListingsAreReadWhole(t *testing.T) {
 	require.Equal(t, providers.Retry, providers.KindOf(err))
 }
 
-func TestTasksThatMayNotBeListed(t *testing.T) {
+// A cluster whose tasks can't be listed is read all the same, without a note of
+// them: nothing else of it is in doubt.
+func TestTasksThatCantBeListed(t *testing.T) {
+	for name, say := range map[string]answer{
+		"no right":          fault(403, "Forbidden.RAM"),
+		"a fault":           fault(503, "ServiceUnavailable"),
+		"refused":           fault(400, "InvalidParameter"),
+		"no such action":    fault(404, "InvalidAction"),
+		"no count":          ok(`{"tasks":[]}`),
+		"lost":              {drop: true},
+		"too many":          ok(`{"page_info":{"total_count":4711},"tasks":[{"task_id":"T-1","task_type":"x","created":"2026-11-24T20:00:00+08:00"}]}`),
+		"fewer than it has": ok(`{"page_info":{"total_count":70},"tasks":[{"task_id":"T-1","task_type":"x","created":"2026-11-24T20:00:00+08:00"}]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.always("DescribeClusterTasks", say)
+			s := b.observe(t, change("workers", 1))
+			require.NotContains(t, s.Facts, factNewest)
+			require.Len(t, s.Groups[0].Nodes, 5)
+			require.LessOrEqual(t, len(b.of("DescribeClusterTasks")), 2, "the service's rate is everybody's")
+		})
+	}
+}
+
+// The note takes no more than its share of a look's time.
+func TestTasksThatTakeLong(t *testing.T) {
 	b := newBench(t)
-	b.always("DescribeClusterTasks", fault(403, "Forbidden.RAM"))
-	s := b.observe(t, change("workers", 1))
+	hang := answer{hold: make(chan struct{})}
+	b.always("DescribeClusterTasks", hang)
+	defer close(hang.hold)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	s, err := b.p.Observe(ctx, ref(change("workers", 1)))
+	require.NoError(t, err)
+	require.NoError(t, ctx.Err())
 	require.NotContains(t, s.Facts, factNewest)
-	b.always("DescribeClusterTasks", fault(503, "ServiceUnavailable"))
-	_, err := b.p.Observe(context.Background(), ref(change("workers", 1)))
-	require.Equal(t, providers.Retry, providers.KindOf(err))
+}
+
+// Only a baseline needs the tasks: a change that is followed by its nodes does not
+// list them at every look.
+func TestFollowingDoesNotListTasks(t *testing.T) {
+	b := newBench(t)
+	sub := b.submission(t, change("workers", 2))
+	listed := len(b.of("DescribeClusterTasks"))
+	b.grow(7)
+	_, err := b.p.Follow(t.Context(), sub, providers.Operation{AcceptedAt: noon})
+	require.NoError(t, err)
+	require.Len(t, b.of("DescribeClusterTasks"), listed)
+	b.reconcile(t, sub)
+	require.Len(t, b.of("DescribeClusterTasks"), listed+1, "once, for what was made since")
 }
 
 func TestObserveFails(t *testing.T) {

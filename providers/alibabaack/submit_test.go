@@ -303,3 +303,27 @@ func TestNotSentAtAll(t *testing.T) {
 		require.Empty(t, b.of("RemoveNodePoolNodes"))
 	})
 }
+
+// The node list need not say how an edge machine is paid for: it is prepaid. It is
+// not chosen, and where a person names it, it is not asked to be released, and the
+// quote says what goes on.
+func TestEdgeMachinesArePrepaid(t *testing.T) {
+	b := newBench(t)
+	edge := fakePool{id: "np1", state: "active", isDefault: true, nodes: 3, desired: 3, group: `"instance_types":[]`, node: `"instance_type":"ens.sn1.tiny"`}
+	b.cluster("running", edge)
+	c := change("edge", -1)
+	s := b.observe(t, c)
+	g, _ := s.Group(ensWorkers)
+	require.Equal(t, providers.Prepaid, g.Nodes[0].Charge)
+	_, err := b.p.Resolve(c, s)
+	require.Equal(t, providers.Refused, providers.KindOf(err), "none is there to choose")
+
+	c.Nodes = []string{"i-np1-0"}
+	q, err := b.p.Quote(t.Context(), c, s)
+	require.NoError(t, err)
+	require.Contains(t, q.Reason.EN, "1 of the nodes are prepaid")
+	b.always("RemoveNodePoolNodes", ok(`{"task_id":"T-1"}`))
+	_, err = b.submit(t, c)
+	require.NoError(t, err)
+	require.Equal(t, "false", b.of("RemoveNodePoolNodes")[0].query.Get("release_node"))
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,16 @@ import (
 	"scalebot/providers"
 )
 
-const taskPage = 50
+const (
+	taskPage = 50
+	// manyTasks is how many tasks are listed at most. The service keeps those of
+	// years, and all replicas share its rate: more would cost every look its time.
+	manyTasks = 10 * taskPage
+	// noteLimit bounds the listing for the note, which a look can do without.
+	noteLimit = 5 * time.Second
+)
+
+var errManyTasks = errors.New("more tasks than are worth listing")
 
 // A task's type and state are words that no page lists in full, so they are read
 // by their stems: nodepool_scaleout and cluster_scaleout add, nodepool_scalein,
@@ -83,22 +93,29 @@ func (p *provider) listTasks(ctx context.Context, cluster string) ([]made, error
 			}
 			return l, nil
 		})
+		if err == nil && l.total > manyTasks {
+			err = fmt.Errorf("%d: %w", l.total, errManyTasks)
+		}
 		return l.tasks, l.total, err
 	})
 }
 
 // noteTasks keeps which tasks there are: one found later that is not among them
 // was made since. All are told by the newest one's time, by the cloud's clock,
-// and the ids made in that very second. A key without the right to list tasks
-// can still scale: without the note Reconcile just has less to go by.
-func (p *provider) noteTasks(ctx context.Context, cluster string, facts map[string]string) error {
+// and the ids made in that very second. A cluster whose tasks can't be listed, for
+// want of the right or of an answer, or because it has so many, can still be
+// scaled: without the note Reconcile just has less to go by. The rest of the look is
+// not lost over it, so it may take half of the time that is left.
+func (p *provider) noteTasks(ctx context.Context, cluster string, facts map[string]string) {
+	limit := noteLimit
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	tasks, err := p.listTasks(ctx, cluster)
-	var e *providers.Error
-	switch {
-	case errors.As(err, &e) && (e.Kind == providers.Auth || e.Kind == providers.NotFound):
-		return nil
-	case err != nil:
-		return err
+	if err != nil {
+		return
 	}
 	var newest time.Time
 	for _, t := range tasks {
@@ -115,7 +132,6 @@ func (p *provider) noteTasks(ctx context.Context, cluster string, facts map[stri
 	slices.Sort(ids)
 	facts[factNewest] = newest.UTC().Format(time.RFC3339Nano)
 	facts[factTasks] = strings.Join(ids, ",")
-	return nil
 }
 
 // since are the tasks made after a snapshot that could be a change of this
@@ -156,6 +172,46 @@ func (p *provider) task(ctx context.Context, id string) (*sdkTask, error) {
 		e.Advice = noTask.advice
 	}
 	return t, err
+}
+
+// claims reports whether a task says of itself that it is the change, as far as
+// the service says such things: the nodes to remove; the pool; and the number,
+// where the pool is in no doubt.
+func claims(t *sdkTask, kind string, c providers.Change) bool {
+	pool, number := t.Target != nil && value(t.Target.Id) == c.GroupID, false
+	for k, v := range t.Parameters {
+		switch strings.ToLower(k) {
+		case "count":
+			n, ok := numberOf(v)
+			number = ok && n == c.Delta
+		case "nodepool_id":
+			id, _ := v.(string)
+			pool = pool || id == c.GroupID
+		case "instance_ids":
+			if !c.Adds() && len(c.Nodes) > 0 && mentions(v, c.Nodes) {
+				return true
+			}
+		}
+	}
+	return pool || number && (wide(c) || strings.HasPrefix(strings.ToLower(kind), "nodepool"))
+}
+
+// elsewhere reports whether a task says that it is about a pool whose nodes are
+// none of the change's.
+func elsewhere(t *sdkTask, c providers.Change) bool {
+	if wide(c) {
+		return false
+	}
+	other := func(id string) bool { return poolShape.MatchString(id) && id != c.GroupID }
+	if t.Target != nil && other(value(t.Target.Id)) {
+		return true
+	}
+	for k, v := range t.Parameters {
+		if id, ok := v.(string); ok && strings.EqualFold(k, "nodepool_id") && other(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // contradicts reports whether a task says of itself that it is another change:

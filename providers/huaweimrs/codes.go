@@ -163,7 +163,7 @@ var rules = map[string]rule{
 	"12000014": doubt(
 		"MRS says that the scale-out failed; a part of it may have happened.",
 		"MRS 提示扩容失败，可能已部分执行。"),
-	"12000017": later(
+	"12000017": occupied(
 		"The cluster is not running, and MRS resizes running clusters only; it is tried again by itself.",
 		"集群不在运行状态，MRS 仅支持对运行中的集群扩缩容，稍后会自动重试。"),
 	"12000018": busyNow,
@@ -190,14 +190,16 @@ var rules = map[string]rule{
 	"12000067": wrong(
 		"The cluster's version is too old to be scaled out: upgrade it first.",
 		"集群版本过旧，不支持扩容：请先升级。"),
-	"12000068": later(
+	"12000068": occupied( // it waits for people, who need longer than a fault lasts
 		"Some nodes of the cluster are not running: start or repair them in the MRS console; it is tried again by itself.",
 		"集群中有节点未运行：请在 MRS 控制台启动或修复，稍后会自动重试。"),
 	"12000121": wrong(
 		"An unpaid order stands on the cluster: the billing owner pays or cancels it, then ask again.",
 		"该集群存在未支付订单：请费用负责人支付或取消后重新发起。"),
 	"MRS.101": quota("resources", "资源"),
-	"MRS.102": badKey,
+	// The document says to try again later. Who keeps getting it ends by the number
+	// of tries.
+	"MRS.102": later(badKey.advice.EN+" It is tried again by itself.", badKey.advice.ZH+"稍后会自动重试。"),
 	"MRS.103": badRequest,
 	"MRS.104": wrong(
 		"Huawei Cloud has not enough of these machines now: ask for fewer, or try again later.",

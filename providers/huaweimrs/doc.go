@@ -36,9 +36,10 @@
 // cloud (12000013, 12000014, MRS.201 and the like), which may come after a part
 // was done.
 //
-// Accepted. Since the baseline exactly as many hosts as asked for appeared in
-// the change's group, in whatever state; or exactly the named task nodes are
-// gone; or, for core nodes, exactly as many. A cluster that is merely scaling
+// Accepted. Exactly the named task nodes are gone. Or, in a cluster that is idle
+// again and makes no host any more, exactly as many hosts as asked for appeared in
+// the change's group since the baseline, whether they run or failed, or, of core
+// nodes, went. A cluster that is merely scaling
 // proves nothing here, though it makes acceptance likely: somebody else's resize
 // looks the same, and MRS would have refused ours because of it. Unsure until
 // its nodes tell.

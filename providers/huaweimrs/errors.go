@@ -112,6 +112,7 @@ func (p *provider) classify(x *exchange, k keys, err error) *providers.Error {
 		if x.write {
 			e.Kind = r.write
 		}
+		e.Throttled = e.Kind == providers.Retry && r.advice == throttled.advice
 		if e.Kind == providers.Auth {
 			e.Advice = p.forAccount(e.Advice)
 		}

@@ -26,11 +26,11 @@ func TestCodes(t *testing.T) {
 	want := map[string]class{
 		// The document, table 6: all thirty.
 		"12000001": {a, a}, "12000002": {f, r}, "12000003": {n, n}, "12000009": {f, r},
-		"12000013": {u, r}, "12000014": {u, r}, "12000017": {r, r}, "12000018": {o, r}, "12000019": {r, r},
+		"12000013": {u, r}, "12000014": {u, r}, "12000017": {o, r}, "12000018": {o, r}, "12000019": {r, r},
 		"12000028": {f, r}, "12000029": {r, r}, "12000030": {f, r}, "12000031": {f, r}, "12000032": {f, r},
 		"12000033": {f, r}, "12000034": {f, r}, "12000054": {f, r}, "12000065": {f, r}, "12000067": {f, r},
-		"12000068": {r, r}, "12000121": {f, r},
-		"MRS.101": {f, r}, "MRS.102": {a, a}, "MRS.103": {f, r}, "MRS.104": {f, r}, "MRS.105": {f, r},
+		"12000068": {o, r}, "12000121": {f, r},
+		"MRS.101": {f, r}, "MRS.102": {r, r}, "MRS.103": {f, r}, "MRS.104": {f, r}, "MRS.105": {f, r},
 		"MRS.201": {u, r}, "MRS.202": {u, r}, "MRS.203": {u, r}, "MRS.300": {u, r},
 		// The reference, section 9.
 		"12000004": {u, r}, "12000012": {o, r}, "12000125": {o, r}, "12000127": {o, r}, "12000128": {o, r},
@@ -198,4 +198,15 @@ func TestCutKeepsRunesAndLines(t *testing.T) {
 	require.Equal(t, "a b", cut(" a\n\tb ", 10))
 	require.Equal(t, "集…", cut("集群", 4))
 	require.Equal(t, "a?", cut("a\xff", 4))
+}
+
+// A token that the service does not take now may be taken in a moment; whoever
+// keeps being refused must read that it is the key.
+func TestATokenRefusedOnceIsNoEnd(t *testing.T) {
+	b := newBench(t, nil)
+	sub := b.submission(t, change("task", 2))
+	b.always(resize, answer{status: http.StatusUnauthorized, body: `{"error_code":"MRS.102","error_msg":"用户Token为空或不合法，请稍后重试或联系客服。"}`})
+	_, err := b.p.Submit(context.Background(), sub)
+	requireKind(t, providers.Retry, err)
+	require.Contains(t, providers.AdviceOf(err).EN, "put a valid key into the account")
 }

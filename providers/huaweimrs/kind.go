@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	mrsregion "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1/region"
 
@@ -24,6 +25,7 @@ func Kind() providers.KindSpec {
 		CheckAccount:  checkAccount,
 		CheckGroup:    checkGroup,
 		GroupID:       groupID,
+		Pace:          15 * time.Second, // reference section 9
 		Open:          open,
 	}
 }

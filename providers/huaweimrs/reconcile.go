@@ -37,7 +37,11 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 	c := sub.Change
 	d := differ(sub, v)
 	switch {
-	case d.exact(c):
+	case d.exact(c) && (len(c.Nodes) > 0 || v.Phase == providers.Ready && len(d.making) == 0):
+		// While a resize runs its machines come and go one by one: somebody else's
+		// larger one passes our number on its way. The state may be seconds behind, so
+		// a machine that is still being made counts as one that runs. Nodes that were
+		// named are no matter of number.
 		return providers.Finding{State: providers.Accepted, Evidence: providers.Text{
 			EN: fmt.Sprintf("Exactly as many nodes as this change asks for (%d) have %s the group since.", d.moved(), appearedOrLeft(c)),
 			ZH: fmt.Sprintf("此后该组恰好有与本次变更数量一致的节点（%d 个）%s。", d.moved(), appearedOrLeftZH(c)),
@@ -52,6 +56,10 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 		return unsure(
 			fmt.Sprintf("The cluster is %s; it can be told when that ends.", v.Status),
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", v.Status))
+	case len(d.making) > 0:
+		return unsure(
+			fmt.Sprintf("%d nodes are new in the group and %d of them still being made: it can be told when they are there.", d.moved(), len(d.making)),
+			fmt.Sprintf("该组新增 %d 个节点，其中 %d 个仍在创建，需待其完成后判断。", d.moved(), len(d.making)))
 	case d.moved() > 0:
 		return unsure(
 			fmt.Sprintf("The number of nodes that have %s the group since is %d, which is not what was asked for (%+d).", appearedOrLeft(c), d.moved(), c.Delta),
@@ -148,8 +156,8 @@ func has(g providers.Group, id string) bool {
 // moved is how many machines appeared, in whatever state, or are gone.
 func (d difference) moved() int { return len(d.changed) + len(d.broken) + len(d.making) }
 
-// exact reports whether just as many as asked for moved. A machine that is still
-// being made, or that failed to be, was ordered too.
+// exact reports whether just as many as asked for moved. A machine that failed to
+// be made was ordered too.
 func (d difference) exact(c providers.Change) bool { return d.moved() == abs(c.Delta) }
 
 // reached reports whether a change that is known to be ours has all its nodes;

@@ -23,7 +23,11 @@ func TestReconcileTable(t *testing.T) {
 		says string
 	}{
 		"added, idle again":                      {change("task", 2), world{}, world{cores: 3, tasks: 7}, providers.Accepted, "as many nodes as this change asks for (2)"},
-		"added, still at work":                   {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-out", extra: task2("BUILD", "BUILD")}, providers.Accepted, "appeared in"},
+		"a larger one passes by":                 {change("task", 2), world{}, world{cores: 3, tasks: 5, state: "scaling-out", extra: task2("BUILD", "BUILD")}, providers.Unsure, "somebody else's"},
+		"and the state is behind":                {change("task", 2), world{}, world{cores: 3, tasks: 5, extra: task2("ACTIVE", "BUILD")}, providers.Unsure, "still being made"},
+		"added, and abnormal":                    {change("task", 2), world{}, world{cores: 3, tasks: 7, state: "abnormal"}, providers.Unsure, "when that ends"},
+		"more core nodes are going":              {change("core", -1), world{cores: 5}, world{cores: 4, state: "scaling-in"}, providers.Unsure, "somebody else's"},
+		"removed, still at work":                 {named("task4"), world{}, world{cores: 3, tasks: 4, state: "scaling-in"}, providers.Accepted, "left"},
 		"added, one of them broken":              {change("task", 2), world{}, world{cores: 3, tasks: 5, extra: task2("ACTIVE", "ERROR")}, providers.Accepted, "appeared in"},
 		"core nodes added":                       {change("core", 1), world{}, world{cores: 4, tasks: 5}, providers.Accepted, "appeared in"},
 		"first task nodes":                       {change("task", 1), world{cores: 3}, world{cores: 3, tasks: 1}, providers.Accepted, "asks for (1)"},

@@ -299,6 +299,18 @@ func refused(t *testing.T, b *bench, k FaultKind, kind providers.Kind) {
 	b.wrong(err, kind)
 	require.Zero(t, b.Accepted())
 	require.Equal(t, 1, b.Sent(), "the engine repeats, not the adapter")
+	if k == Throttled {
+		asksForLess(t, err)
+	}
+}
+
+// asksForLess: a cloud that throttles answers, or its account would be left alone
+// as one that doesn't.
+func asksForLess(t *testing.T, err error) {
+	t.Helper()
+	var e *providers.Error
+	require.ErrorAs(t, err, &e)
+	require.True(t, e.Throttled, "%v", err)
 }
 
 func throttled(t *testing.T, _ Harness, b *bench)  { refused(t, b, Throttled, providers.Retry) }
@@ -318,6 +330,9 @@ func reads(t *testing.T, h Harness, b *bench) {
 			_, err := b.Provider.Observe(b.ctx(), b.Cluster)
 			if err != nil || k != LostBefore || !h.Rereads {
 				b.wrong(err, kind)
+			}
+			if k == Throttled {
+				asksForLess(t, err)
 			}
 			b.snapshot() // and the next one is well
 		})

@@ -48,7 +48,8 @@ type provider struct {
 	env       providers.Env
 	groups    map[groupKey]group
 	creds     *credentials
-	transport http.RoundTripper
+	transport http.RoundTripper // for reads
+	changes   http.RoundTripper
 	limitName string // first parts of the limiter's name
 	scheme    string
 	host      string
@@ -71,11 +72,15 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 	// transport's order of events, and HTTP/2 has a pool and repeats of its own.
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
+	// A kept connection that the cloud closes just as a change is written leaves the
+	// change in doubt; one of its own is there for it alone.
+	own := t.Clone()
+	own.DisableKeepAlives = true
 	p := &provider{
 		account: a, env: env, groups: groups,
 		creds:     &credentials{source: tccommon.DefaultProviderChain},
-		transport: guard{t},
-		scheme:    scheme, host: host,
+		transport: guard{t}, changes: guard{own},
+		scheme: scheme, host: host,
 		// Two accounts of config with one key share one allowance at the cloud.
 		limitName: Name + "/" + a.Name,
 	}
@@ -182,10 +187,10 @@ func (c *credentials) run(s *search, found tccommon.CredentialIface) {
 	close(s.done)
 }
 
-// client is made per call with that call's keys; connections are kept by the
-// transport, which all share. Every way of the SDK to send twice is off: see
+// client is made per call with that call's keys; connections of reads are kept by
+// the transport, which all share. Every way of the SDK to send twice is off: see
 // reference section 1.4.
-func (p *provider) client(k keys) (*emr.Client, error) {
+func (p *provider) client(k keys, write bool) (*emr.Client, error) {
 	prof := profile.NewClientProfile()
 	prof.HttpProfile.ReqMethod = http.MethodPost
 	prof.HttpProfile.ReqTimeout = int(exchangeLimit / time.Second)
@@ -201,6 +206,9 @@ func (p *provider) client(k keys) (*emr.Client, error) {
 		return nil, err
 	}
 	c.WithHttpTransport(p.transport)
+	if write {
+		c.WithHttpTransport(p.changes)
+	}
 	return c, nil
 }
 
@@ -223,7 +231,7 @@ func (p *provider) send(ctx context.Context, action string, write bool, do func(
 	if err != nil {
 		return p.credentialError(x, err)
 	}
-	c, err := p.client(k)
+	c, err := p.client(k, write)
 	if err != nil {
 		return p.credentialError(x, err)
 	}

@@ -38,6 +38,13 @@ func wrong(en, zh string) rule { // the request is wrong and stays wrong
 	return rule{providers.Refused, providers.Retry, provesForGood, providers.Text{EN: en, ZH: zh}}
 }
 
+// vague is wrong, but the code does not say that another parameter than the token
+// is meant: what a repeat of a token that was taken is answered with is not
+// documented, and an error about the token is then the acceptance of the first.
+func vague(en, zh string) rule {
+	return rule{providers.Refused, providers.Retry, provesNothing, providers.Text{EN: en, ZH: zh}}
+}
+
 func short(en, zh string) rule { // the cloud has not enough of something now
 	return rule{providers.Refused, providers.Retry, provesNow, providers.Text{EN: en, ZH: zh}}
 }
@@ -183,10 +190,10 @@ var rules = map[string]rule{
 		"集群的自动伸缩策略不允许此操作：请在 EMR 控制台查看。"),
 
 	// Parameters.
-	"InvalidParameter": wrong(
+	"InvalidParameter": vague(
 		"Tencent Cloud refuses a parameter of the request: correct the command or the group's params; the log has its message.",
 		"腾讯云拒绝了请求中的某个参数：请修改命令或该组的 params，详情见日志。"),
-	"InvalidParameterValue": wrong(
+	"InvalidParameterValue": vague(
 		"Tencent Cloud refuses a value of the request: correct the command or the group's params; the log has its message.",
 		"腾讯云拒绝了请求中的某个取值：请修改命令或该组的 params，详情见日志。"),
 	"InvalidParameter.InvalidCount":     badCount,
@@ -194,7 +201,7 @@ var rules = map[string]rule{
 	"InvalidParameter.InvalidNodeCount": badCount,
 	"InvalidParameter.InvalidTaskCount": badCount,
 	"InvalidParameter.InvalidCoreCount": badCount,
-	"InvalidParameter.InvalidClientToken": wrong(
+	"InvalidParameter.InvalidClientToken": vague(
 		"Tencent Cloud does not take scalebot's token; report this, it is a fault of scalebot.",
 		"腾讯云不接受 scalebot 的幂等 Token；这是 scalebot 的缺陷，请反馈。"),
 	"InvalidParameter.InvalidResourceIds":      noNodes,

@@ -27,9 +27,10 @@
 // so the token's window and the window of a late arrival close together.
 //
 // Not accepted. Inside the window a definite refusal of the repeat, on a cluster
-// that is idle and shows nothing of the change, speaks about the first send too, because a token that was accepted before is answered with
-// its acceptance and not judged anew. How far it speaks depends on the code (see
-// rules in codes.go):
+// that is idle and shows nothing of the change, speaks about the first send too:
+// a token that was accepted before is answered with its acceptance, or with an
+// error about the token, and its parameters are not judged anew. How far it
+// speaks depends on the code (see rules in codes.go):
 //
 //   - A refusal of the request itself (a parameter, an unknown machine type, no
 //     such cluster) would meet a late arrival of the first as well: NotAccepted.
@@ -38,13 +39,19 @@
 //     90 seconds after SentAt, when Submit's own exchange (at most 60 seconds,
 //     begun at most 30 after SentAt) is over. What remains is a process frozen
 //     for a minute between signing and writing.
+//   - An error about the token itself, or about a parameter that the code does
+//     not name, may be how the service answers a token that was taken before:
+//     it refuses a first send and proves nothing on a repeat.
 //   - Throttling, missing rights and faults inside the cloud come before or
 //     beside the token's check, InstanceInProcess and DuplicateOrderNotAllowed
 //     may well be the first send at work: they prove nothing.
 //
 // After the window, and for removals, which have no token, only the cluster can
-// tell. The new nodes that were asked for, or the absence of exactly the nodes
-// to remove, prove acceptance, without a flow id. A busy cluster may be our
+// tell. The new nodes that were asked for, in a cluster that is idle again, or the
+// absence of exactly the nodes to remove, prove acceptance, without a flow id. New
+// nodes that autoscaling made, or that are prepaid where the change is not or the
+// reverse, are never counted as the change's. A
+// busy cluster may be our
 // operation or another's: Unsure until it ends. An idle and unchanged cluster
 // proves nothing: Unsure, in the end a person decides. Absence alone is never
 // NotAccepted.

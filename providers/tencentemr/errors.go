@@ -46,7 +46,7 @@ func (p *provider) classify(x exchange, k keys, err error) *providers.Error {
 	if answered {
 		e.Code, e.RequestID = se.Code, cut(se.RequestId, 100)
 		r := lookup(se.Code)
-		e.Kind, e.Advice = r.kind(x), r.advice
+		e.Kind, e.Advice, e.Throttled = r.kind(x), r.advice, r == throttled
 		if e.Kind == providers.Auth {
 			e.Advice = p.forAccount(e.Advice)
 		}

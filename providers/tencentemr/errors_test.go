@@ -172,6 +172,27 @@ func TestTransport(t *testing.T) {
 	}
 }
 
+// A change never goes out on a connection that the cloud may be closing: the lost
+// answer would be a doubt that nobody needed.
+func TestChangesOpenTheirOwnConnection(t *testing.T) {
+	b := newBench(t, nil)
+	b.always("TerminateClusterNodes", ok(`{"FlowId":4711,"RequestId":"r"}`))
+	sub := b.submission(t, change("task", -1))
+	_, err := b.p.Submit(context.Background(), sub)
+	require.NoError(t, err)
+	reads := map[string]bool{}
+	for _, c := range append(b.of("DescribeInstances"), b.of("DescribeClusterNodes")...) {
+		reads[c.remote] = true
+	}
+	require.Len(t, reads, 1, "the bench's reads share one")
+	sent := b.of("TerminateClusterNodes")[0]
+	require.NotContains(t, reads, sent.remote)
+	_, err = b.p.Observe(context.Background(), ref(sub.Change))
+	require.NoError(t, err)
+	looks := b.of("DescribeInstances")
+	require.NotEqual(t, sent.remote, looks[len(looks)-1].remote)
+}
+
 // What never left the process is certainly not accepted.
 func TestNotSent(t *testing.T) {
 	sub := newBench(t, nil).submission(t, change("task", 2))
@@ -217,7 +238,7 @@ func TestOverTLS(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	over := newBench(t, nil, func(a *providers.Account, _ *providers.Env) { a.Endpoint = s.URL })
-	tr := over.p.(*provider).transport.(guard).base.(*http.Transport)
+	tr := over.p.(*provider).changes.(guard).base.(*http.Transport)
 	tr.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	tr.TLSClientConfig.NextProtos = nil
 	defer tr.CloseIdleConnections()

@@ -36,6 +36,7 @@ type call struct {
 	action string
 	header http.Header
 	proto  int
+	remote string
 	body   map[string]any
 }
 
@@ -58,11 +59,16 @@ func newFake(t *testing.T) *fake {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
-	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header, proto: r.ProtoMajor}
+	c := call{action: r.Header.Get("X-TC-Action"), header: r.Header, proto: r.ProtoMajor, remote: r.RemoteAddr}
 	_ = json.Unmarshal(raw, &c.body)
 	f.mu.Lock()
 	f.calls = append(f.calls, c)
 	a, known := f.say[c.action]
+	if c.action == "DescribeClusterNodes" && c.body["NodeFlag"] == "router" {
+		if a, known = f.say["routers"]; !known {
+			a, known = ok(`{"TotalCnt":0,"NodeList":[]}`), true
+		}
+	}
 	if q := f.once[c.action]; len(q) > 0 {
 		a, f.once[c.action], known = q[0], q[1:], true
 	}
@@ -119,7 +125,7 @@ func (f *fake) of(action string) []call {
 // nodes ins-core0…, ins-task0….
 func (f *fake) cluster(status, cores, tasks int) {
 	f.always("DescribeInstances", ok(fmt.Sprintf(`{"TotalCnt":1,"ClusterList":[{"ClusterId":"emr-m620","ClusterName":"m620","Status":%d,
-		"ChargeType":0,"ZoneId":100003,"Zone":"ap-guangzhou-3","ConfigDetail":{"MasterNodeSize":1,"CoreNodeSize":%d,"TaskNodeSize":%d}}],"RequestId":"r"}`, status, cores, tasks)))
+		"ChargeType":0,"ZoneId":100003,"Zone":"ap-guangzhou-3","ConfigDetail":{"MasterNodeSize":1,"CoreNodeSize":%d,"TaskNodeSize":%d,"RouterNodeSize":0}}],"RequestId":"r"}`, status, cores, tasks)))
 	nodes := `{"Flag":1,"OrderNo":"ins-master0","ChargeType":0,"Destroyable":0}`
 	for i := range cores {
 		nodes += fmt.Sprintf(`,{"Flag":2,"OrderNo":"ins-core%d","ChargeType":0,"Destroyable":1}`, i)

@@ -87,7 +87,8 @@ func (p *provider) flow(ctx context.Context, cluster string, op providers.Operat
 		switch {
 		case err == nil && out.FlowTotalStatus != nil:
 			return out, nil
-		case err == nil, noSuchFlow(err):
+		// Which of the two it says of a fresh flow is not documented.
+		case err == nil, saysNo(err):
 		default:
 			return nil, err
 		}
@@ -95,9 +96,9 @@ func (p *provider) flow(ctx context.Context, cluster string, op providers.Operat
 	return nil, nil
 }
 
-// noSuchFlow reads "not found" and a refused key as a flow that the service
-// does not know: which of the two it says of a fresh flow is not documented.
-func noSuchFlow(err error) bool {
+// saysNo reports whether the service answered that it has no such thing, or that
+// it doesn't take the name.
+func saysNo(err error) bool {
 	var e *providers.Error
 	if !errors.As(err, &e) || e.Code == "" || e.Kind == providers.Auth {
 		return false

@@ -22,6 +22,7 @@ const (
 	factZoneID   = "zone_id"   // the zone's number, for pricing
 	factZone     = "zone"      // the zone's name
 	factResource = "resource/" // + node id: its emr-vm-… id, for TerminateTasks
+	factAuto     = "auto"      // the ids of the nodes that autoscaling made
 )
 
 // Observe reads the cluster and its nodes: one DescribeInstances and as many
@@ -37,11 +38,11 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 	}
 	counts := countsOf(info)
 	routers := map[string]bool{}
-	if n := counts[router]; n != nil && *n > 0 {
+	if n := counts[router]; n == nil || *n > 0 {
 		// The numbers of the node list know no routers, so they are asked for by
-		// name; only clusters that have some pay for the call.
+		// name; clusters that say they have none don't pay for the call.
 		list, err := p.nodes(ctx, ref.ID, "router")
-		if err != nil {
+		if err != nil && (n != nil || !saysNo(err)) {
 			return providers.Snapshot{}, err
 		}
 		for _, n := range list {
@@ -64,6 +65,16 @@ func (p *provider) Observe(ctx context.Context, ref providers.ClusterRef) (provi
 		s.Facts[factZone] = z
 	}
 	s.Groups = groupsOf(counts, nodes, routers)
+	var auto []string
+	for _, n := range nodes {
+		if value(n.AutoFlag) == 1 {
+			auto = append(auto, nodeID(n))
+		}
+	}
+	if len(auto) > 0 {
+		slices.Sort(auto)
+		s.Facts[factAuto] = strings.Join(auto, ",")
+	}
 	if p.removesByResource(ref.Name) {
 		for _, n := range nodes {
 			if r := value(n.EmrResourceId); r != "" && groupOfNode(n, routers) == task {
@@ -169,7 +180,7 @@ func pages[T any](action string, id func(*T) string, fetch func(offset int) ([]*
 		if err != nil {
 			return nil, err
 		}
-		before, repeats := len(out)+nameless, 0
+		before, unnamed, repeats := len(out)+nameless, nameless, 0
 		for _, x := range list {
 			switch {
 			case x == nil || id(x) == "":
@@ -180,6 +191,11 @@ func pages[T any](action string, id func(*T) string, fetch func(offset int) ([]*
 				seen[id(x)] = true
 				out = append(out, x)
 			}
+		}
+		if repeats > 0 && !byRecord {
+			// This page lies over the last one. Entries without an id can't be told apart,
+			// and counted twice they would make the listing look whole before it is.
+			nameless = unnamed
 		}
 		have := len(out) + nameless
 		switch {
@@ -233,8 +249,12 @@ func countsOf(c *emr.ClusterInstancesInfo) map[string]*int64 {
 	return m
 }
 
+// scalable are the groups that a cluster can get its first nodes of.
+var scalable = []string{core, task, router}
+
 // groupsOf builds the groups in a fixed order. A group that the service neither
-// counts nor has nodes of is left out: the cluster has no such group.
+// counts nor has nodes of is left out, but not one that a change may begin: counts
+// are null where there is nothing to count, and the first node would be refused.
 func groupsOf(counts map[string]*int64, nodes []*emr.NodeHardwareInfo, routers map[string]bool) []providers.Group {
 	byGroup := map[string][]providers.Node{}
 	for _, n := range nodes {
@@ -248,7 +268,7 @@ func groupsOf(counts map[string]*int64, nodes []*emr.NodeHardwareInfo, routers m
 		slices.SortFunc(ns, func(a, b providers.Node) int { return strings.Compare(a.ID, b.ID) })
 		g := providers.Group{ID: id, Count: len(ns), Nodes: ns}
 		n := counts[id]
-		if n == nil && len(ns) == 0 && len(counts) > 0 {
+		if n == nil && len(ns) == 0 && len(counts) > 0 && !slices.Contains(scalable, id) {
 			continue
 		}
 		if n != nil {
@@ -407,9 +427,11 @@ func (p *provider) Clusters(ctx context.Context) ([]providers.ClusterInfo, error
 	}
 	out := make([]providers.ClusterInfo, 0, len(list))
 	for _, c := range list {
+		counts := countsOf(c)
+		// The nodes are not read here: what is not counted may have any number.
+		counted := slices.DeleteFunc(groupsOf(counts, nil, nil), func(g providers.Group) bool { return counts[g.ID] == nil })
 		out = append(out, providers.ClusterInfo{
-			ID: value(c.ClusterId), Name: value(c.ClusterName), Status: statusText(value(c.Status)),
-			Groups: groupsOf(countsOf(c), nil, nil),
+			ID: value(c.ClusterId), Name: value(c.ClusterName), Status: statusText(value(c.Status)), Groups: counted,
 		})
 	}
 	slices.SortFunc(out, func(a, b providers.ClusterInfo) int { return strings.Compare(a.ID, b.ID) })

@@ -3,6 +3,7 @@ package tencentemr
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func TestObserveOnTheWire(t *testing.T) {
 	for _, g := range s.Groups {
 		have = append(have, fmt.Sprintf("%s %d/%d", g.ID, g.Count, len(g.Nodes)))
 	}
-	require.Equal(t, []string{"MASTER 1/1", "CORE 3/3", "TASK 5/5"}, have, "router and common are not there: null counts, no nodes")
+	require.Equal(t, []string{"MASTER 1/1", "CORE 3/3", "TASK 5/5", "ROUTER 0/0"}, have, "common is not there: no count, no nodes")
 	g, _ := s.Group(task)
 	require.Equal(t, "S5.2XLARGE32", g.InstanceType)
 	require.Equal(t, providers.Node{
@@ -70,7 +71,8 @@ func TestObserveCounts(t *testing.T) {
 	require.Equal(t, 7, count(task), "the newer field first")
 	require.Equal(t, 4, count(core), "then the older")
 	require.Equal(t, 0, count(common), "a count of zero is a count")
-	require.Equal(t, -1, count(router))
+	require.Equal(t, 0, count(router), "no count, but it may get its first node")
+	require.Equal(t, -1, count(master))
 	b.instance(`"Status":2`)
 	require.Equal(t, 1, count(task), "then the nodes; flag 0 is common and no flag is nothing")
 	require.Equal(t, 1, count(common))
@@ -89,6 +91,41 @@ func TestRoutersAreAskedForByName(t *testing.T) {
 	k, _ := s.Group(task)
 	require.Equal(t, []string{"ins-r"}, ids2(r.Nodes))
 	require.Equal(t, []string{"ins-t"}, ids2(k.Nodes))
+}
+
+// Counts are null, or left out, where there is nothing to count: the groups that
+// scale are there all the same, and take their first nodes.
+func TestFirstNodesOfAGroup(t *testing.T) {
+	b := newBench(t, nil)
+	b.nodeList(`{"Flag":1,"OrderNo":"ins-m"}`, `{"Flag":2,"OrderNo":"ins-c"}`)
+	for _, detail := range []string{`{"MasterNodeSize":1,"CoreNodeSize":1}`, `{"MasterNodeSize":1,"CoreNodeSize":1,"TaskNodeSize":null,"RouterNodeSize":null}`} {
+		b.instance(`"Status":2,"ConfigDetail":` + detail)
+		for _, group := range []string{"task", "router"} {
+			sub := b.submission(t, change(group, 2))
+			g, _ := sub.Baseline.Group(sub.Change.GroupID)
+			require.Zero(t, g.Count)
+		}
+		list, err := b.p.Clusters(context.Background())
+		require.NoError(t, err)
+		require.Len(t, list[0].Groups, 2, "without the nodes a group that is not counted may have any number")
+	}
+}
+
+// Where the routers' count is left out they are asked for too, or they would count
+// as task nodes. A service that has no such filter has no routers.
+func TestRoutersThatAreNotCounted(t *testing.T) {
+	b := newBench(t, nil)
+	b.instance(`"Status":2,"ConfigDetail":{"TaskNodeSize":1}`)
+	b.nodeList(`{"Flag":3,"OrderNo":"ins-t"}`, `{"Flag":3,"OrderNo":"ins-r"}`)
+	b.always("routers", ok(`{"TotalCnt":1,"NodeList":[{"Flag":3,"OrderNo":"ins-r"}]}`))
+	r, _ := b.observe(t).Group(router)
+	require.Equal(t, []string{"ins-r"}, ids2(r.Nodes))
+	b.always("routers", fault("InvalidParameter.InvalidNodeFlag"))
+	r, _ = b.observe(t).Group(router)
+	require.Empty(t, r.Nodes)
+	b.always("routers", fault("InternalError"))
+	_, err := b.p.Observe(context.Background(), here)
+	require.Equal(t, providers.Retry, providers.KindOf(err), "a fault is no answer")
 }
 
 func TestKeepReasons(t *testing.T) {
@@ -177,6 +214,31 @@ func TestPages(t *testing.T) {
 			got, err := pages("X", id, listing(total, start))
 			require.NoError(t, err)
 			require.Len(t, got, total, "%s of %d", name, total)
+		}
+	}
+	// Records that have no id yet are counted once, wherever they are.
+	for _, total := range []int{101, 150, 250} {
+		for _, at := range [][]int{{1, 2, 3}, {99, 100}, {100}, {50, 99, 149, 199, 200}} {
+			for name, start := range map[string]func(int) int{"pages": byPage, "records": byRecord} {
+				all, want := listing(total, start), total
+				for _, i := range at {
+					if i < total {
+						want--
+					}
+				}
+				got, err := pages("X", id, func(o int) ([]*string, int, error) {
+					list, n, err := all(o)
+					list = slices.Clone(list)
+					for _, i := range at {
+						if i -= start(o); i >= 0 && i < len(list) {
+							list[i] = new("")
+						}
+					}
+					return list, n, err
+				})
+				require.NoError(t, err, "%s of %d, nameless %v", name, total, at)
+				require.Len(t, got, want, "%s of %d, nameless %v", name, total, at)
+			}
 		}
 	}
 	// Without a total a short page is the last one.

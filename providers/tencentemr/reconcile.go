@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"scalebot/providers"
@@ -96,7 +98,9 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 	c := sub.Change
 	d := differ(sub, s)
 	switch {
-	case d.complete:
+	case d.complete && (!c.Adds() || s.Phase == providers.Ready):
+		// While a resize runs its nodes appear one by one: somebody else's larger one
+		// passes our number on its way. Nodes that were named are no matter of number.
 		return providers.Finding{
 			State: providers.Accepted, Operation: providers.Operation{AcceptedAt: p.env.Now()},
 			Evidence: providers.Text{
@@ -118,6 +122,10 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 		return unsure(
 			fmt.Sprintf("%d nodes have %s, which is not what was asked for (%+d).", len(d.changed), joinedOrLeft(c), c.Delta),
 			fmt.Sprintf("有 %d 个节点%s，与请求（%+d）不符。", len(d.changed), joinedOrLeftZH(c), c.Delta))
+	case d.foreign > 0:
+		return unsure(
+			fmt.Sprintf("%d nodes are new, but autoscaling made them or they are charged otherwise than this change asks for: they say nothing of it.", d.foreign),
+			fmt.Sprintf("新增了 %d 个节点，但由自动伸缩创建或计费方式与本次变更不同，不能说明什么。", d.foreign))
 	default:
 		return unsure(
 			fmt.Sprintf("The cluster is %s and its group has %d nodes (%d before): nothing shows that the change was taken, and nothing that it was not.", s.Status, d.now, d.before),
@@ -144,8 +152,12 @@ type difference struct {
 	before, now int
 	changed     []providers.Node // joined, or of the nodes to remove those that left
 	complete    bool             // exactly what was asked for
+	foreign     int              // joined, and certainly not by this change
 }
 
+// differ leaves out new nodes that autoscaling made or that are paid for in
+// another way than the change asks for: they would make a lost change look taken,
+// a short one whole, and would be given back with a temporary one.
 func differ(sub providers.Submission, s providers.Snapshot) difference {
 	c := sub.Change
 	was, _ := sub.Baseline.Group(c.GroupID)
@@ -153,8 +165,13 @@ func differ(sub providers.Submission, s providers.Snapshot) difference {
 	d := difference{before: was.Count, now: is.Count}
 	if c.Adds() {
 		old := ids(was)
+		auto := strings.Split(s.Facts[factAuto], ",")
 		for _, n := range is.Nodes {
-			if !old[n.ID] {
+			switch {
+			case old[n.ID]:
+			case slices.Contains(auto, n.ID), n.Charge != "" && (n.Charge == providers.Prepaid) != (c.Charge == providers.Prepaid):
+				d.foreign++
+			default:
 				d.changed = append(d.changed, n)
 			}
 		}

@@ -3,6 +3,7 @@ package tencentemr
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -63,6 +64,9 @@ func TestRepeatProves(t *testing.T) {
 		"no right":                         {fault("UnauthorizedOperation"), settled, providers.Unsure},
 		"internal fault":                   {fault("InternalError.CvmError"), settled, providers.Unsure},
 		"unheard code":                     {fault("SomethingNew"), settled, providers.Unsure},
+		"the token was used":               {fault("InvalidParameter.InvalidClientToken"), settled, providers.Unsure},
+		"some parameter, not said which":   {fault("InvalidParameter"), settled, providers.Unsure},
+		"a code of the parameters' family": {fault("InvalidParameter.SomethingNew"), settled, providers.Unsure},
 		"lost again":                       {answer{drop: true}, settled, providers.Unsure},
 		"accepted without a flow":          {ok(`{"FlowId":0}`), settled, providers.Unsure},
 	} {
@@ -81,6 +85,16 @@ func TestRepeatProves(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The token of a first send was never used before, so there the same code is a
+// plain refusal.
+func TestTokenRefusedAtFirst(t *testing.T) {
+	b := newBench(t, nil)
+	sub := b.submission(t, change("task", 2))
+	b.always("ScaleOutCluster", fault("InvalidParameter.InvalidClientToken"))
+	_, err := b.p.Submit(context.Background(), sub)
+	require.Equal(t, providers.Refused, providers.KindOf(err))
 }
 
 func TestNoRepeat(t *testing.T) {
@@ -110,7 +124,9 @@ func TestClusterProves(t *testing.T) {
 		says                 string
 	}{
 		"added, idle again":           {2, 2, 7, providers.Accepted, "joined"},
-		"added, still busy":           {2, 4, 7, providers.Accepted, "joined"},
+		"a larger one passes by":      {2, 4, 7, providers.Unsure, "operation of that kind"},
+		"added, busy otherwise":       {2, 8, 7, providers.Unsure, "restarting"},
+		"removed, still busy":         {-2, 16, 3, providers.Accepted, "left"},
 		"scaling out":                 {2, 4, 5, providers.Unsure, "operation of that kind"},
 		"busy with something else":    {2, 8, 5, providers.Unsure, "restarting"},
 		"idle and unchanged":          {2, 2, 5, providers.Unsure, "nothing that it was not"},
@@ -135,6 +151,61 @@ func TestClusterProves(t *testing.T) {
 			if f.State == providers.Accepted {
 				require.Equal(t, providers.Operation{AcceptedAt: noon.Add(time.Hour)}, f.Operation)
 			}
+		})
+	}
+}
+
+// taskJSON is a task node of the fake's list that joined since.
+func taskJSON(id, fields string) string {
+	return fmt.Sprintf(`{"Flag":3,"OrderNo":%q,"Destroyable":1,%s}`, id, fields)
+}
+
+// New nodes that autoscaling made, or that are charged otherwise, are not ours:
+// neither when an answer is lost nor when a flow ends short.
+func TestNodesOfSomebodyElse(t *testing.T) {
+	const auto, hourly, monthly, unsaid = `"ChargeType":0,"AutoFlag":1`, `"ChargeType":0`, `"ChargeType":1`, `"AutoFlag":0`
+	for name, tc := range map[string]struct {
+		charge providers.Charge
+		new    [2]string
+		ours   int
+	}{
+		"both of autoscaling":             {providers.Postpaid, [2]string{auto, auto}, 0},
+		"one of autoscaling":              {providers.Postpaid, [2]string{hourly, auto}, 1},
+		"of autoscaling, and protected":   {providers.Postpaid, [2]string{hourly, auto + `,"DisableApiTermination":true`}, 1},
+		"by the hour, ours is prepaid":    {providers.Prepaid, [2]string{hourly, hourly}, 0},
+		"one by the hour, ours prepaid":   {providers.Prepaid, [2]string{monthly, hourly}, 1},
+		"prepaid, ours is by the hour":    {providers.Postpaid, [2]string{monthly, monthly}, 0},
+		"prepaid, ours is spot":           {providers.Spot, [2]string{monthly, hourly}, 1},
+		"ours":                            {providers.Postpaid, [2]string{hourly, hourly}, 2},
+		"ours, prepaid":                   {providers.Prepaid, [2]string{monthly, monthly}, 2},
+		"the cloud does not say how paid": {providers.Prepaid, [2]string{unsaid, unsaid}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			b.nodeList(`{"Flag":1,"OrderNo":"ins-master0"}`)
+			c := change("task", 2)
+			c.Charge = tc.charge
+			if c.Charge == providers.Prepaid {
+				c.Months = 1
+			}
+			b.instance(`"Status":2,"ConfigDetail":{"MasterNodeSize":1,"TaskNodeSize":0}`)
+			sub := b.submission(t, c)
+			b.clock.set(noon.Add(time.Hour))
+			b.instance(`"Status":2,"ConfigDetail":{"MasterNodeSize":1,"TaskNodeSize":2}`)
+			b.nodeList(`{"Flag":1,"OrderNo":"ins-master0"}`, taskJSON("ins-new0", tc.new[0]), taskJSON("ins-new1", tc.new[1]))
+			f := b.reconcile(t, sub)
+			require.Equal(t, tc.ours == 2, f.State == providers.Accepted, "%+v", f)
+			if tc.ours == 0 {
+				require.Contains(t, f.Evidence.EN, "2 nodes are new, but autoscaling")
+			}
+
+			b.always("DescribeClusterFlowStatusDetail", flowAnswer(flowDone, 1, ""))
+			pr := b.follow(t, sub, providers.Operation{ID: "1", AcceptedAt: noon})
+			require.Equal(t, tc.ours == 2, pr.State == providers.Succeeded, "%+v", pr)
+			require.Len(t, pr.Changed, tc.ours, "only these are given back or committed to")
+			pr, err := b.p.Follow(context.Background(), sub, providers.Operation{AcceptedAt: noon})
+			require.Equal(t, tc.ours == 2, pr.State == providers.Succeeded, "%+v", pr)
+			require.Equal(t, tc.ours == 0, providers.KindOf(err) == providers.NotFound)
 		})
 	}
 }
