@@ -255,6 +255,9 @@ type Finding struct {
 	State     FindingState `json:"state"`
 	Operation Operation    `json:"operation"`
 	Evidence  Text         `json:"evidence"`
+	// AtWork says of an Unsure finding that an operation runs which may be this change
+	// or another one: its end will tell, so a person need not be asked yet.
+	AtWork bool `json:"at_work,omitempty"`
 	// Cause is set when State is NotAccepted by a definite refusal, so that the
 	// engine can tell a busy cluster from a wrong parameter.
 	Cause error `json:"-"`

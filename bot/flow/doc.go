@@ -30,7 +30,8 @@
 // # After a lost answer
 //
 // The card says what is waited for (WaitProof), with the provider's evidence. Where
-// no proof comes in engine.doubt (3 minutes) the flow becomes unknown: its card and
+// no proof comes in engine.doubt (3 minutes), or in half an hour while an operation
+// runs whose end will tell, the flow becomes unknown: its card and
 // notices ask those of approvals.settle, with the buttons "It happened…" (which asks
 // for the operation's id), "It did not, retry" and "Close". Proof that turns up later
 // is still taken. What each cloud can prove stands in its adapter's package comment:

@@ -369,3 +369,43 @@ func TestLegalMovesHaveEnds(t *testing.T) {
 		require.False(t, s.Ended() && s.HoldsSeat())
 	}
 }
+
+// atWork is a cloud where something runs that may be ours.
+type atWork struct {
+	providers.Provider
+	running bool
+}
+
+func (a *atWork) Reconcile(ctx context.Context, sub providers.Submission) (providers.Finding, error) {
+	f, err := a.Provider.Reconcile(ctx, sub)
+	f.AtWork = a.running
+	return f, err
+}
+
+// While an operation runs whose end will tell, a person could only wait for it too.
+func TestAPersonIsNotAskedWhileTheEndOfAnOperationWillTell(t *testing.T) {
+	w := newWorld(t)
+	cloud := &atWork{Provider: w.cloud, running: true}
+	w.options.Clouds = flowtest.Clouds{"acc": cloud}
+	w.wire()
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 2))
+	w.pass(20 * time.Minute)
+	w.in(id, flow.Submitting)
+	cloud.running = false
+	w.pass(time.Minute)
+	w.in(id, flow.Unknown)
+
+	cloud.running = true
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalClose, "")
+	require.NoError(t, err)
+	w.pass(time.Minute)
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	forever := w.request(ask(flow.Add, 2))
+	w.pass(32 * time.Minute)
+	w.in(forever, flow.Unknown) // not for ever
+}

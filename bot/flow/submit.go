@@ -23,6 +23,9 @@ const (
 	// this far apart: the last one comes when the first send can't arrive any more.
 	maxRepeats = 3
 	repeatGap  = 45 * time.Second
+	// atWork is how long proof is looked for, at least, while an operation runs whose
+	// end will tell: a person could only wait for it too.
+	atWork = 30 * time.Minute
 	// maxPutOff ends a flow that the cloud puts off again and again. An occupied
 	// cluster is not counted but timed: see notAccepted.
 	maxPutOff = 20
@@ -339,11 +342,15 @@ func (t *turn) submitting(ctx context.Context) error {
 	if err != nil {
 		evidence = providers.AdviceOf(err)
 	}
-	if t.Clock.Now().Sub(t.f.Submission.SentAt) > t.Doubt {
+	doubt := t.Doubt
+	if finding.AtWork {
+		doubt = max(doubt, atWork)
+	}
+	if t.Clock.Now().Sub(t.f.Submission.SentAt) > doubt {
 		return t.handOver(ctx, evidence)
 	}
 	due := t.again(err, t.backoff(max(2*time.Second, t.pace()), 15*time.Second))
-	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(t.Doubt+time.Second)))
+	return t.look(ctx, &Note{Code: WaitProof, Text: evidence}, earliest(due, t.f.Submission.SentAt.Add(doubt+time.Second)))
 }
 
 // provedNot acts on proof that the cloud did not take the change.

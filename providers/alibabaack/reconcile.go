@@ -34,6 +34,13 @@ func unsure(en, zh string) providers.Finding {
 	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
 }
 
+// atWork is unsure while something runs whose end will tell.
+func atWork(en, zh string) providers.Finding {
+	f := unsure(en, zh)
+	f.AtWork = true
+	return f
+}
+
 // ownTask looks for the one task made since the baseline that fits the change
 // in type, and in whatever else it says of itself. One that says too little is
 // taken only for a group of all workers, which every pool's nodes are in, and not
@@ -133,7 +140,7 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 	case s.Phase == providers.Gone:
 		return unsure("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
 	case s.Phase != providers.Ready:
-		return unsure(
+		return atWork(
 			fmt.Sprintf("The cluster is %s: this change may be at work or another one; it can be told when that ends.", s.Status),
 			fmt.Sprintf("集群状态为 %s：可能是本次变更，也可能是其他操作，需待其结束后判断。", s.Status))
 	case foreign && len(d.fresh) > 0:
@@ -141,11 +148,11 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 			fmt.Sprintf("%d nodes are new, but another task (%s, %s) was made on the cluster since and may have made them.", len(d.fresh), others[0].id, others[0].kind),
 			fmt.Sprintf("新增了 %d 个节点，但此后集群上另有任务（%s，%s），可能由其创建。", len(d.fresh), others[0].id, others[0].kind))
 	case working != "" && len(d.fresh) > 0:
-		return unsure(
+		return atWork(
 			fmt.Sprintf("%d nodes are new, and node pool %s is at work: this change may be at work or another one.", len(d.fresh), working),
 			fmt.Sprintf("新增了 %d 个节点，且节点池 %s 正在变更：可能是本次变更，也可能是其他操作。", len(d.fresh), working))
 	case growing && d.exact(c):
-		return unsure(
+		return atWork(
 			fmt.Sprintf("%d nodes are new, but the pool's desired size of %d is not reached: this change may be at work or a larger one.", len(d.fresh), *is.Desired),
 			fmt.Sprintf("新增了 %d 个节点，但未达到节点池的期望节点数 %d：可能是本次变更，也可能是更大的变更在执行。", len(d.fresh), *is.Desired))
 	case scaler && len(d.fresh) > 0:

@@ -3,6 +3,7 @@ package alibabaack
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -191,6 +192,7 @@ func TestPoolAndNodesProve(t *testing.T) {
 			f := b.reconcile(t, sub)
 			require.Equal(t, tc.want, f.State, "%+v", f)
 			require.Contains(t, f.Evidence.EN, tc.says)
+			require.Equal(t, slices.Contains([]string{"or another one", "10 is not reached", "upgrading"}, tc.says), f.AtWork)
 			if f.State == providers.Accepted {
 				require.Equal(t, providers.Operation{AcceptedAt: noon.Add(time.Hour)}, f.Operation)
 			}
@@ -210,6 +212,7 @@ func TestAllWorkersBesideAnotherPoolAtWork(t *testing.T) {
 	f := b.reconcile(t, sub)
 	require.Equal(t, providers.Unsure, f.State, "%+v", f)
 	require.Contains(t, f.Evidence.EN, "node pool np2 is at work")
+	require.True(t, f.AtWork, "its end will tell")
 	other.state, other.desired = "active", 2
 	b.cluster("running", web, other)
 	require.Equal(t, providers.Accepted, b.reconcile(t, sub).State)

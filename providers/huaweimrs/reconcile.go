@@ -28,6 +28,13 @@ func unsure(en, zh string) providers.Finding {
 	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
 }
 
+// atWork is unsure while something runs whose end will tell.
+func atWork(en, zh string) providers.Finding {
+	f := unsure(en, zh)
+	f.AtWork = true
+	return f
+}
+
 // settled is how long after the send an accepted change shows at the latest, as
 // a rule (reference section 8). It changes what people read and no finding.
 const settled = 90 * time.Second
@@ -49,7 +56,7 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 	case v.Phase == providers.Gone:
 		return unsure("The cluster is gone ("+v.Status+").", "集群已销毁（"+v.Status+"）。")
 	case v.scales(c):
-		return unsure(
+		return atWork(
 			fmt.Sprintf("The cluster is %s: a resize of that kind runs, this change or somebody else's. Its nodes will tell.", v.Status),
 			fmt.Sprintf("集群状态为 %s：有同类扩缩容在执行，可能是本次变更，也可能是其他人的操作，待节点变化后判断。", v.Status))
 	case v.Phase != providers.Ready:
@@ -57,7 +64,7 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 			fmt.Sprintf("The cluster is %s; it can be told when that ends.", v.Status),
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", v.Status))
 	case len(d.making) > 0:
-		return unsure(
+		return atWork(
 			fmt.Sprintf("%d nodes are new in the group and %d of them still being made: it can be told when they are there.", d.moved(), len(d.making)),
 			fmt.Sprintf("该组新增 %d 个节点，其中 %d 个仍在创建，需待其完成后判断。", d.moved(), len(d.making)))
 	case d.moved() > 0:

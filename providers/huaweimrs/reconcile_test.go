@@ -72,6 +72,7 @@ func TestReconcileTable(t *testing.T) {
 				} else {
 					require.Contains(t, f.Evidence.EN, tc.says)
 				}
+				require.Equal(t, tc.says == "somebody else's" || tc.says == "still being made", f.AtWork)
 				require.NotEmpty(t, f.Evidence.ZH)
 				require.NoError(t, f.Cause)
 				if f.State == providers.Accepted {

@@ -93,6 +93,13 @@ func unsure(en, zh string) providers.Finding {
 	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
 }
 
+// atWork is unsure while something runs whose end will tell.
+func atWork(en, zh string) providers.Finding {
+	f := unsure(en, zh)
+	f.AtWork = true
+	return f
+}
+
 // compare reads the cluster against the baseline.
 func (p *provider) compare(sub providers.Submission, s providers.Snapshot) providers.Finding {
 	c := sub.Change
@@ -111,7 +118,7 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 	case s.Phase == providers.Gone:
 		return unsure("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
 	case scales(s):
-		return unsure(
+		return atWork(
 			fmt.Sprintf("The cluster is %s: an operation of that kind runs, this change or another one.", s.Status),
 			fmt.Sprintf("集群状态为 %s：有同类流程在执行，可能是本次变更，也可能是其他变更。", s.Status))
 	case s.Phase != providers.Ready:

@@ -148,6 +148,7 @@ func TestClusterProves(t *testing.T) {
 			f := b.reconcile(t, sub)
 			require.Equal(t, tc.want, f.State, "%+v", f)
 			require.Contains(t, f.Evidence.EN, tc.says)
+			require.Equal(t, tc.says == "operation of that kind", f.AtWork)
 			if f.State == providers.Accepted {
 				require.Equal(t, providers.Operation{AcceptedAt: noon.Add(time.Hour)}, f.Operation)
 			}
