@@ -176,6 +176,16 @@ func TestEscalation(t *testing.T) {
 		v := countsWith(t, c, baseBallot(hour, yes(other), lost, at(30*time.Minute)), Pending, nil)
 		leavesOut(t, v, Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonGroupUnread})
 	})
+	t.Run("nobody is approved past a denial while its group can't be read", func(t *testing.T) {
+		lost := func(b *BallotFacts) { delete(b.Members, "managers") }
+		first := map[string][]string{"leads": {lead1}}
+		v := countsWith(t, c, baseBallot(hour, yes(lead1), no(other), lost, at(30*time.Minute)), Pending, first)
+		leavesOut(t, v, Uncounted{User: other, Emoji: "x", Reason: ReasonGroupUnread})
+		gone := person(other, func(p *Person) { p.Found = false })
+		v = countsWith(t, c, baseBallot(hour, yes(lead1), no(other), lost, gone, at(30*time.Minute)), Pending, first)
+		leavesOut(t, v, Uncounted{User: other, Emoji: "x", Reason: ReasonUnknown})
+		countsWith(t, c, baseBallot(hour, yes(lead1), lost, at(30*time.Minute)), Approved, first)
+	})
 	t.Run("a ballot without a time of opening never escalates", func(t *testing.T) {
 		countsWith(t, c, baseBallot(hour, yes(other), at(30*time.Minute), func(b *BallotFacts) { b.OpenedAt = time.Time{} }), Pending, nil)
 	})
