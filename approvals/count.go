@@ -41,6 +41,7 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	}
 	voters, cut := p.voters(b)
 	c.tally(voters, cut)
+	c.firstComeFirst()
 	c.mandated(voters, cut)
 	seats := c.seat()
 	c.missing(voters, cut)
@@ -150,6 +151,25 @@ func (c *counter) tally(voters []voter, cut bool) {
 			c.approved = append(c.approved, v)
 		}
 	}
+}
+
+// firstComeFirst puts those who filled a seat at the last count before the others.
+// A reaction may be younger than a press, which comes behind it, and Slack doesn't
+// tell. Among themselves they keep their order: by their seats it would turn round
+// at every count, and each would be news.
+func (c *counter) firstComeFirst() {
+	before := c.b.Before
+	if before == nil || before.PlanHash != c.b.PlanHash {
+		return
+	}
+	seated := setOf(before.Seated())
+	rank := func(v voter) int {
+		if seated[v.id] {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(c.approved, func(a, b voter) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func (c *counter) drop(id, emoji string, why Reason) {

@@ -35,6 +35,13 @@ func TestVotesByButton(t *testing.T) {
 		v := counts(t, baseBallot(press(Approve, asker)), Pending, nil)
 		leavesOut(t, v, Uncounted{User: asker, Emoji: "white_check_mark", Reason: ReasonRequester})
 	})
+	t.Run("a reaction that comes later unseats nobody who pressed", func(t *testing.T) {
+		pressed := baseBallot(press(Approve, lead1, fin1), yes(lead2))
+		pressed.Before = &Ballot{PlanHash: pressed.PlanHash, Seats: []Seat{{Requirement: pressed.Requirements[0]}, {Requirement: pressed.Requirements[1], By: []string{lead1}}}}
+		leavesOut(t, counts(t, pressed, Approved, bothSeats), Uncounted{User: lead2, Emoji: "white_check_mark", Reason: ReasonNoSeatLeft})
+		pressed.Before.PlanHash = "of an older plan"
+		counts(t, pressed, Approved, map[string][]string{"finops": {fin1}, "leads": {lead2}})
+	})
 	t.Run("taken back it is gone", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(press(Approve, lead1, fin1), press(TakenBack, lead1)), Pending, one))
 	})
