@@ -16,6 +16,7 @@ const maxReason = 1000
 type Voted struct {
 	Flow   Flow
 	Choice approvals.Choice // TakenBack after an approval that was given before
+	Same   bool             // the vote was so already: nothing new is on record
 }
 
 // Vote records a vote; see FrontDesk.
@@ -34,14 +35,20 @@ func (d *Desk) Vote(ctx context.Context, c Caller, id string, n int, choice appr
 		}
 	}
 	plan := len(f.Plans)
+	var last approvals.Vote
 	if i := voteOf(votes, c.User, plan); i >= 0 {
-		last := votes[i]
+		last = votes[i]
 		if c.Dedupe != "" && last.Dedupe == c.Dedupe {
 			return Voted{Flow: f, Choice: last.Choice}, nil
 		}
-		if choice == approvals.Approve && last.Choice == approvals.Approve {
-			choice = approvals.TakenBack
-		}
+	}
+	switch stands := last.Choice == approvals.Approve; {
+	case choice == approvals.Approve && stands && n > 0:
+		choice = approvals.TakenBack
+	case choice == approvals.Approve && stands, choice == approvals.TakenBack && !stands:
+		// A line that is typed again, or sent again for want of an answer, says the same
+		// thing twice.
+		return Voted{Flow: f, Choice: choice, Same: true}, nil
 	}
 	s := Signal{
 		By: c.User, At: d.Clock.Now(), Plan: plan, PlanHash: f.Plan().Hash, Dedupe: c.Dedupe,

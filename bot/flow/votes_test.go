@@ -97,6 +97,38 @@ func TestApprovingAgainTakesTheVoteBack(t *testing.T) {
 	w.in(id, flow.Running)
 }
 
+func TestOnlyTheButtonTakesAnApprovalBackByApproving(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(prepaid(2))
+	w.settle()
+	typed := func(choice approvals.Choice) flow.Voted {
+		v, err := w.desk.Vote(t.Context(), w.caller(lead1), id, 0, choice, "")
+		require.NoError(t, err)
+		return v
+	}
+	none := typed(approvals.TakenBack)
+	require.True(t, none.Same, "there is nothing to take back")
+	w.press(id, 1, lead1, approvals.Approve, "")
+	for range 2 { // the second while the first may still wait to be taken up
+		v := typed(approvals.Approve)
+		require.Equal(t, approvals.Approve, v.Choice)
+		require.True(t, v.Same)
+	}
+	w.settle()
+	require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated())
+	require.Len(t, w.flow(id).Votes, 1)
+
+	v := typed(approvals.TakenBack)
+	require.Equal(t, approvals.TakenBack, v.Choice)
+	require.False(t, v.Same)
+	require.True(t, typed(approvals.TakenBack).Same, "it was heard, though nobody looked yet")
+	w.settle()
+	require.Equal(t, approvals.ReasonWithdrawn, w.whys(id)[lead1])
+	require.False(t, typed(approvals.Approve).Same)
+	w.press(id, 1, finance, approvals.Approve, "")
+	w.in(id, flow.Running)
+}
+
 func TestTwoPressesBeforeTheEngineLooks(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(prepaid(2))
