@@ -292,6 +292,10 @@ type Directory interface {
 	// Members are the user ids of a group of config. An error means that the
 	// group can't be read now.
 	Members(ctx context.Context, g approvals.Group) ([]string, error)
+	// Refresh makes the next look-ups of these ask Slack again, unless that was done
+	// seconds ago: Slack tells only one replica that somebody left, and the others
+	// remember them for a while.
+	Refresh(people []string, groups []approvals.Group)
 }
 
 // The outcomes of Chat that the Courier acts on.

@@ -268,6 +268,9 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		return approvals.Verdict{}, err
 	}
 	voters := append(t.Policy.VotersOf(facts), signers(facts.Mandates)...)
+	if t.going {
+		t.refresh(facts, voters)
+	}
 	if facts.People, err = t.people(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}

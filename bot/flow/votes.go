@@ -105,6 +105,7 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 			})
 			if err != nil {
 				t.log.Warn("approver group can't be read", "group", g, "error", err)
+				t.lacks = err
 				continue
 			}
 			all[g] = slices.DeleteFunc(slices.Clone(members), func(id string) bool { return !matters(id) })
@@ -114,6 +115,17 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 		}
 	}
 	return all
+}
+
+// refresh has people and the groups that a ballot asks looked up anew.
+func (t *turn) refresh(b approvals.BallotFacts, people []string) {
+	var groups []approvals.Group
+	for _, q := range b.Requirements {
+		for _, g := range q.Asked(b.OpenedAt, b.Now.Add(t.CallTimeout)) {
+			groups = append(groups, t.Approvals.Groups[g])
+		}
+	}
+	t.Directory.Refresh(people, groups)
 }
 
 // adopt takes a fresh verdict into the record, tells what moved, and gives what

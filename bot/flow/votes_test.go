@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"scalebot/approvals"
 	"scalebot/bot/flow"
+	"scalebot/bot/flow/flowtest"
 	"scalebot/providers"
 )
 
@@ -515,4 +517,96 @@ func TestAVoteOnAnotherPlanOfTheSameNumberDoesNotCount(t *testing.T) {
 	require.NoError(t, err)
 	w.settle()
 	w.in(id, flow.Running)
+}
+
+// remembering is a Directory that goes on with what it once read, like a replica
+// that Slack did not tell of a change.
+type remembering struct {
+	*flowtest.Slack
+	members map[string][]string // by the group's first usergroup
+}
+
+func (r *remembering) Members(ctx context.Context, g approvals.Group) ([]string, error) {
+	if len(g.Usergroups) == 0 {
+		return r.Slack.Members(ctx, g)
+	}
+	id := g.Usergroups[0]
+	if known, ok := r.members[id]; ok {
+		return known, nil
+	}
+	members, err := r.Slack.Members(ctx, g)
+	if err == nil {
+		r.members[id] = members
+	}
+	return members, err
+}
+
+func (r *remembering) Refresh(_ []string, groups []approvals.Group) {
+	for _, g := range groups {
+		for _, id := range g.Usergroups {
+			delete(r.members, id)
+		}
+	}
+}
+
+func remembered(t *testing.T) *world {
+	w := newWorld(t, func(c *approvals.Config) {
+		c.Groups["leads"] = approvals.Group{Usergroups: []string{"S0LEADS"}}
+		c.BreakGlass = []string{"leads"}
+	})
+	w.slack.SetGroup("S0LEADS", lead1, lead2, asker)
+	w.options.Directory = &remembering{w.slack, map[string][]string{}}
+	w.wire()
+	return w
+}
+
+func TestTheReadingBeforeSendingRemembersNoGroup(t *testing.T) {
+	t.Run("an approver who left", func(t *testing.T) {
+		w := remembered(t)
+		w.cloud.SetPhase(providers.Busy)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.press(id, 1, lead1, approvals.Approve, "")
+		w.in(id, flow.Queued)
+		w.slack.SetGroup("S0LEADS", lead2, asker)
+		w.cloud.SetPhase(providers.Ready)
+		w.jump(time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		require.Empty(t, w.cloud.Ledger())
+		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+	})
+	t.Run("who broke the glass", func(t *testing.T) {
+		w := remembered(t)
+		w.cloud.SetPhase(providers.Busy)
+		a := ask(flow.Remove, 1)
+		a.BreakGlass, a.Reason = true, "disks are full"
+		id := w.request(a)
+		w.settle()
+		w.in(id, flow.Queued)
+		w.slack.SetGroup("S0LEADS", lead1)
+		w.cloud.SetPhase(providers.Ready)
+		w.jump(time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		require.Empty(t, w.cloud.Ledger())
+	})
+}
+
+// A minute in which Slack doesn't tell who is in a group takes nobody's vote back.
+func TestAGroupThatCannotBeReadBeforeSendingIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.SetPhase(providers.Busy)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.press(id, 1, lead1, approvals.Approve, "")
+	w.in(id, flow.Queued)
+	w.cloud.SetPhase(providers.Ready)
+	w.slack.Fail("members", errors.New("Slack is slow"))
+	w.slack.Fail("members", errors.New("Slack is slow"))
+	w.jump(30 * time.Second)
+	w.in(id, flow.Queued)
+	require.Equal(t, flow.WaitBallot, w.flow(id).Wait.Code)
+	w.pass(time.Minute)
+	require.Len(t, w.flow(id).Plans, 1)
+	require.Len(t, w.cloud.Ledger(), 1)
+	w.consistent()
 }
