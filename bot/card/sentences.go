@@ -240,6 +240,7 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
 	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
 	approvals.BudgetMoved: {"What is left of the budget moved, and the rules no longer take the change as it is.", "预算余额已变动，按规则此变更不再可行。"},
+	approvals.GroupGone:   {"The config no longer has group {was}, which was asked.", "配置中已没有所要求的审批组 {was}。"},
 	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
 }
 

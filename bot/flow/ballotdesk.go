@@ -121,7 +121,11 @@ func (d *Desk) countable(ctx context.Context, f Flow, user string) error {
 	var unread error
 	for _, q := range f.Requirements {
 		for _, g := range q.Asked(facts.OpenedAt, facts.Now) {
-			members, err := d.Directory.Members(ctx, d.Approvals.Groups[g])
+			var members []string
+			err := errNoSuchGroup
+			if group, known := d.Approvals.Groups[g]; known {
+				members, err = d.Directory.Members(ctx, group)
+			}
 			if err != nil {
 				unread = errors.Join(unread, err)
 				continue

@@ -163,6 +163,9 @@ func (t *turn) awaiting(ctx context.Context) error {
 	} else if began {
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
+	if gone := t.groupGone(t.Clock.Now()); len(gone) > 0 {
+		return t.void(ctx, gone)
+	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.f.ExpiresAt)
 	if errors.Is(err, ErrMessageGone) {
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})

@@ -99,10 +99,13 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 				continue
 			}
 			var members []string
-			err := t.call(ctx, func(ctx context.Context) (err error) {
-				members, err = t.Directory.Members(ctx, t.Approvals.Groups[g])
-				return err
-			})
+			err := errNoSuchGroup
+			if group, known := t.Approvals.Groups[g]; known {
+				err = t.call(ctx, func(ctx context.Context) (err error) {
+					members, err = t.Directory.Members(ctx, group)
+					return err
+				})
+			}
 			if err != nil {
 				t.log.Warn("approver group can't be read", "group", g, "error", err)
 				t.lacks = err
@@ -115,6 +118,37 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 		}
 	}
 	return all
+}
+
+// errNoSuchGroup: nobody is in a group that config doesn't have, which is not the
+// same as that nobody was.
+var errNoSuchGroup = errors.New("config has no such group")
+
+// configSettles is how old a plan must be before it is given up for want of a
+// group. While replicas with an old and a new config run side by side, each would
+// void the plan of the other.
+const configSettles = 5 * time.Minute
+
+// groupGone is what voids a plan that asks a group which config no longer has:
+// nobody could fill the seat.
+func (t *turn) groupGone(now time.Time) []approvals.Difference {
+	if now.Before(t.f.opened().Add(configSettles)) {
+		return nil
+	}
+	var gone []approvals.Difference
+	for _, q := range t.f.Requirements {
+		names := []string{q.Group}
+		if q.Escalate != nil {
+			names = append(names, q.Escalate.To)
+		}
+		for _, g := range names {
+			d := approvals.Difference{What: approvals.GroupGone, Was: g}
+			if _, known := t.Approvals.Groups[g]; !known && !slices.Contains(gone, d) {
+				gone = append(gone, d)
+			}
+		}
+	}
+	return gone
 }
 
 // refresh has people and the groups that a ballot asks looked up anew.
