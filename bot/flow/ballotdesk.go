@@ -97,7 +97,7 @@ func (d *Desk) ballotOf(ctx context.Context, c Caller, id string, n int) (Flow, 
 		// The store came back older and the number was given anew.
 		return f, nil, about(RejectOldPlan, f)
 	}
-	if n > len(f.Plans) || n < 0 || f.Plan() == nil || len(f.Requirements) == 0 || f.unasked() {
+	if n > len(f.Plans) || n < 0 || f.Plan() == nil || !f.asked() {
 		return f, nil, about(RejectBallot, f)
 	}
 	switch f.State {

@@ -123,6 +123,9 @@ func (f *Flow) Plan() *approvals.Plan {
 // counts for or against it.
 func (f *Flow) unasked() bool { return f.Verdict != nil && f.Verdict.Glass != nil }
 
+// asked reports whether people's votes decide on the flow.
+func (f *Flow) asked() bool { return len(f.Requirements) > 0 && !f.unasked() }
+
 // Delta is the number of nodes to add or remove, and whether it is known yet.
 func (f *Flow) Delta() (int, bool) {
 	if p := f.lastPlan(); p != nil {

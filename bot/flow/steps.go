@@ -116,7 +116,7 @@ func (t *turn) proceed(ctx context.Context, action string, detail map[string]any
 	if at := t.f.Request.StartAt; at.After(now) {
 		t.become(Scheduled)
 		t.tell(Note{Code: NoteScheduled, Args: map[string]string{"at": at.Format(time.RFC3339)}})
-		return t.save(ctx, action, at, detail)
+		return t.save(ctx, action, t.startLook(now), detail)
 	}
 	t.become(Queued)
 	return t.save(ctx, action, now, detail)
@@ -143,6 +143,9 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 const (
 	ballotPoll = 50 * time.Second
 	lastLook   = 3 * time.Second
+	// startPoll is for ballots that were approved for later: events wake them, and
+	// most of Slack's readings belong to those that are open.
+	startPoll = 5 * time.Minute
 )
 
 // awaiting: read the real reactions from Slack, build the ballot, take the
@@ -331,19 +334,34 @@ func seated(v *approvals.Verdict) map[string]string {
 	return by
 }
 
-// scheduled: wait for the start time.
+// scheduled: wait for the end of the grace time, then for the start time.
 func (t *turn) scheduled(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
-	if !t.f.GraceUntil.IsZero() || t.voted {
+	if !t.f.GraceUntil.IsZero() {
 		return t.grace(ctx)
 	}
-	if at := t.f.Request.StartAt; at.After(t.Clock.Now()) {
-		return t.look(ctx, &Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}, at)
+	now, at := t.Clock.Now(), t.f.Request.StartAt
+	switch wait := (&Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}); {
+	case t.f.asked() && now.Before(at):
+		// Who denies at noon must not wait for the night to see that it counts.
+		return t.reconsider(ctx, wait, t.startLook(now))
+	case t.f.asked() && t.voted:
+		return t.reconsider(ctx, t.f.Wait, now)
+	case now.Before(at):
+		return t.look(ctx, wait, at)
 	}
 	t.become(Queued)
-	return t.save(ctx, "start", t.Clock.Now(), nil)
+	return t.save(ctx, "start", now, nil)
+}
+
+// startLook is when to look again at a flow that waits for its start time.
+func (t *turn) startLook(now time.Time) time.Time {
+	if !t.f.asked() {
+		return t.f.Request.StartAt
+	}
+	return earliest(now.Add(startPoll), t.f.Request.StartAt)
 }
 
 // running: poll the operation; progress and nodes that joined.

@@ -33,7 +33,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
-	if t.voted && len(t.f.Requirements) > 0 && !t.f.unasked() {
+	if t.voted && t.f.asked() {
 		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
 	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
@@ -126,7 +126,7 @@ func (t *turn) queued(ctx context.Context) error {
 // who said no at the same time ends the request. A ballot that can't be read says
 // nothing here; people are asked again then.
 func (t *turn) deniedMeanwhile(ctx context.Context, voted approvals.Plan) (approvals.Verdict, bool, error) {
-	if len(t.f.Requirements) == 0 || t.f.unasked() {
+	if !t.f.asked() {
 		return approvals.Verdict{}, false, nil
 	}
 	verdict, err := t.ballot(ctx, voted, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))

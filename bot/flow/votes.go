@@ -233,12 +233,17 @@ func (t *turn) grace(ctx context.Context) error {
 }
 
 // reconsider reads the ballot of a flow that was approved and not sent yet: a
-// denial ends it at once. Reactions that can't be read don't hold it here: the
-// reading right before sending does.
+// denial ends it at once, and people are asked again at once about one that waits
+// for its start time, while they are still awake. What can't be read doesn't hold
+// it here: the reading right before sending does.
 func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error {
 	plan := t.f.Plan()
 	if plan == nil {
 		return t.void(ctx, nil)
+	}
+	waits := t.f.State == Scheduled && t.f.GraceUntil.IsZero()
+	if gone := t.groupGone(t.Clock.Now()); waits && len(gone) > 0 {
+		return t.void(ctx, gone)
 	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
 	var later *unread
@@ -250,13 +255,19 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	case errors.As(err, &later):
 		t.log.Warn("the ballot of an approved flow can't be read again", "error", later.err)
-		return t.look(ctx, wait, due)
+		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
 	case err != nil:
 		return err
 	}
+	if verdict.Status == approvals.Pending && t.lacks != nil {
+		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
+	}
 	detail := t.adopt(verdict)
-	if verdict.Status == approvals.Denied {
+	switch {
+	case verdict.Status == approvals.Denied:
 		return t.deny(ctx, verdict, detail)
+	case waits && !verdict.Permits(*plan):
+		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
 	return t.look(ctx, wait, due)
 }

@@ -519,6 +519,86 @@ func TestAVoteOnAnotherPlanOfTheSameNumberDoesNotCount(t *testing.T) {
 	w.in(id, flow.Running)
 }
 
+// later is a world with a removal that was approved for the night.
+func later(t *testing.T) (*world, string) {
+	w := newWorld(t)
+	a := ask(flow.Remove, 1)
+	a.StartAt = noon.Add(14 * time.Hour)
+	id := w.request(a)
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.in(id, flow.Scheduled)
+	return w, id
+}
+
+func TestABallotStillCountsWhileTheStartTimeIsWaitedFor(t *testing.T) {
+	t.Run("a denial ends it at once", func(t *testing.T) {
+		w, id := later(t)
+		w.vote(id, 1, "x", lead2)
+		w.in(id, flow.Denied)
+	})
+	t.Run("by button too", func(t *testing.T) {
+		w, id := later(t)
+		w.press(id, 1, lead2, approvals.Deny, "not tonight")
+		w.in(id, flow.Denied)
+		require.Equal(t, "not tonight", w.flow(id).End.Args["reason"])
+	})
+	t.Run("a denial whose event was lost is seen within minutes", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.React(w.card(id, 1), "x", lead2)
+		w.jump(startPoll)
+		w.in(id, flow.Denied)
+	})
+	t.Run("an approval that is withdrawn asks again, with the reason", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.Unreact(w.card(id, 1), "white_check_mark", lead1)
+		require.NoError(t, w.desk.Touched(t.Context(), w.card(id, 1)))
+		w.settle()
+		w.in(id, flow.AwaitingApproval)
+		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+		w.vote(id, 2, "white_check_mark", lead2)
+		w.in(id, flow.Scheduled)
+		w.consistent()
+	})
+	t.Run("what can't be read takes no vote back", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.Fail("members", errors.New("down"))
+		w.slack.Fail("members", errors.New("down"))
+		w.jump(startPoll)
+		w.slack.Fail("reactions", errors.New("down"))
+		w.jump(startPoll)
+		w.in(id, flow.Scheduled)
+		require.Len(t, w.flow(id).Plans, 1)
+		require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated())
+	})
+	t.Run("most readings are left to open ballots", func(t *testing.T) {
+		w, id := later(t)
+		w.settle()
+		before, version := w.slack.Reads(), w.flow(id).Version
+		w.pass(20 * time.Minute)
+		require.LessOrEqual(t, w.slack.Reads()-before, 4)
+		require.LessOrEqual(t, w.flow(id).Version, version+1, "nothing is news")
+	})
+	t.Run("then it starts", func(t *testing.T) {
+		w, id := later(t)
+		w.jump(14 * time.Hour)
+		w.in(id, flow.Running)
+		w.consistent()
+	})
+	t.Run("what nobody was asked about reads no votes", func(t *testing.T) {
+		w := newWorld(t)
+		a := ask(flow.Add, 1)
+		a.StartAt = noon.Add(2 * time.Hour)
+		id := w.request(a)
+		w.pass(time.Minute)
+		w.in(id, flow.Scheduled)
+		require.Zero(t, w.slack.Reads())
+	})
+}
+
+// startPoll is within how long a lost event is made up for.
+const startPoll = 5 * time.Minute
+
 // remembering is a Directory that goes on with what it once read, like a replica
 // that Slack did not tell of a change.
 type remembering struct {
