@@ -200,6 +200,18 @@ func (n Note) short() Note {
 	return n
 }
 
+// atOnce is how soon an end is still the answer to the command that was typed.
+const atOnce = time.Minute
+
+// decides reports whether a whisper tells how the flow ended, which must reach who
+// asked. What is wrong with the command itself is read where it was typed.
+func (f *Flow) decides(n Note) bool {
+	if f.End == nil || !f.State.Ended() || n.Code != f.End.Code || n.At.Before(f.End.At) {
+		return false
+	}
+	return !n.Code.Private() || f.End.At.Sub(f.CreatedAt) >= atOnce
+}
+
 // Private reports whether an end is a matter between the bot and whoever typed
 // the request: what was asked can't be, so there was never anything to decide
 // for anybody else.

@@ -326,7 +326,7 @@ type Chat interface {
 	Post(ctx context.Context, m Message) (MessageRef, error)
 	Update(ctx context.Context, ref MessageRef, m Message) error
 	// Whisper tells one person privately: ephemeral in the channel, or a direct
-	// message where that can't be.
+	// message where that can't be, and where m names no channel.
 	Whisper(ctx context.Context, user string, m Message) error
 	// Find looks for a message with that Key, posted at or after since in the
 	// channel (and thread). One that may not be looked for is not found.
