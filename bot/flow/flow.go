@@ -257,6 +257,7 @@ const (
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
 	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
 	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
+	NoteSkipped     NoteCode = "skipped"      // By broke the glass past the vote of To, as a member of group; the reason is the request's
 	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
 	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed

@@ -55,6 +55,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if verdict, why := t.unasked(made); why != nil {
 		t.f.Verdict, detail["verdict"] = &verdict, verdict
 		t.tell(*why)
+		t.tellSkipped(ctx, verdict.Glass)
 		t.reserve(*plan, made.facts.Budget)
 		return t.proceed(ctx, "plan", detail)
 	}
