@@ -300,5 +300,6 @@ const (
 	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
 	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
 	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
+	GroupGone   DifferenceKind = "group"    // config no longer has Was, which was asked
 	BudgetMoved DifferenceKind = "budget"   // the rules no longer take the change, with what is left of the budget
 )

@@ -21,8 +21,8 @@ import (
 //     fills one seat of a group that the signer is in at this time, after those who
 //     vote here, and never of the signer's own request.
 //   - Pending otherwise, and always when something that decides could not be
-//     read: a group that is asked, the voter list of one of our emoji, a person
-//     of such a group who denies. Also without any requirement: only
+//     read: a group that is asked, the voter list of one of our emoji, a person who
+//     denies and may be of such a group. Also without any requirement: only
 //     Judgement.Unopposed approves without votes.
 //
 // Reactions with other emoji, and our own seeded ones, leave no trace. The
@@ -41,6 +41,7 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	}
 	voters, cut := p.voters(b)
 	c.tally(voters, cut)
+	c.firstComeFirst()
 	c.mandated(voters, cut)
 	seats := c.seat()
 	c.missing(voters, cut)
@@ -129,7 +130,7 @@ type counter struct {
 func (c *counter) tally(voters []voter, cut bool) {
 	for _, v := range voters {
 		reason := c.barred(v.id)
-		if reason == ReasonUnknown && v.deny != "" && c.couldSit(v.id) {
+		if v.deny != "" && (reason == ReasonGroupUnread || reason == ReasonUnknown && c.couldSit(v.id)) {
 			c.doubt = true
 		}
 		if reason == "" && cut {
@@ -150,6 +151,25 @@ func (c *counter) tally(voters []voter, cut bool) {
 			c.approved = append(c.approved, v)
 		}
 	}
+}
+
+// firstComeFirst puts those who filled a seat at the last count before the others.
+// A reaction may be younger than a press, which comes behind it, and Slack doesn't
+// tell. Among themselves they keep their order: by their seats it would turn round
+// at every count, and each would be news.
+func (c *counter) firstComeFirst() {
+	before := c.b.Before
+	if before == nil || before.PlanHash != c.b.PlanHash {
+		return
+	}
+	seated := setOf(before.Seated())
+	rank := func(v voter) int {
+		if seated[v.id] {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(c.approved, func(a, b voter) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 func (c *counter) drop(id, emoji string, why Reason) {
@@ -193,15 +213,18 @@ func (c *counter) barred(id string) Reason {
 }
 
 // couldSit reports whether a person who could not be looked up is in a group
-// asked: nobody may be approved past their denial until it is known whether it
-// counts. An unread group holds the ballot by itself.
+// asked, or may be in one that could not be read: nobody may be approved past
+// their denial until it is known whether it counts. An unread group need not hold
+// the ballot by itself, since of two that may fill a seat the other one can.
 func (c *counter) couldSit(id string) bool {
 	if !c.p.self && id == c.b.Requester {
 		return false
 	}
-	for _, m := range c.members {
-		if m[id] {
-			return true
+	for _, q := range c.b.Requirements {
+		for _, g := range q.Asked(c.b.OpenedAt, c.b.Now) {
+			if m, read := c.members[g]; m[id] || !read {
+				return true
+			}
 		}
 	}
 	return false

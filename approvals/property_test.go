@@ -148,6 +148,7 @@ func TestNeverApprovedWithoutThePeople(t *testing.T) {
 					}
 				}
 				checkLedger(t, b, v)
+				checkSettled(t, policy, b, v)
 			},
 		})
 	})
@@ -166,6 +167,16 @@ func deniedUnseen(b BallotFacts) bool {
 		}
 	}
 	return false
+}
+
+// checkSettled checks that the same votes, counted again, leave everybody in their
+// seat: a count that turns the seats round would be news at every look.
+func checkSettled(t *rapid.T, p *Policy, b BallotFacts, v Verdict) {
+	b.Before = &v.Ballot
+	again := p.Count(b)
+	b.Before = &again.Ballot
+	require.Equal(t, again.Ballot.Seats, p.Count(b).Ballot.Seats)
+	require.ElementsMatch(t, v.Ballot.Seated(), again.Ballot.Seated())
 }
 
 // checkLedger checks that every vote is on the ballot once: in a seat, as a

@@ -35,6 +35,13 @@ func TestVotesByButton(t *testing.T) {
 		v := counts(t, baseBallot(press(Approve, asker)), Pending, nil)
 		leavesOut(t, v, Uncounted{User: asker, Emoji: "white_check_mark", Reason: ReasonRequester})
 	})
+	t.Run("a reaction that comes later unseats nobody who pressed", func(t *testing.T) {
+		pressed := baseBallot(press(Approve, lead1, fin1), yes(lead2))
+		pressed.Before = &Ballot{PlanHash: pressed.PlanHash, Seats: []Seat{{Requirement: pressed.Requirements[0]}, {Requirement: pressed.Requirements[1], By: []string{lead1}}}}
+		leavesOut(t, counts(t, pressed, Approved, bothSeats), Uncounted{User: lead2, Emoji: "white_check_mark", Reason: ReasonNoSeatLeft})
+		pressed.Before.PlanHash = "of an older plan"
+		counts(t, pressed, Approved, map[string][]string{"finops": {fin1}, "leads": {lead2}})
+	})
 	t.Run("taken back it is gone", func(t *testing.T) {
 		leavesOut(t, counts(t, baseBallot(press(Approve, lead1, fin1), press(TakenBack, lead1)), Pending, one))
 	})
@@ -175,6 +182,16 @@ func TestEscalation(t *testing.T) {
 		lost := func(b *BallotFacts) { delete(b.Members, "managers") }
 		v := countsWith(t, c, baseBallot(hour, yes(other), lost, at(30*time.Minute)), Pending, nil)
 		leavesOut(t, v, Uncounted{User: other, Emoji: "white_check_mark", Reason: ReasonGroupUnread})
+	})
+	t.Run("nobody is approved past a denial while its group can't be read", func(t *testing.T) {
+		lost := func(b *BallotFacts) { delete(b.Members, "managers") }
+		first := map[string][]string{"leads": {lead1}}
+		v := countsWith(t, c, baseBallot(hour, yes(lead1), no(other), lost, at(30*time.Minute)), Pending, first)
+		leavesOut(t, v, Uncounted{User: other, Emoji: "x", Reason: ReasonGroupUnread})
+		gone := person(other, func(p *Person) { p.Found = false })
+		v = countsWith(t, c, baseBallot(hour, yes(lead1), no(other), lost, gone, at(30*time.Minute)), Pending, first)
+		leavesOut(t, v, Uncounted{User: other, Emoji: "x", Reason: ReasonUnknown})
+		countsWith(t, c, baseBallot(hour, yes(lead1), lost, at(30*time.Minute)), Approved, first)
 	})
 	t.Run("a ballot without a time of opening never escalates", func(t *testing.T) {
 		countsWith(t, c, baseBallot(hour, yes(other), at(30*time.Minute), func(b *BallotFacts) { b.OpenedAt = time.Time{} }), Pending, nil)

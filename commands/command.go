@@ -37,6 +37,7 @@ type Command struct {
 	Mandate  *Mandate      // of VerbMandate: to sign; nil = list them, or Revoke
 	Revoke   string        // of VerbMandate: always "M-" and capitals
 	Flow     string        // always "F-" and capitals; whether it exists is the caller's to find out
+	Withdraw bool          // of VerbApprove: take the approval back
 	Duration time.Duration // of VerbExtend, and of VerbFreeze (0 = until unfrozen)
 	Reason   string        // of VerbDeny and VerbFreeze; as typed, may span lines
 }
@@ -120,6 +121,9 @@ func (c Command) String() string {
 	}
 	if c.Flow != "" {
 		b.put(c.Flow)
+	}
+	if c.Withdraw {
+		b.put("withdraw")
 	}
 	if c.Duration != 0 {
 		if c.Verb == VerbFreeze {

@@ -13,7 +13,7 @@
 //	command   = [ "scale" ] CLUSTER GROUP AMOUNT { option } [ "--" reason ]
 //	          | "help" [ VERB ] | "clusters" | "list" | "whoami"
 //	          | "status" [ CLUSTER | FLOW ] | "history" [ CLUSTER ]
-//	          | ( "show" | "cancel" | "retry" | "approve" ) FLOW
+//	          | ( "show" | "cancel" | "retry" ) FLOW | "approve" FLOW [ "withdraw" ]
 //	          | "extend" FLOW [ "for" | "by" ] DURATION
 //	          | "deny" FLOW [ reason ] | "freeze" CLUSTER [ "for" DURATION ] [ reason ]
 //	          | ( "unfreeze" | "watch" | "unwatch" ) CLUSTER

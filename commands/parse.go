@@ -271,6 +271,10 @@ func (p *parser) arguments() (Command, *UsageError) {
 		cmd.Cluster, wrong = p.cluster()
 	case takesFlow:
 		cmd.Flow, wrong = p.flow()
+	case takesFlowWithdraw:
+		if cmd.Flow, wrong = p.flow(); wrong == nil {
+			cmd.Withdraw, wrong = p.withdraw()
+		}
 	case takesFlowDuration:
 		if cmd.Flow, wrong = p.flow(); wrong == nil {
 			if p.more() && (strings.EqualFold(p.toks[p.i].s, "for") || strings.EqualFold(p.toks[p.i].s, "by")) {
@@ -386,6 +390,27 @@ func (p *parser) flow() (string, *UsageError) {
 		return id, nil
 	}
 	return "", p.fail(CodeFlow, t.s)
+}
+
+// withdraw takes the one word that may follow an approval. A misspelt one is
+// proposed as it was meant: left out, the line would say the opposite.
+func (p *parser) withdraw() (bool, *UsageError) {
+	if !p.more() {
+		return false, nil
+	}
+	if p.word("withdraw", "撤回") {
+		return true, nil
+	}
+	t, wrong := p.named()
+	if wrong != nil {
+		return false, wrong
+	}
+	if near, ok := Nearest(strings.TrimLeft(t.s, "-"), []string{"withdraw"}); ok {
+		p.replace(p.i-1, 1, near)
+		return false, p.fail(CodeExtra, t.s, near)
+	}
+	p.i-- // one word too many, like behind any other verb
+	return false, nil
 }
 
 // flowID reads F-7K3Q in any case, without its "F-" too unless whole is asked

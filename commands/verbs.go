@@ -52,6 +52,7 @@ const (
 	takesMaybeCluster
 	takesCluster
 	takesFlow
+	takesFlowWithdraw
 	takesFlowDuration
 	takesFlowReason
 	takesFreeze
@@ -97,8 +98,9 @@ var verbs = [...]verbRow{
 		"Ask again for what a flow that failed or came short did not bring.", "重新申请失败或部分完成的流程中未完成的部分。", []string{"retry F-7K3Q"}},
 	{VerbExtend, takesFlowDuration, false, "extend FLOW DURATION",
 		"Let a temporary change last longer.", "延长临时变更的时间。", []string{"extend F-7K3Q 2h"}},
-	{VerbApprove, takesFlow, true, "approve FLOW",
-		"Vote for a plan, like the reaction on its card.", "同意一个计划，等同于在卡片上添加表情。", []string{"approve F-7K3Q"}},
+	{VerbApprove, takesFlowWithdraw, true, "approve FLOW [withdraw]",
+		"Vote for a plan, like the reaction on its card, or take that vote back.", "同意一个计划，等同于在卡片上添加表情；也可撤回这一票。",
+		[]string{"approve F-7K3Q", "approve F-7K3Q withdraw"}},
 	{VerbDeny, takesFlowReason, true, "deny FLOW [REASON]",
 		"Vote against a plan, with a reason if you like.", "否决一个计划，可以附上理由。", []string{"deny F-7K3Q", "deny F-7K3Q too expensive this month"}},
 	{VerbFreeze, takesFreeze, true, "freeze CLUSTER [for DURATION] [REASON]",

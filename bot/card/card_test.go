@@ -55,6 +55,8 @@ func TestButtonsFollowTheState(t *testing.T) {
 		switch name {
 		case "grace":
 			want = []string{ActionHalt, ActionCancel}
+		case "approved-later":
+			want = []string{ActionDeny, ActionCancel}
 		case "replaced", "partial-settled":
 			want = nil
 		case "partial-desk":

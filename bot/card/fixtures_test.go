@@ -228,6 +228,8 @@ func situations() map[string]flow.Flow {
 	grace := approved(planned(prepaid(), 3))
 	grace.State, grace.GraceUntil = flow.Scheduled, t0.Add(12*time.Minute)
 	grace.Wait = &flow.Note{Code: flow.WaitGrace, Args: map[string]string{"at": t0.Add(12 * time.Minute).Format(time.RFC3339)}}
+	later := approved(planned(prepaid(), 3))
+	later.State, later.Wait, later.Request.StartAt = flow.Scheduled, scheduled.Wait, scheduled.Request.StartAt
 	reasoned := planned(prepaid(), 3)
 	reasoned.Verdict.Status, reasoned.Verdict.Ballot.DeniedBy, reasoned.Verdict.Ballot.Why = approvals.Denied, []string{"U0LEAD2"}, "too *dear* <!channel>"
 	needed := planned(prepaid(), 3)
@@ -248,20 +250,21 @@ func situations() map[string]flow.Flow {
 			Args: map[string]string{"reason": "too *dear* <!channel> <https://x|y>"}}, 10*time.Minute),
 		"stopped": ended(approved(planned(prepaid(), 3)), flow.Cancelled, flow.Note{Code: flow.NoteStopped, By: "U0LEAD1",
 			Args: map[string]string{"who": "U0ALICE,U0FIN1"}}, 5*time.Minute),
-		"planning":      none,
-		"awaiting":      planned(prepaid(), 3),
-		"votes":         withVotes(planned(prepaid(), 3)),
-		"unknown-price": unknownPrice,
-		"scheduled":     scheduled,
-		"queued":        queued,
-		"running":       running(hourly(free(planned(change(2), 3)))),
-		"succeeded":     succeeded(),
-		"partial":       ended(partial, flow.Partial, flow.Note{Code: flow.NotePartial, Args: map[string]string{"got": "1", "want": "2"}}, 20*time.Minute),
-		"sold-out":      ended(failed, flow.Failed, flow.Note{Code: flow.NoteFailed, Text: soldOut}, 4*time.Minute),
-		"unknown":       doubt,
-		"denied":        ended(denied, flow.Denied, flow.Note{Code: flow.NoteDenied, By: "U0LEAD2"}, 10*time.Minute),
-		"expired":       ended(withVotes(planned(prepaid(), 3)), flow.Expired, flow.Note{Code: flow.NoteExpired}, 4*time.Hour),
-		"cancelled":     ended(planned(prepaid(), 3), flow.Cancelled, flow.Note{Code: flow.NoteCancelled, By: "U0ALICE"}, 5*time.Minute),
+		"planning":       none,
+		"awaiting":       planned(prepaid(), 3),
+		"votes":          withVotes(planned(prepaid(), 3)),
+		"unknown-price":  unknownPrice,
+		"scheduled":      scheduled,
+		"approved-later": later,
+		"queued":         queued,
+		"running":        running(hourly(free(planned(change(2), 3)))),
+		"succeeded":      succeeded(),
+		"partial":        ended(partial, flow.Partial, flow.Note{Code: flow.NotePartial, Args: map[string]string{"got": "1", "want": "2"}}, 20*time.Minute),
+		"sold-out":       ended(failed, flow.Failed, flow.Note{Code: flow.NoteFailed, Text: soldOut}, 4*time.Minute),
+		"unknown":        doubt,
+		"denied":         ended(denied, flow.Denied, flow.Note{Code: flow.NoteDenied, By: "U0LEAD2"}, 10*time.Minute),
+		"expired":        ended(withVotes(planned(prepaid(), 3)), flow.Expired, flow.Note{Code: flow.NoteExpired}, 4*time.Hour),
+		"cancelled":      ended(planned(prepaid(), 3), flow.Cancelled, flow.Note{Code: flow.NoteCancelled, By: "U0ALICE"}, 5*time.Minute),
 		"refused": ended(refused, flow.Refused, flow.Note{Code: flow.NoteAboveMax,
 			Args: map[string]string{"to": "5", "max": "4", "have": "3", "fixed": "emr-m620 task +1"}}, 2*time.Second),
 		"partial-desk":    desk,

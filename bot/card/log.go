@@ -144,6 +144,9 @@ func (r *Renderer) Whisper(f flow.Flow, n flow.Note) flow.Message {
 	if n.To != "" { // somebody else than who asked: their language is not on record
 		lang = r.o.Language
 	}
+	if n.Code == flow.NoteSkipped { // one reason on record is enough for all who read it
+		n.Args = map[string]string{"group": n.Args["group"], "reason": f.Request.Reason}
+	}
 	p := &page{lang: lang}
 	said := note(lang, n, ballotOf(f, n))
 	p.lines(theirs(f.ID+" · "+head(f), maxHeader).inBold(), said)

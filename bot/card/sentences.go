@@ -82,6 +82,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
 	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。"},
 	flow.NotePassed:      {"{by} passes the freeze “{name}” as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过冻结期“{name}”[：{reason}]"},
+	flow.NoteSkipped:     {"Break-glass: {by}, as a member of {group}, runs this without the vote that you could have given[: {reason}]", "紧急执行：{by} 以 {group} 成员身份跳过审批执行此变更，未经你投票[：{reason}]"},
 	flow.NoteGlass:       {"Break-glass: {by} runs this without approval, as a member of {group}[: {reason}][ Skipped: {skipped}]", "紧急执行：{by} 以 {group} 成员身份跳过审批[：{reason}][ 被跳过：{skipped}]"},
 	flow.NoteGlassHeld:   {"{by} asked to run this without approval and is not, or no longer, among those who may: approvals are asked for.", "{by} 请求跳过审批，但没有（或已不再有）此权限：仍需审批。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
@@ -240,6 +241,7 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
 	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
 	approvals.BudgetMoved: {"What is left of the budget moved, and the rules no longer take the change as it is.", "预算余额已变动，按规则此变更不再可行。"},
+	approvals.GroupGone:   {"The config no longer has group {was}, which was asked.", "配置中已没有所要求的审批组 {was}。"},
 	approvals.CardGone:    {"The card was deleted, and its votes with it.", "卡片被删除，其上的投票一并失效。"},
 }
 

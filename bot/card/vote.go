@@ -43,15 +43,22 @@ func ReadBallot(value string) (id string, plan int, hash string) {
 	return id, plan, hash
 }
 
-// ballotButtons are the votes on an open ballot, and the Stop of the grace time.
+// ballotButtons are the votes on an open ballot, the Stop of the grace time, and
+// the denial of what was approved for later.
 func ballotButtons(f flow.Flow, fill func(sentence) string) []button {
+	value := ""
+	if f.Plan() != nil {
+		value = Ballot(f.ID, len(f.Plans), f.Plan().Hash)
+	}
+	deny := button{action: ActionDeny, value: value, label: fill(wDenyIt)} // its modal asks
 	switch {
-	case f.State == flow.AwaitingApproval && f.Plan() != nil:
-		value := Ballot(f.ID, len(f.Plans), f.Plan().Hash)
+	case f.State == flow.AwaitingApproval && value != "":
 		return []button{
 			{ActionApprove, value, fill(wApproveIt), fill(wApproveTop), fill(wApproveTxt), fill(wApproveYes), fill(wGoBack), slack.StylePrimary},
-			{action: ActionDeny, value: value, label: fill(wDenyIt)}, // its modal asks
+			deny,
 		}
+	case f.State == flow.Scheduled && f.GraceUntil.IsZero() && value != "" && len(f.Requirements) > 0 && (f.Verdict == nil || f.Verdict.Glass == nil):
+		return []button{deny}
 	case f.State == flow.Scheduled && !f.GraceUntil.IsZero():
 		return []button{{ActionHalt, f.ID, fill(wHalt), fill(wHaltTop), fill(wHaltText), fill(wHaltYes), fill(wGoBack), slack.StyleDanger}}
 	}

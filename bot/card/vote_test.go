@@ -66,6 +66,8 @@ func TestVoteLogsReadAsPinned(t *testing.T) {
 		}))
 		f.Request.Language = lang
 		golden(t, "whisper/approved."+lang, renderer(English).Whisper(f, flow.Note{Code: flow.NoteApproved, Args: map[string]string{"by": "U0FIN1,U0LEAD1"}}))
+		skipped := flow.Note{Code: flow.NoteSkipped, By: "U0ALICE", To: "U0LEAD1", Args: map[string]string{"group": "oncall"}}
+		golden(t, "whisper/skipped."+lang, renderer(lang).Whisper(f, skipped))
 		golden(t, "whisper/denied."+lang, renderer(English).Whisper(f, flow.Note{Code: flow.NoteDenied, By: "U0LEAD2", Args: map[string]string{"reason": "too dear"}}))
 	}
 	require.Equal(t, approvals.ReasonWithdrawn, f.Verdict.Ballot.Uncounted[0].Reason)

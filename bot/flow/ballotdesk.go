@@ -16,6 +16,7 @@ const maxReason = 1000
 type Voted struct {
 	Flow   Flow
 	Choice approvals.Choice // TakenBack after an approval that was given before
+	Same   bool             // the vote was so already: nothing new is on record
 }
 
 // Vote records a vote; see FrontDesk.
@@ -34,14 +35,20 @@ func (d *Desk) Vote(ctx context.Context, c Caller, id string, n int, choice appr
 		}
 	}
 	plan := len(f.Plans)
+	var last approvals.Vote
 	if i := voteOf(votes, c.User, plan); i >= 0 {
-		last := votes[i]
+		last = votes[i]
 		if c.Dedupe != "" && last.Dedupe == c.Dedupe {
 			return Voted{Flow: f, Choice: last.Choice}, nil
 		}
-		if choice == approvals.Approve && last.Choice == approvals.Approve {
-			choice = approvals.TakenBack
-		}
+	}
+	switch stands := last.Choice == approvals.Approve; {
+	case choice == approvals.Approve && stands && n > 0:
+		choice = approvals.TakenBack
+	case choice == approvals.Approve && stands, choice == approvals.TakenBack && !stands:
+		// A line that is typed again, or sent again for want of an answer, says the same
+		// thing twice.
+		return Voted{Flow: f, Choice: choice, Same: true}, nil
 	}
 	s := Signal{
 		By: c.User, At: d.Clock.Now(), Plan: plan, PlanHash: f.Plan().Hash, Dedupe: c.Dedupe,
@@ -90,7 +97,7 @@ func (d *Desk) ballotOf(ctx context.Context, c Caller, id string, n int) (Flow, 
 		// The store came back older and the number was given anew.
 		return f, nil, about(RejectOldPlan, f)
 	}
-	if n > len(f.Plans) || n < 0 || f.Plan() == nil || len(f.Requirements) == 0 || f.unasked() {
+	if n > len(f.Plans) || n < 0 || f.Plan() == nil || !f.asked() {
 		return f, nil, about(RejectBallot, f)
 	}
 	switch f.State {
@@ -114,7 +121,11 @@ func (d *Desk) countable(ctx context.Context, f Flow, user string) error {
 	var unread error
 	for _, q := range f.Requirements {
 		for _, g := range q.Asked(facts.OpenedAt, facts.Now) {
-			members, err := d.Directory.Members(ctx, d.Approvals.Groups[g])
+			var members []string
+			err := errNoSuchGroup
+			if group, known := d.Approvals.Groups[g]; known {
+				members, err = d.Directory.Members(ctx, group)
+			}
 			if err != nil {
 				unread = errors.Join(unread, err)
 				continue

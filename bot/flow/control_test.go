@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -90,10 +91,84 @@ func TestBrokenGlassRunsAtOnceAndIsToldFromAnApproval(t *testing.T) {
 	require.Equal(t, finance, n.By)
 	_, ok = w.told(f.ID, flow.NoteApproved)
 	require.False(t, ok, "nobody approved")
+	for _, lead := range []string{lead1, lead2} { // none of whom need be in the channel
+		require.Equal(t, f.ID+" skipped ", w.whispers(lead))
+	}
+	require.NotContains(t, w.whispers(finance), "skipped")
 	e, detail := w.last("plan")
 	require.Equal(t, finance, e.Actor)
 	require.Equal(t, "disk full", detail["verdict"].(map[string]any)["glass"].(map[string]any)["reason"])
 	w.consistent()
+}
+
+func TestWhoIsToldOfABrokenGlass(t *testing.T) {
+	broken := func(w *world) {
+		r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+		require.NoError(t, err)
+		w.settle()
+		w.in(r.Flow.ID, flow.Running)
+	}
+	crowd := make([]string, 80)
+	for i := range crowd {
+		crowd[i] = fmt.Sprintf("U0L%02d", i)
+	}
+	many := func(c *approvals.Config) {
+		glass(c)
+		c.Groups["leads"] = approvals.Group{Users: append([]string{finance}, crowd...)}
+	}
+	told := func(w *world) (n int) {
+		for _, id := range crowd {
+			if w.whispers(id) != "" {
+				n++
+			}
+		}
+		return n
+	}
+	t.Run("who could have voted, and not a whole company", func(t *testing.T) {
+		w := newWorld(t, many)
+		w.slack.Person(approvals.Person{ID: crowd[0], Found: true, Deleted: true})
+		broken(w)
+		require.Equal(t, 49, told(w))
+		require.Empty(t, w.whispers(crowd[0]), "who left")
+		require.NotContains(t, w.whispers(finance), "skipped", "who broke it knows")
+		for _, m := range w.slack.Messages() {
+			if m.Private == crowd[1] {
+				require.Empty(t, m.Message.Channel, "they need be in no channel")
+			}
+		}
+	})
+	t.Run("all who stand in the groups, while people can't be looked up", func(t *testing.T) {
+		w := newWorld(t, many)
+		r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+		require.NoError(t, err)
+		w.slack.Fail("people", errors.New("Slack is slow"))
+		w.settle()
+		w.in(r.Flow.ID, flow.Running)
+		require.Equal(t, 50, told(w))
+	})
+	t.Run("a group that can't be read does not hold it", func(t *testing.T) {
+		w := newWorld(t, glass)
+		r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+		require.NoError(t, err)
+		for _, err := range []error{nil, nil, errors.New("Slack is slow")} { // behind those of the requester
+			w.slack.Fail("members", err)
+		}
+		w.settle()
+		w.in(r.Flow.ID, flow.Running)
+		require.Empty(t, w.whispers(lead2))
+	})
+	t.Run("once, also when the plan is made anew", func(t *testing.T) {
+		w := newWorld(t, glass)
+		w.cloud.SetPhase(providers.Busy)
+		r, err := w.desk.Request(t.Context(), w.caller(finance), urgent(1))
+		require.NoError(t, err)
+		w.settle()
+		w.cloud.SetProfile("p2")
+		w.cloud.SetPhase(providers.Ready)
+		w.pass(2 * time.Minute)
+		require.Len(t, w.flow(r.Flow.ID).Plans, 2, "%+v", w.flow(r.Flow.ID).Log)
+		require.Equal(t, 1, strings.Count(w.whispers(lead1), "skipped"))
+	})
 }
 
 func TestWhoMayBreakTheGlass(t *testing.T) {

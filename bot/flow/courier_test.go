@@ -21,6 +21,68 @@ func zset(at time.Time, id string) redis.Z {
 	return redis.Z{Score: float64(at.UnixMilli()), Member: id}
 }
 
+// Slack promises nothing of a message that one person sees in a channel, so an end
+// is told where it stays.
+func TestAnEndIsToldInADirectMessage(t *testing.T) {
+	where := func(w *world, part string) string {
+		for _, m := range w.slack.Messages() {
+			if m.Private == asker && strings.Contains(m.Text, part) {
+				return m.Message.Channel
+			}
+		}
+		t.Fatalf("%s is told nothing of %s", asker, part)
+		return ""
+	}
+	for name, c := range map[string]struct {
+		end func(w *world, id string)
+		as  flow.NoteCode
+	}{
+		"denied":  {func(w *world, id string) { w.vote(id, 1, "x", lead1) }, flow.NoteDenied},
+		"expired": {func(w *world, _ string) { w.pass(5 * time.Minute); w.jump(4 * time.Hour) }, flow.NoteExpired},
+		"stopped": {stopped, flow.NoteStopped},
+		"refused": {func(w *world, id string) { w.cloud.SetPhase(providers.Gone); w.vote(id, 1, "white_check_mark", lead1) }, flow.NoteRefused},
+		"too large": {func(w *world, id string) {
+			w.cloud.Resize(1)
+			w.jump(2 * time.Minute)
+			w.vote(id, 1, "white_check_mark", lead1)
+		}, flow.NoteBelowMin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if c.as == flow.NoteStopped {
+				w.options.Grace = 10 * time.Minute
+				w.wire()
+			}
+			id := w.request(ask(flow.Remove, 1))
+			w.settle()
+			c.end(w, id)
+			w.settle()
+			require.Equal(t, c.as, w.flow(id).End.Code)
+			require.Empty(t, where(w, string(c.as)))
+		})
+	}
+	t.Run("what is wrong with a command is read where it was typed", func(t *testing.T) {
+		w := newWorld(t)
+		w.cloud.Resize(1)
+		w.request(ask(flow.Remove, 1))
+		w.settle()
+		require.Equal(t, room, where(w, string(flow.NoteBelowMin)))
+	})
+	t.Run("and what goes on too", func(t *testing.T) {
+		w := newWorld(t)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.vote(id, 1, "white_check_mark", lead1)
+		require.Equal(t, room, where(w, string(flow.NoteApproved)))
+	})
+}
+
+func stopped(w *world, id string) {
+	w.vote(id, 1, "white_check_mark", lead1)
+	_, err := w.desk.Halt(w.t.Context(), w.caller(lead2), id)
+	require.NoError(w.t, err)
+}
+
 func TestAPostWhoseAnswerWasLostIsFoundAndNotDoubled(t *testing.T) {
 	for _, prefix := range []string{"card/", "notice/succeeded/" + room, "log/"} {
 		w := newWorld(t)

@@ -73,7 +73,9 @@ func (d *delivery) whisper() (job, bool) {
 	m := d.Renderer.Whisper(d.f, d.f.Whispers[n])
 	to := d.f.Whispers[n].To
 	m.Key, m.Channel, m.Thread = "whisper/"+strconv.Itoa(n), d.f.Request.Channel, d.f.Request.Thread
-	if to != "" { // somebody who may not be in the channel: what vanishes with it would not be read
+	if to != "" || d.f.decides(d.f.Whispers[n]) {
+		// Somebody who may not be in the channel, or who left it hours ago: Slack shows what
+		// is for one person in a channel to who is there now, if at all.
 		m.Channel, m.Thread = "", ""
 	}
 	told := func() { d.posts.Whispered = n + 1 }

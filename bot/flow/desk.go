@@ -177,7 +177,8 @@ type FrontDesk interface {
 	// its cloud gives none.
 	Settle(ctx context.Context, c Caller, id string, k SignalKind, operation string) (Flow, error)
 	// Vote records a vote by button or command on plan number n, the one that the
-	// person saw; 0 = the current one. Approving twice takes the approval back.
+	// person saw; 0 = the current one, by command. Approving twice by button takes the
+	// approval back, as TakenBack does; by command it says that the vote stands.
 	Vote(ctx context.Context, c Caller, id string, n int, choice approvals.Choice, reason string) (Voted, error)
 	// MayVote says as a *Rejection why this person's vote would not count, if so.
 	MayVote(ctx context.Context, c Caller, id string, n int) error

@@ -251,6 +251,8 @@ type turn struct {
 	priced *approvals.Plan  // fresher than the voted one: what a mandate would give now
 
 	voted  bool                   // votes were taken into the record in this turn
+	going  bool                   // the ballot that is read decides on sending
+	lacks  error                  // why a group asked could not be read
 	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
 	seen   *SeenFreeze            // that the move to be saved rests on
 	detail map[string]any         // for the audit entry of a look that is news

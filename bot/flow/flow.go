@@ -125,6 +125,9 @@ func (f *Flow) Plan() *approvals.Plan {
 // counts for or against it.
 func (f *Flow) unasked() bool { return f.Verdict != nil && f.Verdict.Glass != nil }
 
+// asked reports whether people's votes decide on the flow.
+func (f *Flow) asked() bool { return len(f.Requirements) > 0 && !f.unasked() }
+
 // Delta is the number of nodes to add or remove, and whether it is known yet.
 func (f *Flow) Delta() (int, bool) {
 	if p := f.lastPlan(); p != nil {
@@ -199,6 +202,18 @@ func (n Note) short() Note {
 	return n
 }
 
+// atOnce is how soon an end is still the answer to the command that was typed.
+const atOnce = time.Minute
+
+// decides reports whether a whisper tells how the flow ended, which must reach who
+// asked. What is wrong with the command itself is read where it was typed.
+func (f *Flow) decides(n Note) bool {
+	if f.End == nil || !f.State.Ended() || n.Code != f.End.Code || n.At.Before(f.End.At) {
+		return false
+	}
+	return !n.Code.Private() || f.End.At.Sub(f.CreatedAt) >= atOnce
+}
+
 // Private reports whether an end is a matter between the bot and whoever typed
 // the request: what was asked can't be, so there was never anything to decide
 // for anybody else.
@@ -244,6 +259,7 @@ const (
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
 	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
 	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
+	NoteSkipped     NoteCode = "skipped"      // By broke the glass past the vote of To, as a member of group; the reason is the request's
 	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
 	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed

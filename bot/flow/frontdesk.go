@@ -558,7 +558,7 @@ func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
 	// One after the other: a workspace may have more open flows than fit in memory.
 	err := d.Store.Walk(ctx, Filter{Open: true}, func(f Flow) error {
 		at := now.Add(time.Duration(share(f.ID) * float64(spread)))
-		if f.State == AwaitingApproval || !f.GraceUntil.IsZero() {
+		if f.State == AwaitingApproval || f.State == Scheduled {
 			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
 		}
 		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"scalebot/approvals"
@@ -63,6 +64,40 @@ func (t *turn) glass(made observed, plan approvals.Plan) (approvals.Verdict, boo
 	facts := made.facts
 	facts.Plan = plan
 	return t.Policy.BreakGlass(facts, made.judge(plan))
+}
+
+// skippedTold bounds how many people one broken glass tells by name: a usergroup
+// may have hundreds. All of them are mentioned in the thread.
+const skippedTold = 50
+
+// tellSkipped tells privately who could have voted on what runs without them. In
+// the thread they would only read it where both they and the bot are in the
+// channel. Whom Slack can't tell of now is not waited for: glass is broken in
+// emergencies.
+func (t *turn) tellSkipped(ctx context.Context, g *approvals.Glass) {
+	if g == nil {
+		return
+	}
+	facts := approvals.BallotFacts{Requirements: g.Skipped, Requester: t.f.Request.User, Bot: t.Bot, Now: t.Clock.Now()}
+	facts.Members = t.members(ctx, facts, func(string) bool { return true })
+	var who []string
+	for _, q := range g.Skipped {
+		for _, id := range facts.Members[q.Group] {
+			told := slices.ContainsFunc(t.f.Whispers, func(n Note) bool { return n.Code == NoteSkipped && n.To == id })
+			if !told && id != t.f.Request.User && !slices.Contains(who, id) && len(who) < skippedTold {
+				who = append(who, id)
+			}
+		}
+	}
+	var err error
+	if facts.People, err = t.people(ctx, who); err != nil {
+		t.log.Warn("people who are skipped can't be looked up; all who stand in the groups are told", "error", err)
+	} else {
+		who = slices.DeleteFunc(who, func(id string) bool { return t.Policy.Barred(facts, id) != "" })
+	}
+	for _, id := range who {
+		t.whisper(Note{Code: NoteSkipped, By: g.By, To: id, Args: map[string]string{"group": g.Group}})
+	}
 }
 
 func groupsAsked(reqs []approvals.Requirement) []string {

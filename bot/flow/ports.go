@@ -292,6 +292,10 @@ type Directory interface {
 	// Members are the user ids of a group of config. An error means that the
 	// group can't be read now.
 	Members(ctx context.Context, g approvals.Group) ([]string, error)
+	// Refresh makes the next look-ups of these ask Slack again, unless that was done
+	// seconds ago: Slack tells only one replica that somebody left, and the others
+	// remember them for a while.
+	Refresh(people []string, groups []approvals.Group)
 }
 
 // The outcomes of Chat that the Courier acts on.
@@ -322,7 +326,7 @@ type Chat interface {
 	Post(ctx context.Context, m Message) (MessageRef, error)
 	Update(ctx context.Context, ref MessageRef, m Message) error
 	// Whisper tells one person privately: ephemeral in the channel, or a direct
-	// message where that can't be.
+	// message where that can't be, and where m names no channel.
 	Whisper(ctx context.Context, user string, m Message) error
 	// Find looks for a message with that Key, posted at or after since in the
 	// channel (and thread). One that may not be looked for is not found.

@@ -231,6 +231,36 @@ func TestAPolicyThatNowAsksForMoreAsksAgain(t *testing.T) {
 	require.Empty(t, w.cloud.Ledger())
 }
 
+func TestAPlanWhoseGroupLeftTheConfigIsMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(prepaid(1))
+	w.settle()
+	other := w.options.Approvals
+	other.Groups = map[string]approvals.Group{"leads": other.Groups["leads"], "money": {Users: []string{finance}}}
+	other.Rules = []approvals.Rule{{Name: "prepaid", When: "true", Require: map[string]int{"money": 1, "leads": 1}}}
+	policy, problems := approvals.Compile(other)
+	require.Empty(t, problems)
+	w.options.Policy, w.options.Approvals = policy, other
+	w.wire()
+	w.vote(id, 1, "white_check_mark", finance)
+	w.in(id, flow.AwaitingApproval)
+	require.Equal(t, approvals.ReasonGroupUnread, w.whys(id)[finance], "not the same as being in none")
+	require.Len(t, w.flow(id).Plans, 1, "a replica with the old file may still run beside this one")
+	code, args := w.turnedAway(id, 1, finance)
+	require.Equal(t, flow.RejectVote, code)
+	require.Equal(t, string(approvals.ReasonGroupUnread), args["vote"])
+
+	w.jump(6 * time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	f := w.flow(id)
+	require.Len(t, f.Plans, 2)
+	require.Equal(t, []approvals.Difference{{What: approvals.GroupGone, Was: "finops"}}, f.Plans[0].VoidedBy)
+	w.vote(id, 2, "white_check_mark", finance)
+	w.vote(id, 2, "white_check_mark", lead1)
+	w.in(id, flow.Running)
+	w.consistent()
+}
+
 func TestADeletedCardAsksAgain(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Remove, 1))

@@ -55,6 +55,7 @@ func (t *turn) planning(ctx context.Context) error {
 	if verdict, why := t.unasked(made); why != nil {
 		t.f.Verdict, detail["verdict"] = &verdict, verdict
 		t.tell(*why)
+		t.tellSkipped(ctx, verdict.Glass)
 		t.reserve(*plan, made.facts.Budget)
 		return t.proceed(ctx, "plan", detail)
 	}
@@ -116,7 +117,7 @@ func (t *turn) proceed(ctx context.Context, action string, detail map[string]any
 	if at := t.f.Request.StartAt; at.After(now) {
 		t.become(Scheduled)
 		t.tell(Note{Code: NoteScheduled, Args: map[string]string{"at": at.Format(time.RFC3339)}})
-		return t.save(ctx, action, at, detail)
+		return t.save(ctx, action, t.startLook(now), detail)
 	}
 	t.become(Queued)
 	return t.save(ctx, action, now, detail)
@@ -144,6 +145,9 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 const (
 	ballotPoll = 50 * time.Second
 	lastLook   = 3 * time.Second
+	// startPoll is for ballots that were approved for later: events wake them, and
+	// most of Slack's readings belong to those that are open.
+	startPoll = 5 * time.Minute
 )
 
 // awaiting: read the real reactions from Slack, build the ballot, take the
@@ -163,6 +167,9 @@ func (t *turn) awaiting(ctx context.Context) error {
 		return err
 	} else if began {
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
+	}
+	if gone := t.groupGone(t.Clock.Now()); len(gone) > 0 {
+		return t.void(ctx, gone)
 	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.f.ExpiresAt)
 	if errors.Is(err, ErrMessageGone) {
@@ -269,6 +276,9 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		return approvals.Verdict{}, err
 	}
 	voters := append(t.Policy.VotersOf(facts), signers(facts.Mandates)...)
+	if t.going {
+		t.refresh(facts, voters)
+	}
 	if facts.People, err = t.people(ctx, voters); err != nil {
 		return approvals.Verdict{}, ballotUnread(err)
 	}
@@ -326,19 +336,34 @@ func seated(v *approvals.Verdict) map[string]string {
 	return by
 }
 
-// scheduled: wait for the start time.
+// scheduled: wait for the end of the grace time, then for the start time.
 func (t *turn) scheduled(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
-	if !t.f.GraceUntil.IsZero() || t.voted {
+	if !t.f.GraceUntil.IsZero() {
 		return t.grace(ctx)
 	}
-	if at := t.f.Request.StartAt; at.After(t.Clock.Now()) {
-		return t.look(ctx, &Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}, at)
+	now, at := t.Clock.Now(), t.f.Request.StartAt
+	switch wait := (&Note{Code: WaitStart, Args: map[string]string{"at": at.Format(time.RFC3339)}}); {
+	case t.f.asked() && now.Before(at):
+		// Who denies at noon must not wait for the night to see that it counts.
+		return t.reconsider(ctx, wait, t.startLook(now))
+	case t.f.asked() && t.voted:
+		return t.reconsider(ctx, t.f.Wait, now)
+	case now.Before(at):
+		return t.look(ctx, wait, at)
 	}
 	t.become(Queued)
-	return t.save(ctx, "start", t.Clock.Now(), nil)
+	return t.save(ctx, "start", now, nil)
+}
+
+// startLook is when to look again at a flow that waits for its start time.
+func (t *turn) startLook(now time.Time) time.Time {
+	if !t.f.asked() {
+		return t.f.Request.StartAt
+	}
+	return earliest(now.Add(startPoll), t.f.Request.StartAt)
 }
 
 // pace is how long the flow's cloud wants to be left alone between two looks.

@@ -37,7 +37,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if t.cancelled() {
 		return t.save(ctx, "cancel", time.Time{}, nil)
 	}
-	if t.voted && len(t.f.Requirements) > 0 && !t.f.unasked() {
+	if t.voted && t.f.asked() {
 		return t.reconsider(ctx, t.f.Wait, t.Clock.Now())
 	}
 	place, holder, err := t.Store.Place(ctx, SeatKey(t.f.Request.Wish.Change), t.f.ID)
@@ -56,6 +56,10 @@ func (t *turn) queued(ctx context.Context) error {
 	}
 	if waiting, err := t.settling(ctx); waiting || err != nil {
 		return err
+	}
+	t.going = true
+	if t.f.Request.BreakGlass {
+		t.Directory.Refresh(nil, t.groups(t.Approvals.BreakGlass))
 	}
 	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
@@ -126,7 +130,7 @@ func (t *turn) queued(ctx context.Context) error {
 // who said no at the same time ends the request. A ballot that can't be read says
 // nothing here; people are asked again then.
 func (t *turn) deniedMeanwhile(ctx context.Context, voted approvals.Plan) (approvals.Verdict, bool, error) {
-	if len(t.f.Requirements) == 0 || t.f.unasked() {
+	if !t.f.asked() {
 		return approvals.Verdict{}, false, nil
 	}
 	verdict, err := t.ballot(ctx, voted, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
@@ -160,7 +164,22 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 	if verdict, broken := t.glass(fresh, voted); broken {
 		return verdict, nil
 	}
-	return t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
+	verdict, err := t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
+	if err == nil && verdict.Status == approvals.Pending && t.lacks != nil && !errors.Is(t.lacks, ErrNoGroup) {
+		// Nobody took a vote back: to ask people again for what Slack does not tell for a
+		// minute would be for nothing.
+		return verdict, ballotUnread(t.lacks)
+	}
+	return verdict, err
+}
+
+// groups are the approver groups of these names.
+func (t *turn) groups(names []string) []approvals.Group {
+	all := make([]approvals.Group, len(names))
+	for i, name := range names {
+		all[i] = t.Approvals.Groups[name]
+	}
+	return all
 }
 
 // send saves the intent and, in the same breath, makes the call: the only place

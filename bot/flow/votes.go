@@ -99,12 +99,16 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 				continue
 			}
 			var members []string
-			err := t.call(ctx, func(ctx context.Context) (err error) {
-				members, err = t.Directory.Members(ctx, t.Approvals.Groups[g])
-				return err
-			})
+			err := errNoSuchGroup
+			if group, known := t.Approvals.Groups[g]; known {
+				err = t.call(ctx, func(ctx context.Context) (err error) {
+					members, err = t.Directory.Members(ctx, group)
+					return err
+				})
+			}
 			if err != nil {
 				t.log.Warn("approver group can't be read", "group", g, "error", err)
+				t.lacks = err
 				continue
 			}
 			all[g] = slices.DeleteFunc(slices.Clone(members), func(id string) bool { return !matters(id) })
@@ -114,6 +118,48 @@ func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters fun
 		}
 	}
 	return all
+}
+
+// errNoSuchGroup: nobody is in a group that config doesn't have, which is not the
+// same as that nobody was.
+var errNoSuchGroup = errors.New("config has no such group")
+
+// configSettles is how old a plan must be before it is given up for want of a
+// group. While replicas with an old and a new config run side by side, each would
+// void the plan of the other.
+const configSettles = 5 * time.Minute
+
+// groupGone is what voids a plan that asks a group which config no longer has:
+// nobody could fill the seat.
+func (t *turn) groupGone(now time.Time) []approvals.Difference {
+	if now.Before(t.f.opened().Add(configSettles)) {
+		return nil
+	}
+	var gone []approvals.Difference
+	for _, q := range t.f.Requirements {
+		names := []string{q.Group}
+		if q.Escalate != nil {
+			names = append(names, q.Escalate.To)
+		}
+		for _, g := range names {
+			d := approvals.Difference{What: approvals.GroupGone, Was: g}
+			if _, known := t.Approvals.Groups[g]; !known && !slices.Contains(gone, d) {
+				gone = append(gone, d)
+			}
+		}
+	}
+	return gone
+}
+
+// refresh has people and the groups that a ballot asks looked up anew.
+func (t *turn) refresh(b approvals.BallotFacts, people []string) {
+	var groups []approvals.Group
+	for _, q := range b.Requirements {
+		for _, g := range q.Asked(b.OpenedAt, b.Now.Add(t.CallTimeout)) {
+			groups = append(groups, t.Approvals.Groups[g])
+		}
+	}
+	t.Directory.Refresh(people, groups)
 }
 
 // adopt takes a fresh verdict into the record, tells what moved, and gives what
@@ -187,12 +233,17 @@ func (t *turn) grace(ctx context.Context) error {
 }
 
 // reconsider reads the ballot of a flow that was approved and not sent yet: a
-// denial ends it at once. Reactions that can't be read don't hold it here: the
-// reading right before sending does.
+// denial ends it at once, and people are asked again at once about one that waits
+// for its start time, while they are still awake. What can't be read doesn't hold
+// it here: the reading right before sending does.
 func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error {
 	plan := t.f.Plan()
 	if plan == nil {
 		return t.void(ctx, nil)
+	}
+	waits := t.f.State == Scheduled && t.f.GraceUntil.IsZero()
+	if gone := t.groupGone(t.Clock.Now()); waits && len(gone) > 0 {
+		return t.void(ctx, gone)
 	}
 	verdict, err := t.ballot(ctx, *plan, t.f.Requirements, t.Clock.Now().Add(t.Approvals.ExpireAfter))
 	var later *unread
@@ -204,13 +255,19 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 		return t.void(ctx, []approvals.Difference{{What: approvals.CardGone}})
 	case errors.As(err, &later):
 		t.log.Warn("the ballot of an approved flow can't be read again", "error", later.err)
-		return t.look(ctx, wait, due)
+		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
 	case err != nil:
 		return err
 	}
+	if verdict.Status == approvals.Pending && t.lacks != nil {
+		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
+	}
 	detail := t.adopt(verdict)
-	if verdict.Status == approvals.Denied {
+	switch {
+	case verdict.Status == approvals.Denied:
 		return t.deny(ctx, verdict, detail)
+	case waits && !verdict.Permits(*plan):
+		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
 	}
 	return t.look(ctx, wait, due)
 }

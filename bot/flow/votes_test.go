@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"scalebot/approvals"
 	"scalebot/bot/flow"
+	"scalebot/bot/flow/flowtest"
 	"scalebot/providers"
 )
 
@@ -94,6 +96,38 @@ func TestApprovingAgainTakesTheVoteBack(t *testing.T) {
 	w.press(id, 1, finance, approvals.Approve, "")
 	w.in(id, flow.AwaitingApproval)
 	require.Equal(t, approvals.Approve, w.press(id, 1, lead1, approvals.Approve, ""))
+	w.in(id, flow.Running)
+}
+
+func TestOnlyTheButtonTakesAnApprovalBackByApproving(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(prepaid(2))
+	w.settle()
+	typed := func(choice approvals.Choice) flow.Voted {
+		v, err := w.desk.Vote(t.Context(), w.caller(lead1), id, 0, choice, "")
+		require.NoError(t, err)
+		return v
+	}
+	none := typed(approvals.TakenBack)
+	require.True(t, none.Same, "there is nothing to take back")
+	w.press(id, 1, lead1, approvals.Approve, "")
+	for range 2 { // the second while the first may still wait to be taken up
+		v := typed(approvals.Approve)
+		require.Equal(t, approvals.Approve, v.Choice)
+		require.True(t, v.Same)
+	}
+	w.settle()
+	require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated())
+	require.Len(t, w.flow(id).Votes, 1)
+
+	v := typed(approvals.TakenBack)
+	require.Equal(t, approvals.TakenBack, v.Choice)
+	require.False(t, v.Same)
+	require.True(t, typed(approvals.TakenBack).Same, "it was heard, though nobody looked yet")
+	w.settle()
+	require.Equal(t, approvals.ReasonWithdrawn, w.whys(id)[lead1])
+	require.False(t, typed(approvals.Approve).Same)
+	w.press(id, 1, finance, approvals.Approve, "")
 	w.in(id, flow.Running)
 }
 
@@ -483,4 +517,176 @@ func TestAVoteOnAnotherPlanOfTheSameNumberDoesNotCount(t *testing.T) {
 	require.NoError(t, err)
 	w.settle()
 	w.in(id, flow.Running)
+}
+
+// later is a world with a removal that was approved for the night.
+func later(t *testing.T) (*world, string) {
+	w := newWorld(t)
+	a := ask(flow.Remove, 1)
+	a.StartAt = noon.Add(14 * time.Hour)
+	id := w.request(a)
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.in(id, flow.Scheduled)
+	return w, id
+}
+
+func TestABallotStillCountsWhileTheStartTimeIsWaitedFor(t *testing.T) {
+	t.Run("a denial ends it at once", func(t *testing.T) {
+		w, id := later(t)
+		w.vote(id, 1, "x", lead2)
+		w.in(id, flow.Denied)
+	})
+	t.Run("by button too", func(t *testing.T) {
+		w, id := later(t)
+		w.press(id, 1, lead2, approvals.Deny, "not tonight")
+		w.in(id, flow.Denied)
+		require.Equal(t, "not tonight", w.flow(id).End.Args["reason"])
+	})
+	t.Run("a denial whose event was lost is seen within minutes", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.React(w.card(id, 1), "x", lead2)
+		w.jump(startPoll)
+		w.in(id, flow.Denied)
+	})
+	t.Run("an approval that is withdrawn asks again, with the reason", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.Unreact(w.card(id, 1), "white_check_mark", lead1)
+		require.NoError(t, w.desk.Touched(t.Context(), w.card(id, 1)))
+		w.settle()
+		w.in(id, flow.AwaitingApproval)
+		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+		w.vote(id, 2, "white_check_mark", lead2)
+		w.in(id, flow.Scheduled)
+		w.consistent()
+	})
+	t.Run("what can't be read takes no vote back", func(t *testing.T) {
+		w, id := later(t)
+		w.slack.Fail("members", errors.New("down"))
+		w.slack.Fail("members", errors.New("down"))
+		w.jump(startPoll)
+		w.slack.Fail("reactions", errors.New("down"))
+		w.jump(startPoll)
+		w.in(id, flow.Scheduled)
+		require.Len(t, w.flow(id).Plans, 1)
+		require.Equal(t, []string{lead1}, w.flow(id).Verdict.Ballot.Seated())
+	})
+	t.Run("most readings are left to open ballots", func(t *testing.T) {
+		w, id := later(t)
+		w.settle()
+		before, version := w.slack.Reads(), w.flow(id).Version
+		w.pass(20 * time.Minute)
+		require.LessOrEqual(t, w.slack.Reads()-before, 4)
+		require.LessOrEqual(t, w.flow(id).Version, version+1, "nothing is news")
+	})
+	t.Run("then it starts", func(t *testing.T) {
+		w, id := later(t)
+		w.jump(14 * time.Hour)
+		w.in(id, flow.Running)
+		w.consistent()
+	})
+	t.Run("what nobody was asked about reads no votes", func(t *testing.T) {
+		w := newWorld(t)
+		a := ask(flow.Add, 1)
+		a.StartAt = noon.Add(2 * time.Hour)
+		id := w.request(a)
+		w.pass(time.Minute)
+		w.in(id, flow.Scheduled)
+		require.Zero(t, w.slack.Reads())
+	})
+}
+
+// startPoll is within how long a lost event is made up for.
+const startPoll = 5 * time.Minute
+
+// remembering is a Directory that goes on with what it once read, like a replica
+// that Slack did not tell of a change.
+type remembering struct {
+	*flowtest.Slack
+	members map[string][]string // by the group's first usergroup
+}
+
+func (r *remembering) Members(ctx context.Context, g approvals.Group) ([]string, error) {
+	if len(g.Usergroups) == 0 {
+		return r.Slack.Members(ctx, g)
+	}
+	id := g.Usergroups[0]
+	if known, ok := r.members[id]; ok {
+		return known, nil
+	}
+	members, err := r.Slack.Members(ctx, g)
+	if err == nil {
+		r.members[id] = members
+	}
+	return members, err
+}
+
+func (r *remembering) Refresh(_ []string, groups []approvals.Group) {
+	for _, g := range groups {
+		for _, id := range g.Usergroups {
+			delete(r.members, id)
+		}
+	}
+}
+
+func remembered(t *testing.T) *world {
+	w := newWorld(t, func(c *approvals.Config) {
+		c.Groups["leads"] = approvals.Group{Usergroups: []string{"S0LEADS"}}
+		c.BreakGlass = []string{"leads"}
+	})
+	w.slack.SetGroup("S0LEADS", lead1, lead2, asker)
+	w.options.Directory = &remembering{w.slack, map[string][]string{}}
+	w.wire()
+	return w
+}
+
+func TestTheReadingBeforeSendingRemembersNoGroup(t *testing.T) {
+	t.Run("an approver who left", func(t *testing.T) {
+		w := remembered(t)
+		w.cloud.SetPhase(providers.Busy)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.press(id, 1, lead1, approvals.Approve, "")
+		w.in(id, flow.Queued)
+		w.slack.SetGroup("S0LEADS", lead2, asker)
+		w.cloud.SetPhase(providers.Ready)
+		w.jump(time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		require.Empty(t, w.cloud.Ledger())
+		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+	})
+	t.Run("who broke the glass", func(t *testing.T) {
+		w := remembered(t)
+		w.cloud.SetPhase(providers.Busy)
+		a := ask(flow.Remove, 1)
+		a.BreakGlass, a.Reason = true, "disks are full"
+		id := w.request(a)
+		w.settle()
+		w.in(id, flow.Queued)
+		w.slack.SetGroup("S0LEADS", lead1)
+		w.cloud.SetPhase(providers.Ready)
+		w.jump(time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		require.Empty(t, w.cloud.Ledger())
+	})
+}
+
+// A minute in which Slack doesn't tell who is in a group takes nobody's vote back.
+func TestAGroupThatCannotBeReadBeforeSendingIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.SetPhase(providers.Busy)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.press(id, 1, lead1, approvals.Approve, "")
+	w.in(id, flow.Queued)
+	w.cloud.SetPhase(providers.Ready)
+	w.slack.Fail("members", errors.New("Slack is slow"))
+	w.slack.Fail("members", errors.New("Slack is slow"))
+	w.jump(30 * time.Second)
+	w.in(id, flow.Queued)
+	require.Equal(t, flow.WaitBallot, w.flow(id).Wait.Code)
+	w.pass(time.Minute)
+	require.Len(t, w.flow(id).Plans, 1)
+	require.Len(t, w.cloud.Ledger(), 1)
+	w.consistent()
 }

@@ -409,6 +409,37 @@ func TestMembers(t *testing.T) {
 	require.Error(t, err, "a part of the members is not the group")
 }
 
+// Slack tells one replica of a change. To the others the group is what it was, until
+// somebody needs to be sure.
+func TestRefreshSeesWhatAnotherReplicaWasToldOf(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	now := time.Now()
+	e.app.groups.clock = clockFunc(func() time.Time { return now })
+	e.app.people.clock = e.app.groups.clock
+	g := group("S0LEADS")
+	look := func() ([]string, bool) {
+		members, err := e.app.Members(t.Context(), g)
+		require.NoError(t, err)
+		people, err := e.app.People(t.Context(), []string{wei})
+		require.NoError(t, err)
+		return members, people[wei].Deleted
+	}
+	refresh := func() { e.app.Refresh([]string{wei}, []approvals.Group{g}) }
+	look()
+	require.NoError(t, e.sim.SetUsergroup("S0LEADS", ann))
+	refresh()
+	members, _ := look()
+	require.Equal(t, []string{ann, wei}, members, "asked a moment ago")
+	now = now.Add(10 * time.Second)
+	members, _ = look()
+	require.Equal(t, []string{ann, wei}, members)
+	before := len(e.sim.Requests("users.info"))
+	refresh()
+	members, _ = look()
+	require.Equal(t, []string{ann}, members)
+	require.Len(t, e.sim.Requests("users.info"), before+1)
+}
+
 func TestCache(t *testing.T) {
 	now := time.Now()
 	c := newCache[int](clockFunc(func() time.Time { return now }), time.Minute)

@@ -35,6 +35,7 @@ type desk struct {
 	looks      int // calls that read flows or ask a cloud
 	preview    flow.Preview
 	voted      approvals.Choice // what a vote turns out to be; "" = what was asked
+	same       bool             // the vote was so already
 	barred     error            // of MayVote and MaySettle
 	unknown    flow.Flow        // of MaySettle
 	operation  string           // of the last Settle
@@ -155,7 +156,7 @@ func (d *desk) Vote(_ context.Context, c flow.Caller, id string, n int, choice a
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.did, d.callers = append(d.did, fmt.Sprintf("%s %s/%d %s", choice, id, n, reason)), append(d.callers, c)
-	return flow.Voted{Flow: flow.Flow{ID: id}, Choice: cmp.Or(d.voted, choice)}, d.fail
+	return flow.Voted{Flow: flow.Flow{ID: id}, Choice: cmp.Or(d.voted, choice), Same: d.same}, d.fail
 }
 
 func (d *desk) MayVote(_ context.Context, c flow.Caller, id string, n int) error {

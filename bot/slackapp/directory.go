@@ -22,6 +22,9 @@ const (
 
 	personTTL = 5 * time.Minute
 	groupTTL  = time.Minute
+	// fresh is what still counts as asked now. Without it the sending of many changes
+	// at once would use up the calls that Slack allows (Tier 2 for groups).
+	fresh = 3 * time.Second
 	// lookups is how many people are looked up at once (users.info is Tier 4).
 	lookups = 4
 	// lookupTimeout bounds a look-up that several callers may share, so that no
@@ -69,6 +72,16 @@ func (c *cache[V]) get(key string) (V, bool) {
 	defer c.mu.Unlock()
 	e, ok := c.known[key]
 	return e.v, ok && now.Sub(e.at) < c.ttl
+}
+
+// outdate drops an entry that is not fresh.
+func (c *cache[V]) outdate(key string) {
+	now := c.clock.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.known[key]; ok && now.Sub(e.at) >= fresh {
+		delete(c.known, key)
+	}
 }
 
 // forget drops one entry, or all with "".
@@ -294,6 +307,18 @@ func (a *App) Members(ctx context.Context, g approvals.Group) ([]string, error) 
 	}
 	slices.Sort(members)
 	return slices.Compact(members), nil
+}
+
+// Refresh drops what is remembered of people and groups and is not fresh.
+func (a *App) Refresh(people []string, groups []approvals.Group) {
+	for _, id := range people {
+		a.people.outdate(id)
+	}
+	for _, g := range groups {
+		for _, id := range g.Usergroups {
+			a.groups.outdate(id)
+		}
+	}
 }
 
 // inTeam names the workspace where the token is good for several (Slack,

@@ -179,6 +179,22 @@ func (e *edge) eventually(ok func() bool, what string) {
 	require.Eventually(e.t, ok, 8*time.Second, 10*time.Millisecond, what)
 }
 
+// sent waits for a direct message to a person that contains a text.
+func (e *edge) sent(user, part string) slacksim.Message {
+	e.t.Helper()
+	var found slacksim.Message
+	e.eventually(func() bool {
+		for _, m := range e.sim.DMs(user) {
+			if bytes.Contains([]byte(m.Text), []byte(part)) {
+				found = m
+				return true
+			}
+		}
+		return false
+	}, "a direct message with "+part)
+	return found
+}
+
 // told waits for a private message to a person that contains a text.
 func (e *edge) told(user, part string) slacksim.Ephemeral {
 	e.t.Helper()

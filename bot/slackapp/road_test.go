@@ -312,7 +312,7 @@ func TestTheDenialOfAModalEndsTheRequest(t *testing.T) {
 	require.Contains(t, m.Text, "Reason: &lt;!channel&gt; *too* dear", "escaped")
 	thread := w.sim.Thread(channel, ts)
 	require.Contains(t, thread[len(thread)-1].Text, "Reason: &lt;!channel&gt; *too* dear")
-	require.Contains(t, w.told(ann, "Denied by").Text, "Reason: ", "who asked is told privately")
+	require.Contains(t, w.sent(ann, "Denied by").Text, "Reason: ", "who asked is told privately, where it stays")
 	d := w.sim.Slash(mia, channel, "/scale", "approve "+id)
 	require.True(t, strings.Contains(d.Ephemeral.Text, "nothing to vote on"), d.Ephemeral.Text)
 }

@@ -76,8 +76,16 @@ var (
 	saidSteered   = said{"The cloud is asked to do that with {id}; its card shows what comes of it.", "已向云平台发出对 {id} 的操作请求，结果见其卡片。"}
 	saidKept      = said{"{id} stays as it is.", "{id} 保持现状。"}
 	saidApproved  = said{
-		"Your approval of {id} is on record; its card shows what it counts for. Approving again takes it back.",
-		"已登记你对 {id} 的批准，计入情况见其卡片。再次批准即可撤回。",
+		"Your approval of {id} is on record; its card shows what it counts for. To take it back, press the button again or send `{command} approve {id} withdraw`.",
+		"已登记你对 {id} 的批准，计入情况见其卡片。如需撤回，请再次点击按钮或发送 `{command} approve {id} withdraw`。",
+	}
+	saidStands = said{
+		"Your approval of {id} stands already, nothing has changed. To take it back, press the button again or send `{command} approve {id} withdraw`.",
+		"你对 {id} 的批准此前已登记，没有变化。如需撤回，请再次点击按钮或发送 `{command} approve {id} withdraw`。",
+	}
+	saidNoneToTakeBack = said{
+		"There is no approval of {id} by you to take back. If you reacted on its card, remove the reaction there.",
+		"没有可撤回的你对 {id} 的批准。如果你在卡片上添加了表情，请在卡片上移除。",
 	}
 	saidTakenBack = said{
 		"Your approval of {id} is taken back. If you also reacted on its card, that still counts until you remove it.",

@@ -50,7 +50,11 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbWhoami:
 		return work{do: func(ctx context.Context) flow.Message { return s.whoami(ctx, c) }}
 	case commands.VerbApprove:
-		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Approve, "") }}
+		choice := approvals.Approve
+		if cmd.Withdraw {
+			choice = approvals.TakenBack
+		}
+		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, choice, "") }}
 	case commands.VerbDeny:
 		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Deny, cmd.Reason) }}
 	case commands.VerbFreeze:

@@ -46,15 +46,26 @@ func (s *session) vote(ctx context.Context, c flow.Caller, id string, plan int, 
 	if err != nil {
 		return s.refuse(err, c, saidUncertain)
 	}
-	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice))
+	s.app.log.Info("a vote was taken", "flow", v.Flow.ID, "user", c.User, "choice", string(v.Choice), "same", v.Same)
+	return s.say(votedAs(v).of(v.Flow.ID), c.Language)
+}
+
+// votedAs is what to tell somebody whose vote was taken.
+func votedAs(v flow.Voted) said {
 	switch v.Choice {
 	case approvals.Deny:
-		return s.say(saidDenied.of(v.Flow.ID), c.Language)
+		return saidDenied
 	case approvals.TakenBack:
-		return s.say(saidTakenBack.of(v.Flow.ID), c.Language)
+		if v.Same {
+			return saidNoneToTakeBack
+		}
+		return saidTakenBack
 	case approvals.Approve:
+		if v.Same {
+			return saidStands
+		}
 	}
-	return s.say(saidApproved.of(v.Flow.ID), c.Language)
+	return saidApproved
 }
 
 // halt asks to stop a flow in its grace time.

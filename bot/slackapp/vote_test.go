@@ -51,6 +51,19 @@ func TestVotesByButtonAndCommand(t *testing.T) {
 	require.Equal(t, []string{"approve F-7K3Q/0 ", "deny F-7K3Q/0 too dear", "halt F-1"}, did(e))
 }
 
+func TestTheApproveCommandSaysHowToTakeItBack(t *testing.T) {
+	e, _ := voting(t)
+	typed := func(line string) string { return e.sim.Slash(ann, channel, "/scale", line).Ephemeral.Text }
+	require.Contains(t, typed("approve F-7K3Q"), "`/scale approve F-7K3Q withdraw`")
+	require.Contains(t, typed("approve F-7K3Q withdraw"), "is taken back")
+	require.Equal(t, []string{"approve F-7K3Q/0 ", "taken_back F-7K3Q/0 "}, did(e))
+	e.desk.set(func(d *desk) { d.same = true })
+	stands := typed("approve F-7K3Q")
+	require.Contains(t, stands, "stands already")
+	require.Contains(t, stands, "`/scale approve F-7K3Q withdraw`")
+	require.Contains(t, typed("approve F-7K3Q withdraw"), "no approval of F-7K3Q by you")
+}
+
 func TestOneClickDeliveredTwiceIsOneVote(t *testing.T) {
 	e, ts := voting(t)
 	e.sim.DuplicateInteractions(1)

@@ -70,7 +70,7 @@ func TestTheDemoPlaysTheMainJob(t *testing.T) {
 		"Approved by @lin, @chen",
 		"emr-m620 task +2 (5 → 7) · succeeded",
 		"#data-platform · scalebot:",
-		"Denied by @chen. Nothing was changed.",
+		"Denied by @chen. Nothing was changed.", "scalebot to mei, directly:",
 		"Did you mean task?", "/scale emr-m620 task +2",
 	} {
 		require.Contains(t, out, want)
@@ -465,7 +465,7 @@ func TestWrongCloudKeysNameTheAccount(t *testing.T) {
 	s.ready()
 	require.NoError(t, s.slack.Slash(mei, opsRoom, "/scale", "emr-m620 task +1").Err)
 	require.Eventually(t, func() bool {
-		for _, e := range s.slack.Ephemerals(mei) {
+		for _, e := range s.slack.DMs(mei) {
 			if strings.Contains(e.Text, "data-gz") && strings.Contains(e.Text+string(e.Blocks), "scalebot check") {
 				return true
 			}

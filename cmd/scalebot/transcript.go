@@ -127,7 +127,7 @@ func (p *play) denied() error {
 	if err := p.follow(ts, "denied"); err != nil {
 		return err
 	}
-	return p.private(mei)
+	return p.direct(mei)
 }
 
 func (p *play) mistyped() error {
@@ -292,6 +292,19 @@ func (p *play) private(user string) error {
 		for _, l := range p.text(e.Text, e.Blocks) {
 			fmt.Fprintf(p.w, "      only %s sees: %s\n", p.name(user), l)
 		}
+	}
+	return nil
+}
+
+// direct waits for a direct message to the person, and prints the last one.
+func (p *play) direct(user string) error {
+	if err := p.until("a direct message to "+p.name(user), func() bool { return len(p.slack.DMs(user)) > 0 }); err != nil {
+		return err
+	}
+	all := p.slack.DMs(user)
+	fmt.Fprintf(p.w, "    scalebot to %s, directly:\n", p.name(user))
+	for _, l := range p.lines(all[len(all)-1]) {
+		fmt.Fprintf(p.w, "      %s\n", l)
 	}
 	return nil
 }

@@ -676,6 +676,9 @@ func (s *Slack) People(_ context.Context, ids []string) (map[string]approvals.Pe
 	return out, nil
 }
 
+// Refresh implements flow.Directory: nothing is remembered.
+func (s *Slack) Refresh([]string, []approvals.Group) {}
+
 // Members implements flow.Directory.
 func (s *Slack) Members(_ context.Context, g approvals.Group) ([]string, error) {
 	s.mu.Lock()
