@@ -53,6 +53,17 @@ type Facts struct {
 	Order     *Order  // the freeze that a person ordered for the cluster, if it is on; nil = none
 	Budget    *Budget // of the cluster's cost centre; nil = it has none
 	Now       time.Time
+	StartAt   time.Time // as asked for; zero or past = now
+}
+
+// starting are the same facts at the time at which the change would begin. Freezes
+// are judged by these: one that is over by then is no reason to refuse, and nobody
+// should vote for what one will refuse then.
+func (f Facts) starting() Facts {
+	if f.StartAt.After(f.Now) {
+		f.Now = f.StartAt
+	}
+	return f
 }
 
 // Order is a freeze of one cluster that a person ordered.

@@ -44,7 +44,7 @@ type FreezeState string
 
 // The states.
 const (
-	FreezeOff       FreezeState = "off"       // not at this time
+	FreezeOff       FreezeState = "off"       // not at the time at which the change starts
 	FreezeElsewhere FreezeState = "elsewhere" // it is on, and does not hold for this request
 	FreezeHolds     FreezeState = "holds"     // it refuses the request
 	FreezePassed    FreezeState = "passed"    // it holds and lets the request through
@@ -68,8 +68,9 @@ func (p *Policy) Explain(f Facts) Explanation {
 	for i, o := range j.Outcomes {
 		x.Rules = append(x.Rules, RuleWhy{Outcome: o, When: p.rules[i].When, Values: valuesOf(p.rules[i].reads, w)})
 	}
+	then := newWorld(f.starting())
 	for _, z := range p.freezes {
-		x.Freezes = append(x.Freezes, z.why(w))
+		x.Freezes = append(x.Freezes, z.why(then))
 	}
 	return x
 }

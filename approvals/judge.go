@@ -16,7 +16,8 @@ import (
 //   - a freeze that a person ordered for the cluster: Ordered;
 //   - a freeze with From ≤ Now < To whose condition holds: Frozen, and if several
 //     hold the one that ends last; not where the requester is in one of the groups
-//     that may pass it and gave a reason, which is listed in Passed;
+//     that may pass it and gave a reason, which is listed in Passed. For a change
+//     that starts later, freezes see the time of its start;
 //   - a condition of a rule, or of a freeze at its time, that fails to evaluate:
 //     RuleBroken, the first of them in the order of the file.
 //
@@ -52,9 +53,10 @@ func (p *Policy) Judge(f Facts) Judgement {
 		j.Requirements = append(j.Requirements, *q)
 	}
 	slices.SortFunc(j.Requirements, func(a, b Requirement) int { return cmp.Compare(a.Group, b.Group) })
-	frozen, unsure := p.frozen(w, &j)
+	then := f.starting()
+	frozen, unsure := p.frozen(newWorld(then), &j)
 	switch {
-	case f.Order.On(f.Now):
+	case f.Order.On(then.Now):
 		j.Refusal = &Refusal{Code: Ordered, Name: f.Plan.Change.Cluster, Until: f.Order.Until, Order: f.Order}
 	default:
 		j.Refusal = cmp.Or(frozen, broken, unsure)
@@ -80,7 +82,7 @@ func merge(asked map[string]*Requirement, r Rule) {
 	}
 }
 
-// frozen finds the freeze that refuses a change now, and the first that can't be
+// frozen finds the freeze that refuses a change at its start, and the first that can't be
 // told; those that the request passes are noted in the judgement.
 func (p *Policy) frozen(w *world, j *Judgement) (hold, broken *Refusal) {
 	for _, f := range p.freezes {

@@ -159,14 +159,6 @@ func (o *Options) plan(ctx context.Context, call caller, self *Flow, r Request) 
 	if no := out.planned.Judgement.Refusal; no != nil {
 		return out, &refusal{note: policyNote(*no)}
 	}
-	if r.StartAt.After(out.facts.Now) {
-		// Nobody should vote for what a freeze of the calendar will refuse at its start.
-		then := out.facts
-		then.Now = r.StartAt
-		if no := o.Policy.Judge(then).Refusal; no != nil && no.Code == approvals.Frozen {
-			return out, &refusal{note: policyNote(*no)}
-		}
-	}
 	return out, nil
 }
 
