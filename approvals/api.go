@@ -17,6 +17,7 @@ type Config struct {
 	Freezes        []Freeze
 	BreakGlass     []string // names of Groups whose members may run a change without its ballot; empty = nobody
 	Freezers       []string // names of Groups whose members may order a freeze; empty = any approver group
+	FreezePass     []string // names of Groups whose members pass an ordered freeze when they give a reason; empty = nobody
 }
 
 // Group is a named set of approvers; its members are looked up by the caller at
@@ -79,6 +80,11 @@ func (o *Order) On(now time.Time) bool {
 	return o != nil && (o.Until.IsZero() || now.Before(o.Until))
 }
 
+// Same reports whether both are one order.
+func (o *Order) Same(x *Order) bool {
+	return o != nil && x != nil && o.By == x.By && o.Since.Equal(x.Since) && o.Until.Equal(x.Until)
+}
+
 // Requester is who asks.
 type Requester struct {
 	ID     string
@@ -112,6 +118,7 @@ type Refusal struct {
 	Until time.Time   `json:"until,omitzero"`  // end of the freeze, also of one whose condition broke
 	Error string      `json:"error,omitempty"` // of the broken condition, for the people who wrote it
 	Order *Order      `json:"order,omitempty"` // with Ordered
+	Pass  []string    `json:"pass,omitempty"`  // of a freeze: groups whose members it lets through when they give a reason
 }
 
 // Judgement is what a policy says of one plan: refused, or a list of
@@ -128,10 +135,11 @@ type Judgement struct {
 // Pass is a freeze that is on and lets a request through: the requester is in one
 // of the groups that may pass it, and gave a reason.
 type Pass struct {
-	Freeze string    `json:"freeze"`
+	Freeze string    `json:"freeze"` // its name; of one that a person ordered, the cluster's
 	Group  string    `json:"group"`
 	Reason string    `json:"reason"`
-	Until  time.Time `json:"until"` // end of the freeze
+	Until  time.Time `json:"until"`           // end of the freeze; zero = until somebody ends it
+	Order  *Order    `json:"order,omitempty"` // set: a person ordered it
 }
 
 // Requirement is "n people from group g", with the rules that asked for it.

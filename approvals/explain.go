@@ -84,13 +84,13 @@ func (f freeze) why(w *world) FreezeWhy {
 	if f.holds != nil {
 		holds, err = evaluate(f.holds, w)
 	}
-	group, passes := f.passes(w.Facts)
+	group, passed := passes(f.Pass, w.Facts)
 	switch {
 	case err != nil:
 		y.State, y.Error = FreezeBroken, err.Error()
 	case !holds:
 		y.State = FreezeElsewhere
-	case passes:
+	case passed:
 		y.State, y.Passed = FreezePassed, group
 	default:
 		y.State = FreezeHolds

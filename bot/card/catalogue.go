@@ -122,7 +122,7 @@ func argument(lang, name, value string) line {
 		return nil
 	}
 	switch name {
-	case "by", "who":
+	case "by", "who", "whose":
 		return mentions(lang, strings.Split(value, ","))
 	case "at", "until":
 		t, err := time.Parse(time.RFC3339, value)

@@ -200,7 +200,7 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 		if !ok {
 			s = refusals[approvals.NoRules] // closed by default, also in words
 		}
-		a := args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300)}
+		a := args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300), "groups": names(lang, j.Refusal.Pass)}
 		if o := j.Refusal.Order; o != nil {
 			a["by"], a["reason"] = mention(o.By), theirs(o.Reason, longForeign)
 		}
@@ -211,6 +211,11 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 		sum = join(word(lang, wColon), say(word(lang, wWouldAsk)), seatsLine(lang, j.Requirements))
 	}
 	p.lines(sum)
+	for _, x := range j.Passed {
+		if x.Order != nil { // those of the calendar are told with their conditions
+			p.lines(passLine(lang, x))
+		}
+	}
 	return sum
 }
 

@@ -78,10 +78,11 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteRefused:     {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteImpossible:  {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
-	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
+	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.[ With a reason, members of {groups} may pass it.]", "冻结期“{name}”持续到 {until}，请在此之后重新申请。[{groups} 的成员附理由可以通过。]"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
-	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。"},
+	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.[ With a reason, members of {groups} may pass it.]", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。[{groups} 的成员附理由可以通过。]"},
 	flow.NotePassed:      {"{by} passes the freeze “{name}” as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过冻结期“{name}”[：{reason}]"},
+	flow.NotePassedOrder: {"{by} passes the freeze that {whose} ordered, as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过由 {whose} 设定的冻结[：{reason}]"},
 	flow.NoteGlass:       {"Break-glass: {by} runs this without approval, as a member of {group}[: {reason}][ Skipped: {skipped}]", "紧急执行：{by} 以 {group} 成员身份跳过审批[：{reason}][ 被跳过：{skipped}]"},
 	flow.NoteGlassHeld:   {"{by} asked to run this without approval and is not, or no longer, among those who may: approvals are asked for.", "{by} 请求跳过审批，但没有（或已不再有）此权限：仍需审批。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
@@ -276,8 +277,8 @@ var reconfigured = map[string]sentence{
 // refusals are the outright noes of a policy, for a dry run.
 var refusals = map[approvals.RefusalCode]sentence{
 	approvals.NoRules:    {"Would be refused: no approval rules are configured (approvals.rules).", "将被拒绝：尚未配置审批规则（approvals.rules）。"},
-	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。"},
-	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]"},
+	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].[ With a reason, members of {groups} may pass it.]", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。[{groups} 的成员附理由可以通过。]"},
+	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}].[ With a reason, members of {groups} may pass it.]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]。[{groups} 的成员附理由可以通过。]"},
 	approvals.RuleBroken: {"Would be refused: the rule “{name}” could not be evaluated[: {error}]", "将被拒绝：审批规则“{name}”无法求值[：{error}]"},
 }
 

@@ -209,6 +209,7 @@ var (
 	wGlassSkip   = sentence{"Skipped, and told herewith: {seats} — {who}", "被跳过的审批：{seats} — {who}"}
 	wGlassTitle  = sentence{"break-glass", "紧急执行"}
 	wPassCard    = sentence{"Passes the freeze “{name}” (until {until}) as a member of {group}: {reason}", "以 {group} 成员身份通过冻结期“{name}”（持续到 {until}）：{reason}"}
+	wPassOrder   = sentence{"Passes the freeze that {whose} ordered[ until {until}], as a member of {group}: {reason}", "以 {group} 成员身份通过由 {whose} 设定的冻结[（持续到 {until}）]：{reason}"}
 	wFroze       = sentence{"{by} froze {cluster}[ until {until}][: {reason}]. Changes are refused meanwhile; what is running goes on.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。在此期间拒绝变更，已在执行的变更不受影响。"}
 	wUnfroze     = sentence{"{by} ended the freeze of {cluster}, which {whose} had ordered.", "{by} 已解除 {cluster} 的冻结（原由 {whose} 冻结）。"}
 	wFrozenBy    = sentence{"Frozen by {by}[ until {until}][: {reason}]", "已被 {by} 冻结[，持续到 {until}][：{reason}]"}
@@ -226,10 +227,11 @@ var (
 	wFreezes     = sentence{"Freezes", "冻结期"}
 	wFreezeLine  = sentence{"{name}: {from} to {to}[, when {when}][; may pass with a reason: {groups}]", "{name}：{from} 至 {to}[，条件 {when}][；附理由可通过：{groups}]"}
 	wFreezeOff   = sentence{"{name} is not on: {from} to {to}", "{name} 未生效：{from} 至 {to}"}
-	wFreezeHolds = sentence{"{name} refuses this until {to}[ — {values}]", "{name} 拒绝此变更，直到 {to}[ — {values}]"}
+	wFreezeHolds = sentence{"{name} refuses this until {to}[; with a reason, members of {groups} may pass it][ — {values}]", "{name} 拒绝此变更，直到 {to}[；{groups} 的成员附理由可以通过][ — {values}]"}
 	wFreezePass  = sentence{"{name} is on until {to} and lets this through, for a member of {group} with a reason[ — {values}]", "{name} 持续到 {to}，但 {group} 成员附理由可通过[ — {values}]"}
 	wFreezeElse  = sentence{"{name} is on until {to} and does not hold for this[ — {values}]", "{name} 持续到 {to}，不适用于此变更[ — {values}]"}
 	wFreezeBroke = sentence{"{name} can't be evaluated, so the change is refused: {error}[ — {values}]", "{name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wMayPass     = sentence{"May pass a freeze that somebody ordered, with a reason: {groups}", "附理由可通过人工冻结的组：{groups}"}
 	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
 	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 

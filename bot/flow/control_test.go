@@ -294,6 +294,35 @@ func TestAGroupPassesAFreezeWithAReason(t *testing.T) {
 	require.Equal(t, flow.NoteFrozen, w.flow(other).End.Code)
 }
 
+func TestAGroupPassesAnOrderedFreezeWithAReason(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.FreezePass = []string{"finops"} })
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+	require.NoError(t, err)
+	a := ask(flow.Remove, 1)
+	a.Reason = "the incident needs it"
+	p, err := w.desk.DryRun(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	require.Nil(t, p.Refused)
+	require.Equal(t, "finops", p.Judgement.Passed[0].Group)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	other := w.request(a)
+	w.settle()
+	w.in(r.Flow.ID, flow.AwaitingApproval)
+	w.vote(r.Flow.ID, 1, "white_check_mark", lead1)
+	w.pass(5 * time.Minute)
+	w.in(r.Flow.ID, flow.Succeeded)
+	require.Len(t, w.flow(r.Flow.ID).Plans, 1, "a freeze that is passed voids nothing")
+	n, ok := w.told(r.Flow.ID, flow.NotePassedOrder)
+	require.True(t, ok)
+	require.Equal(t, map[string]string{"by": finance, "whose": lead2, "group": "finops", "reason": a.Reason}, n.Args)
+
+	w.in(other, flow.Refused)
+	require.Equal(t, flow.NoteFrozenBy, w.flow(other).End.Code)
+	require.Equal(t, "finops", w.flow(other).End.Args["groups"], "who may pass it is named")
+	w.consistent()
+}
+
 func TestTheAuditTellsVotesAndTheCloudsRequestIds(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(prepaid(1))

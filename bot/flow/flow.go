@@ -238,10 +238,11 @@ const (
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
-	NoteFrozen      NoteCode = "frozen"       // refused: name, until
+	NoteFrozen      NoteCode = "frozen"       // refused: name, until; groups: who may pass it with a reason
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
-	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
+	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason; groups: who may pass it with a reason
 	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
+	NotePassedOrder NoteCode = "passed_order" // by passes the freeze that whose ordered, as a member of group; reason
 	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
 	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed

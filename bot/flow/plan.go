@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"scalebot/approvals"
@@ -316,6 +317,9 @@ func policyNote(no approvals.Refusal) Note {
 		}
 	case approvals.RuleBroken:
 		n.Code = NoteRuleBroken
+	}
+	if len(no.Pass) > 0 {
+		n.Args["groups"] = strings.Join(no.Pass, ", ")
 	}
 	return n
 }

@@ -108,7 +108,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if frozen.On(t.Clock.Now()) { // ordered since the plan was made a moment ago
+	if frozen.On(t.Clock.Now()) && !frozen.Same(fresh.facts.Order) { // ordered since the plan was judged a moment ago
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
 	// The price of now is what is spent, within the tolerance.

@@ -138,6 +138,11 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	if p.Refused != nil {
 		return
 	}
+	for _, x := range p.Judgement.Passed {
+		if x.Order != nil {
+			fmt.Fprintf(w, "\nThe freeze that %s ordered is passed as a member of %s.\n", x.Order.By, x.Group)
+		}
+	}
 	if len(p.Judgement.Requirements) == 0 {
 		fmt.Fprintln(w, "\nNobody needs to approve.")
 		return
