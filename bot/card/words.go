@@ -251,6 +251,7 @@ var (
 	wEndsSoon      = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ends on {until}", "{what}：{n} 个包年包月节点将于 {until} 到期"}
 	wEnded         = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ended on {until}", "{what}：{n} 个包年包月节点已于 {until} 到期"}
 	wBought        = sentence{"{id}: {sum} for {n} {n|month|months}, bought on {from} for {by}", "{id}：{n} 个月共 {sum}，{from} 购买，申请人 {by}"}
+	wTermNow       = sentence{"It was renewed on {from}, as it seems: this is term {term}, counted from what was bought and decided. The cloud's console shows whether it is so.", "已于 {from} 续期：按购买设置和决定推算，当前为第 {term} 期，请以云控制台为准。"}
 	wRenewsItself  = sentence{"Auto-renew was on when it was bought: it renews itself on {until} unless that is switched off in the cloud's console.", "购买时已开启自动续费：除非在云控制台关闭，否则将于 {until} 自动续费。"}
 	wRenewsNot     = sentence{"Auto-renew was off when it was bought: the nodes end on {until} unless somebody renews them in the cloud's console.", "购买时未开启自动续费：除非有人在云控制台续费，否则节点将于 {until} 到期。"}
 	wOverRenewed   = sentence{"Auto-renew was on when it was bought: it renewed itself on {until} and goes on costing, unless that was switched off. The cloud's console shows it.", "购买时已开启自动续费：除非已关闭，否则已于 {until} 自动续费并继续计费。请在云控制台确认。"}
@@ -274,7 +275,7 @@ var (
 	wLapseText     = sentence{"It is put on record that the nodes of {id} are not to be renewed. Where auto-renew is on, it has to be switched off in the cloud's console.", "将登记 {id} 的节点到期不续。如已开启自动续费，须在云控制台关闭。"}
 	wCommitments   = sentence{"Committed, the first to end on top", "已承诺的包年包月（最早到期的在前）"}
 	wCommitNone    = sentence{"Nothing is committed.", "没有已承诺的包年包月。"}
-	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}]"}
+	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew}[ · term {term} since {from}] · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew}[ · 自 {from} 起第 {term} 期] · {by}[ · {decided}]"}
 	wCommitOver    = sentence{"ended {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}] · it may have been renewed: look in the cloud's console", "已于 {until} 到期 · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}] · 可能已续费，请查看云控制台"}
 	wCommitTotal   = sentence{"Running terms come to {sums}[ and {n} of unknown price].", "未到期的合计 {sums}[，另有 {n} 项价格未知]。"}
 
