@@ -189,7 +189,7 @@ func note(lang string, n flow.Note, v *approvals.Verdict) line {
 		return join(" ", theirs(string(n.Code), shortForeign), theirs(n.Text.In(lang), longForeign))
 	}
 	if n.Code == flow.NoteBudgetMoved {
-		return budgetNote(lang, n)
+		return budgetNote(lang, n, nil)
 	}
 	if n.Code == flow.NoteMandate {
 		return mandateNote(lang, n)

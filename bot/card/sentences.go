@@ -110,7 +110,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},
 
 	flow.NoteMandate:     {"Mandate {id} of {by} fills a seat of {group}: this takes {n} {n|node|nodes}[ and {amount}] of it. Left until {until}: {left} {left|node|nodes}[ and {money}].", "{by} 的授权 {id} 计入 {group}：本次占用 {n} 个节点[，{amount}]。截至 {until} 还剩 {left} 个节点[，{money}]。"},
-	flow.NoteBudgetMoved: {"Approved, but others took of the budget meanwhile[: {left} of {centre} is left]. Also needed now: {groups}. The votes that are there stand.", "审批已通过，但其他变更已占用预算[：{centre} 剩余 {left}]。现还需审批：{groups}。已有投票继续有效。"},
+	flow.NoteBudgetMoved: {"Approved, but others took of the budget meanwhile[: {left} of {centre} is left]. Also needed now: {groups}[ — {who}]. The votes that are there stand[; the vote closes at {at}].", "审批已通过，但其他变更已占用预算[：{centre} 剩余 {left}]。现还需审批：{groups}[ — {who}]。已有投票继续有效[，投票截止 {at}]。"},
 
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},

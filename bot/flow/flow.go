@@ -31,6 +31,7 @@ type Flow struct {
 	Verdict      *approvals.Verdict      `json:"verdict,omitempty"`      // on the current plan
 	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
 	Votes        []approvals.Vote        `json:"votes,omitempty"`        // by button and command, on all plans; the last of each person and plan
+	FurtherAt    time.Time               `json:"further_at,omitzero"`    // when others were asked about the current plan besides
 	Reminded     int                     `json:"reminded,omitempty"`     // reminders of the current ballot whose time has come and gone
 	GraceUntil   time.Time               `json:"grace_until,omitzero"`   // until when it can be stopped after the last vote; zero = no such time runs
 	Booked       []Booking               `json:"booked,omitempty"`       // what it takes of the ledger, since it was approved
@@ -265,7 +266,7 @@ const (
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
 	NoteMandate     NoteCode = "mandate"      // By's mandate id fills a seat of group; n: nodes and amount, currency that this takes; left, money, until: what stays of it
-	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked now
+	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked besides (who is made from config); at: the new end of the ballot
 
 	// After the end:
 	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow

@@ -17,11 +17,11 @@ const (
 )
 
 // reminders are how many reminders of the current ballot have come due, and when
-// the next one will. They come RemindAfter after the ballot was opened, then at
+// the next one will. They come RemindAfter after people were asked, then at
 // twice that time, at four times, and so on. Derived from stored times, they are
 // the same for every replica and after every restart.
 func (t *turn) reminders(now time.Time) (due int, next time.Time) {
-	opened := t.f.opened()
+	opened := t.f.askedAt()
 	if t.RemindAfter <= 0 || opened.IsZero() {
 		return 0, t.f.ExpiresAt
 	}

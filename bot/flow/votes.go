@@ -69,6 +69,15 @@ func (f *Flow) opened() time.Time {
 	return f.Plans[len(f.Plans)-1].At
 }
 
+// askedAt is when people were last asked about the current plan, all or some of
+// them.
+func (f *Flow) askedAt() time.Time {
+	if opened := f.opened(); !f.FurtherAt.After(opened) {
+		return opened
+	}
+	return f.FurtherAt
+}
+
 // onRecord are the facts of a ballot that stand in the record.
 func (t *turn) onRecord(plan approvals.Plan, asked []approvals.Requirement, reactions []approvals.Reaction, expires time.Time) approvals.BallotFacts {
 	facts := approvals.BallotFacts{
