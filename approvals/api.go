@@ -312,12 +312,15 @@ type DifferenceKind string
 
 // The differences.
 const (
-	BaseMoved   DifferenceKind = "base"     // the group has another size
-	ChangeMoved DifferenceKind = "change"   // the change itself: config, chosen nodes; one per Field
-	PriceUp     DifferenceKind = "price"    // beyond the tolerance, or in another currency
-	PriceLost   DifferenceKind = "no_price" // was known, is not any more
-	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
-	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
-	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
-	BudgetMoved DifferenceKind = "budget"   // the rules no longer take the change, with what is left of the budget
+	BaseMoved   DifferenceKind = "base"      // the group has another size
+	ChangeMoved DifferenceKind = "change"    // the change itself: config, chosen nodes; one per Field
+	PriceUp     DifferenceKind = "price"     // beyond the tolerance, or in another currency
+	PriceLost   DifferenceKind = "no_price"  // was known, is not any more
+	VotesMoved  DifferenceKind = "votes"     // votes were withdrawn, or the policy now asks for more: on older records, which say no more
+	Withdrawn   DifferenceKind = "withdrawn" // votes that were there are gone: Was are the people, comma list
+	VoteLost    DifferenceKind = "vote_lost" // a vote that is still there no longer counts: Was is the person, Field the Reason, Is the mandate, if it was one
+	RulesMoved  DifferenceKind = "rules"     // others are asked: Was and Is as Asks has them
+	CardGone    DifferenceKind = "card"      // the card was deleted, and its reactions with it
+	FreezeBegan DifferenceKind = "freeze"    // a freeze began that the request does not pass
+	BudgetMoved DifferenceKind = "budget"    // the rules no longer take the change, with what is left of the budget
 )

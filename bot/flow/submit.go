@@ -97,12 +97,13 @@ func (t *turn) queued(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	asked, before := t.asked()
 	t.f.Verdict, t.f.HeldSince = &verdict, time.Time{}
 	if verdict.Status == approvals.Denied {
 		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
 	}
 	if !verdict.Permits(*voted) {
-		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
+		return t.void(ctx, approvals.BallotDrift(asked, before, verdict.Ballot))
 	}
 	frozen, err := t.frozenOnRecord(ctx, voted.Change.Cluster)
 	if err != nil {
@@ -115,6 +116,18 @@ func (t *turn) queued(ctx context.Context) error {
 	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
 	t.draw(verdict, fresh.planned.Plan)
 	return t.send(ctx, fresh, *voted, frozen)
+}
+
+// asked are the requirements that people were asked to meet, none where the flow went
+// unasked, and the ballot as it was counted last.
+func (t *turn) asked() (reqs []approvals.Requirement, last approvals.Ballot) {
+	if !t.f.unasked() {
+		reqs = t.f.Requirements
+	}
+	if t.f.Verdict != nil {
+		last = t.f.Verdict.Ballot
+	}
+	return reqs, last
 }
 
 // deniedMeanwhile reports whether somebody who could approve the voted plan denies

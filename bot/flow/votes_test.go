@@ -461,6 +461,7 @@ func TestGrace(t *testing.T) {
 		w.in(id, flow.AwaitingApproval)
 		require.Len(t, w.flow(id).Plans, 2)
 		require.Empty(t, w.whys(id), "who withdrew had no vote to lose")
+		require.Equal(t, []approvals.Difference{{What: approvals.Withdrawn, Was: lead1}}, w.flow(id).Plans[0].VoidedBy, "also when it was seen in the grace time")
 		require.Empty(t, w.cloud.Ledger())
 	})
 	t.Run("reactions that can't be read hold it before sending", func(t *testing.T) {
