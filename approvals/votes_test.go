@@ -257,7 +257,9 @@ func TestFactsOnRecordGiveTheSameVerdict(t *testing.T) {
 }
 
 func TestBallotDriftSaysWhoAndWhat(t *testing.T) {
-	seat := func(group string, n int, by ...string) Seat { return Seat{Requirement: Requirement{Group: group, N: n}, By: by} }
+	seat := func(group string, n int, by ...string) Seat {
+		return Seat{Requirement: Requirement{Group: group, N: n}, By: by}
+	}
 	asked := []Requirement{{Group: "leads", N: 1}}
 	before := Ballot{Seats: []Seat{seat("leads", 1, "U1")}}
 	for name, c := range map[string]struct {

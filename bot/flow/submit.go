@@ -55,7 +55,7 @@ func (t *turn) queued(ctx context.Context) error {
 	}
 	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
-		return t.noPlan(ctx, err)
+		return t.noPlan(ctx, fresh, err)
 	}
 	if fresh.snapshot.Phase == providers.Busy {
 		t.f.HeldSince = time.Time{}
@@ -197,6 +197,8 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	t.seen = &SeenFreeze{Order: frozen}
 	err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
 		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+		// The price and the rules of now: those of the plan may be days old.
+		"quote": fresh.planned.Plan.Quote, "outcomes": fresh.planned.Judgement.Outcomes, "passed": fresh.planned.Judgement.Passed,
 	})
 	t.seen = nil
 	if err != nil {
