@@ -86,6 +86,7 @@ func TestControlReadsAsPinned(t *testing.T) {
 			"policy":       r.Policy(rules, frozen, lang),
 			"policy-none":  r.Policy(approvals.Config{}, flow.Frozen{}, lang),
 			"policy-free":  r.Policy(approvals.Config{RulesGiven: true}, flow.Frozen{}, lang),
+			"glass-try":    r.Preview(flow.Preview{Plan: all["awaiting"].Plans[0].Plan, Judgement: all["awaiting"].Plans[0].Judgement, Foreseen: broken(succeeded()).Verdict}, lang),
 			"explained":    r.Preview(flow.Preview{Plan: all["awaiting"].Plans[0].Plan, Judgement: all["awaiting"].Plans[0].Judgement, Explained: new(explanation())}, lang),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "control/"+name+"."+lang, m) })

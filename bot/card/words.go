@@ -165,11 +165,14 @@ var (
 	wWritten  = sentence{"It is written like this:", "写法如下："}
 	wSeeHelp  = sentence{"{command} help shows what can be said.", "输入 {command} help 查看用法。"}
 
-	wDryRun   = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}
-	wWouldAsk = sentence{"Would need", "需要的审批"}
-	wWouldRun = sentence{"No rule asks for an approval: this would go ahead by itself.", "没有规则要求审批，将直接执行。"}
-	wRuleYes  = sentence{"Rule {name} matches: {seats}", "规则 {name} 命中：{seats}"}
-	wRuleNo   = sentence{"{n|Rule|Rules} without a match: {rules}", "未命中的规则：{rules}"}
+	wDryRun       = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}
+	wWouldAsk     = sentence{"Would need", "需要的审批"}
+	wWouldBreak   = sentence{"It would run by breaking the glass, as a member of {group}, without asking; these would be told: {seats}.", "将以 {group} 成员身份紧急执行，不经审批；将通知：{seats}。"}
+	wWouldCover   = sentence{"Mandate {id} of {by} would cover a seat of {group}.", "{by} 的授权 {id} 可计入 {group}。"}
+	wWouldAskNone = sentence{"Nobody else would be asked.", "无需再询问其他人。"}
+	wWouldRun     = sentence{"No rule asks for an approval: this would go ahead by itself.", "没有规则要求审批，将直接执行。"}
+	wRuleYes      = sentence{"Rule {name} matches: {seats}", "规则 {name} 命中：{seats}"}
+	wRuleNo       = sentence{"{n|Rule|Rules} without a match: {rules}", "未命中的规则：{rules}"}
 
 	wGroups    = sentence{"Groups", "节点组"}
 	wGroupLine = sentence{"{group}: {n} {n|node|nodes}[ · {type}][ · {limits}]", "{group}：{n} 个节点[ · {type}][ · {limits}]"}

@@ -147,9 +147,22 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 		fmt.Fprintln(w, "\nNobody needs to approve.")
 		return
 	}
-	fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
+	if v := p.Foreseen; v != nil && v.Glass != nil {
+		fmt.Fprintf(w, "\nWould run by breaking the glass, as a member of %s. These would be told:\n", v.Glass.Group)
+	} else {
+		fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
+	}
 	for _, r := range p.Judgement.Requirements {
 		fmt.Fprintf(w, "  %d of %s, asked by %s\n", r.N, r.Group, strings.Join(r.Rules, ", "))
+	}
+	if p.Foreseen == nil {
+		return
+	}
+	for _, u := range p.Foreseen.Ballot.Mandates {
+		fmt.Fprintf(w, "Mandate %s of %s would cover a seat of %s.\n", u.ID, u.By, u.Group)
+	}
+	for _, u := range p.Foreseen.Ballot.Uncounted {
+		fmt.Fprintf(w, "Mandate %s of %s would not count: %s\n", u.Mandate, u.User, u.Reason)
 	}
 }
 
