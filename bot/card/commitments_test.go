@@ -52,6 +52,21 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 	}
 }
 
+// At 02:00 in Beijing it is the day before in UTC: title and text name the day that
+// the console has.
+func TestATermEndsOnOneDayInTitleAndText(t *testing.T) {
+	c := terms().All[1]
+	c.From = time.Date(2026, 8, 31, 18, 0, 0, 0, time.UTC)
+	c.Until = flow.TermEnd(c.From, 1)
+	m := renderer(English).Renewal(flow.Renewal{Commitment: c, Latest: true})
+	text := m.Text + readable(t, m.Blocks)
+	require.Contains(t, text, "2026-09-01", "bought")
+	require.Contains(t, text, "ends on 2026-10-01")
+	require.NotContains(t, text, "2026-08-31")
+	require.NotContains(t, text, "2026-09-30")
+	require.NotContains(t, text, "{date_short}")
+}
+
 func TestTheTotalsCountWhatRunsAndSayWhatTheyLeaveOut(t *testing.T) {
 	m := renderer(English).Commitments(terms(), English)
 	require.Contains(t, m.Text, "Running terms come to ¥ 8,412.00 and $ 1,250.50 and 1 of unknown price.")

@@ -137,6 +137,10 @@ func (c Commitment) goesOn(n int) bool {
 // seem to end three days too early.
 var billing = time.FixedZone("UTC+8", 8*60*60)
 
+// TermDay is the calendar day that a moment of a term falls on where the clouds
+// bill, for all readers alike: they are the days of the console and of the bill.
+func TermDay(at time.Time) string { return at.In(billing).Format(time.DateOnly) }
+
 // TermEnd is the end of a prepaid term: the same day of a later month, or that
 // month's last day where it is shorter. time.AddDate would make 3 March of
 // 31 January and a month.
