@@ -17,6 +17,7 @@ type Config struct {
 	Freezes        []Freeze
 	BreakGlass     []string // names of Groups whose members may run a change without its ballot; empty = nobody
 	Freezers       []string // names of Groups whose members may order a freeze; empty = any approver group
+	FreezePass     []string // names of Groups whose members pass an ordered freeze when they give a reason; empty = nobody
 }
 
 // Group is a named set of approvers; its members are looked up by the caller at
@@ -53,6 +54,17 @@ type Facts struct {
 	Order     *Order  // the freeze that a person ordered for the cluster, if it is on; nil = none
 	Budget    *Budget // of the cluster's cost centre; nil = it has none
 	Now       time.Time
+	StartAt   time.Time // as asked for; zero or past = now
+}
+
+// starting are the same facts at the time at which the change would begin. Freezes
+// are judged by these: one that is over by then is no reason to refuse, and nobody
+// should vote for what one will refuse then.
+func (f Facts) starting() Facts {
+	if f.StartAt.After(f.Now) {
+		f.Now = f.StartAt
+	}
+	return f
 }
 
 // Order is a freeze of one cluster that a person ordered.
@@ -66,6 +78,11 @@ type Order struct {
 // On reports whether the order holds at that time.
 func (o *Order) On(now time.Time) bool {
 	return o != nil && (o.Until.IsZero() || now.Before(o.Until))
+}
+
+// Same reports whether both are one order.
+func (o *Order) Same(x *Order) bool {
+	return o != nil && x != nil && o.By == x.By && o.Since.Equal(x.Since) && o.Until.Equal(x.Until)
 }
 
 // Requester is who asks.
@@ -101,6 +118,7 @@ type Refusal struct {
 	Until time.Time   `json:"until,omitzero"`  // end of the freeze, also of one whose condition broke
 	Error string      `json:"error,omitempty"` // of the broken condition, for the people who wrote it
 	Order *Order      `json:"order,omitempty"` // with Ordered
+	Pass  []string    `json:"pass,omitempty"`  // of a freeze: groups whose members it lets through when they give a reason
 }
 
 // Judgement is what a policy says of one plan: refused, or a list of
@@ -117,10 +135,11 @@ type Judgement struct {
 // Pass is a freeze that is on and lets a request through: the requester is in one
 // of the groups that may pass it, and gave a reason.
 type Pass struct {
-	Freeze string    `json:"freeze"`
+	Freeze string    `json:"freeze"` // its name; of one that a person ordered, the cluster's
 	Group  string    `json:"group"`
 	Reason string    `json:"reason"`
-	Until  time.Time `json:"until"` // end of the freeze
+	Until  time.Time `json:"until"`           // end of the freeze; zero = until somebody ends it
+	Order  *Order    `json:"order,omitempty"` // set: a person ordered it
 }
 
 // Requirement is "n people from group g", with the rules that asked for it.
@@ -293,13 +312,16 @@ type DifferenceKind string
 
 // The differences.
 const (
-	BaseMoved   DifferenceKind = "base"     // the group has another size
-	ChangeMoved DifferenceKind = "change"   // the change itself: config, chosen nodes; one per Field
-	PriceUp     DifferenceKind = "price"    // beyond the tolerance, or in another currency
-	PriceLost   DifferenceKind = "no_price" // was known, is not any more
-	VotesMoved  DifferenceKind = "votes"    // votes were withdrawn, or the policy now asks for more
-	CardGone    DifferenceKind = "card"     // the card was deleted, and its reactions with it
-	FreezeBegan DifferenceKind = "freeze"   // a freeze began that the request does not pass
-	GroupGone   DifferenceKind = "group"    // config no longer has Was, which was asked
-	BudgetMoved DifferenceKind = "budget"   // the rules no longer take the change, with what is left of the budget
+	BaseMoved   DifferenceKind = "base"      // the group has another size
+	ChangeMoved DifferenceKind = "change"    // the change itself: config, chosen nodes; one per Field
+	PriceUp     DifferenceKind = "price"     // beyond the tolerance, or in another currency
+	PriceLost   DifferenceKind = "no_price"  // was known, is not any more
+	VotesMoved  DifferenceKind = "votes"     // votes were withdrawn, or the policy now asks for more: on older records, which say no more
+	Withdrawn   DifferenceKind = "withdrawn" // votes that were there are gone: Was are the people, comma list
+	VoteLost    DifferenceKind = "vote_lost" // a vote that is still there no longer counts: Was is the person, Field the Reason, Is the mandate, if it was one
+	RulesMoved  DifferenceKind = "rules"     // others are asked: Was and Is as Asks has them
+	CardGone    DifferenceKind = "card"      // the card was deleted, and its reactions with it
+	FreezeBegan DifferenceKind = "freeze"    // a freeze began that the request does not pass
+	GroupGone   DifferenceKind = "group"     // config no longer has Was, which was asked
+	BudgetMoved DifferenceKind = "budget"    // the rules no longer take the change, with what is left of the budget
 )

@@ -24,6 +24,7 @@ type Policy struct {
 	self      bool
 	reads     bool     // a condition may read requester.groups
 	glass     []string // groups whose members may break the glass
+	pass      []string // groups whose members pass an ordered freeze
 	rules     []rule
 	freezes   []freeze
 }
@@ -81,13 +82,14 @@ func Compile(c Config) (*Policy, []Problem) {
 	k.checkNumbers()
 	k.checkRules()
 	k.checkFreezes()
-	k.p.glass = slices.Clone(c.BreakGlass)
+	k.p.glass, k.p.pass = slices.Clone(c.BreakGlass), slices.Clone(c.FreezePass)
 	k.checkNames([]string{"break_glass"}, c.BreakGlass)
 	k.checkNames([]string{"freezers"}, c.Freezers)
+	k.checkNames([]string{"freeze_pass"}, c.FreezePass)
 	if len(k.problems) > 0 {
 		return nil, k.problems
 	}
-	k.p.reads = conds.readsGroups || slices.ContainsFunc(c.Freezes, func(f Freeze) bool { return len(f.Pass) > 0 })
+	k.p.reads = conds.readsGroups || len(c.FreezePass) > 0 || slices.ContainsFunc(c.Freezes, func(f Freeze) bool { return len(f.Pass) > 0 })
 	return k.p, nil
 }
 

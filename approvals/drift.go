@@ -2,7 +2,9 @@ package approvals
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -33,6 +35,74 @@ func Drift(voted, fresh Plan, tolerance float64) []Difference {
 	}
 	out = append(out, changeDrift(was, is)...)
 	return append(out, priceDrift(voted.Quote, fresh.Quote, tolerance)...)
+}
+
+// BallotDrift lists why an approved ballot no longer permits its plan: whose votes
+// are gone or don't count any more, and whom the policy asks now besides. asked are
+// the requirements of before, nil where nobody was asked.
+func BallotDrift(asked []Requirement, before, now Ballot) []Difference {
+	var out []Difference
+	var gone []string
+	for _, u := range now.Uncounted { // also who was seen to be gone at an earlier count
+		if u.Reason == ReasonWithdrawn && !slices.Contains(gone, u.User) {
+			gone = append(gone, u.User)
+		}
+	}
+	still := now.Seated()
+	for _, id := range before.Seated() {
+		if slices.Contains(still, id) || slices.Contains(gone, id) {
+			continue
+		}
+		i := slices.IndexFunc(now.Uncounted, func(u Uncounted) bool { return u.User == id })
+		if i < 0 {
+			gone = append(gone, id)
+			continue
+		}
+		u := now.Uncounted[i]
+		out = append(out, Difference{What: VoteLost, Field: string(u.Reason), Was: id, Is: u.Mandate})
+	}
+	if len(gone) > 0 {
+		out = slices.Insert(out, 0, Difference{What: Withdrawn, Was: strings.Join(gone, ",")})
+	}
+	wanted := make([]Requirement, len(now.Seats))
+	for i, s := range now.Seats {
+		wanted[i] = s.Requirement
+	}
+	more := slices.ContainsFunc(wanted, func(q Requirement) bool {
+		return !slices.ContainsFunc(asked, func(a Requirement) bool { return a.Group == q.Group && a.N >= q.N })
+	})
+	if more {
+		out = append(out, Difference{What: RulesMoved, Was: Asks(asked), Is: Asks(wanted)})
+	}
+	if len(out) == 0 {
+		out = []Difference{{What: VotesMoved}}
+	}
+	return out
+}
+
+const askOf = " of "
+
+// Asks writes requirements down, as "1 of finops, 2 of leads".
+func Asks(reqs []Requirement) string {
+	asks := make([]string, len(reqs))
+	for i, q := range reqs {
+		asks[i] = strconv.Itoa(q.N) + askOf + q.Group
+	}
+	return strings.Join(asks, ", ")
+}
+
+// ReadAsks reads what Asks wrote; false for anything else.
+func ReadAsks(text string) ([]Requirement, bool) {
+	var reqs []Requirement
+	for _, ask := range strings.Split(text, ", ") {
+		n, group, found := strings.Cut(ask, askOf)
+		count, err := strconv.Atoi(n)
+		if !found || err != nil {
+			return nil, false
+		}
+		reqs = append(reqs, Requirement{Group: group, N: count})
+	}
+	return reqs, true
 }
 
 // changeDrift compares by the fields' JSON, as the hash does: nil and empty are

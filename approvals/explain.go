@@ -44,7 +44,7 @@ type FreezeState string
 
 // The states.
 const (
-	FreezeOff       FreezeState = "off"       // not at this time
+	FreezeOff       FreezeState = "off"       // not at the time at which the change starts
 	FreezeElsewhere FreezeState = "elsewhere" // it is on, and does not hold for this request
 	FreezeHolds     FreezeState = "holds"     // it refuses the request
 	FreezePassed    FreezeState = "passed"    // it holds and lets the request through
@@ -68,8 +68,9 @@ func (p *Policy) Explain(f Facts) Explanation {
 	for i, o := range j.Outcomes {
 		x.Rules = append(x.Rules, RuleWhy{Outcome: o, When: p.rules[i].When, Values: valuesOf(p.rules[i].reads, w)})
 	}
+	then := newWorld(f.starting())
 	for _, z := range p.freezes {
-		x.Freezes = append(x.Freezes, z.why(w))
+		x.Freezes = append(x.Freezes, z.why(then))
 	}
 	return x
 }
@@ -83,13 +84,13 @@ func (f freeze) why(w *world) FreezeWhy {
 	if f.holds != nil {
 		holds, err = evaluate(f.holds, w)
 	}
-	group, passes := f.passes(w.Facts)
+	group, passed := passes(f.Pass, w.Facts)
 	switch {
 	case err != nil:
 		y.State, y.Error = FreezeBroken, err.Error()
 	case !holds:
 		y.State = FreezeElsewhere
-	case passes:
+	case passed:
 		y.State, y.Passed = FreezePassed, group
 	default:
 		y.State = FreezeHolds

@@ -146,3 +146,46 @@ func TestRequirementsThatCanNeverBeFilled(t *testing.T) {
 	}
 	require.Empty(t, compile(t, c).Shortfalls("emr", emr, nil, nil), "a group that can't be read is told elsewhere")
 }
+
+// One person in two groups fills one seat, and a second group fills seats in time.
+func TestRequirementsThatOverlap(t *testing.T) {
+	c := baseConfig()
+	c.Groups = map[string]Group{"finops": {Usergroups: []string{"S1"}}, "leads": {Usergroups: []string{"S2"}}, "boss": {Usergroups: []string{"S3"}}}
+	emr := places()[:1]
+	both := map[string]int{"finops": 1, "leads": 1}
+	for _, k := range []struct {
+		name       string
+		require    map[string]int
+		to         string
+		requesters []string
+		members    map[string][]string
+		want       []string
+	}{
+		{"one and the same person in both", both, "", []string{"U9"}, map[string][]string{"finops": {"U1"}, "leads": {"U1"}},
+			[]string{"rule r asks for 1 of finops and 1 of leads: nobody who may change emr can ever get that, because one person fills one seat, a requester's own vote does not count and too few others are left"}},
+		{"two people in both", both, "", []string{"U9"}, map[string][]string{"finops": {"U1", "U2"}, "leads": {"U1", "U2"}}, nil},
+		{"two in both, and one of them asks", both, "", []string{"U1", "U9"}, map[string][]string{"finops": {"U1", "U2"}, "leads": {"U1", "U2"}},
+			[]string{"rule r asks for 1 of finops and 1 of leads: a request for emr by U1 can never get that, because one person fills one seat, their own vote does not count and too few others are left"}},
+		{"who sits in the small group leaves the large one", both, "", []string{"U9"}, map[string][]string{"finops": {"U1", "U2"}, "leads": {"U1"}}, nil},
+		{"one group alone is said alone", both, "", []string{"U1"}, map[string][]string{"finops": {"U1"}, "leads": {"U2", "U3"}},
+			[]string{"rule r asks for 1 of finops: nobody who may change emr can ever get that, because a requester's own vote does not count and too few others are left"}},
+		{"the second group fills them in time", map[string]int{"leads": 2}, "boss", []string{"U1", "U9"}, map[string][]string{"leads": {"U1", "U2"}, "boss": {"U3"}}, nil},
+		{"and may be too small with it", map[string]int{"leads": 2}, "boss", []string{"U1", "U9"}, map[string][]string{"leads": {"U1", "U2"}, "boss": {"U1"}},
+			[]string{"rule r asks for 2 of leads (or, in time, of boss): a request for emr by U1 can never get that, because their own vote does not count and too few others are left"}},
+		{"or can't be read, which is told elsewhere", map[string]int{"leads": 2}, "boss", []string{"U1"}, map[string][]string{"leads": {"U1", "U2"}}, nil},
+		{"everybody may ask: those in the groups can't", both, "", nil, map[string][]string{"finops": {"U1", "U2"}, "leads": {"U1", "U2"}},
+			[]string{"rule r asks for 1 of finops and 1 of leads: a request for emr by U1, U2 can never get that, because one person fills one seat, their own vote does not count and too few others are left"}},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			c.Rules = []Rule{{Name: "r", When: "true", Require: k.require}}
+			if k.to != "" {
+				c.Rules[0].Escalate = &Escalation{After: time.Hour, To: k.to}
+			}
+			var got []string
+			for _, s := range compile(t, c).Shortfalls("emr", emr, k.requesters, k.members) {
+				got = append(got, s.String())
+			}
+			require.Equal(t, k.want, got)
+		})
+	}
+}

@@ -142,8 +142,34 @@ func TestFreezes(t *testing.T) {
 	require.False(t, compile(t, baseConfig()).ReadsGroups())
 }
 
+func TestAnOrderedFreezeIsPassedByTheGroupsNamedForIt(t *testing.T) {
+	c := glassConfig()
+	c.FreezePass = []string{"finops", "leads"}
+	p := compile(t, c)
+	require.True(t, p.ReadsGroups())
+	o := &Order{By: "U0LEAD1", Reason: "migration", Since: noon, Until: noon.Add(time.Hour)}
+	ordered := func(f *Facts) { f.Order = o }
+	j := p.Judge(urgent(ordered))
+	require.Nil(t, j.Refusal)
+	require.Equal(t, []Pass{{Freeze: "emr-m620", Group: "leads", Reason: urgent().Reason, Until: o.Until, Order: o}}, j.Passed)
+	for name, edit := range map[string]func(*Facts){
+		"without a reason": func(f *Facts) { f.Reason = "" },
+		"another group":    func(f *Facts) { f.Requester.Groups = []string{"ops"} },
+	} {
+		no := p.Judge(urgent(ordered, edit)).Refusal
+		require.NotNil(t, no, name)
+		require.Equal(t, Ordered, no.Code, name)
+		require.Equal(t, c.FreezePass, no.Pass, "it names who may")
+	}
+	// Both kinds of freeze must be passed, each by its own groups.
+	c.Freezes[0].Pass = []string{"finops"}
+	no := compile(t, c).Judge(urgent(ordered, func(f *Facts) { f.Now = c.Freezes[0].From; f.Order = &Order{By: "U0LEAD1"} })).Refusal
+	require.Equal(t, &Refusal{Code: Frozen, Name: "year-end", Until: c.Freezes[0].To, Pass: []string{"finops"}}, no)
+}
+
 func TestGroupsThatAreNotThere(t *testing.T) {
 	c := baseConfig()
+	c.FreezePass = []string{"lead"}
 	c.BreakGlass, c.Freezers, c.Freezes[0].Pass = []string{"leeds"}, []string{"nobody"}, []string{"leads", "finop"}
 	_, problems := Compile(c)
 	var got []string
@@ -154,5 +180,6 @@ func TestGroupsThatAreNotThere(t *testing.T) {
 		"freezes.0.pass.1: there is no approver group finop; did you mean finops?",
 		"break_glass.0: there is no approver group leeds; did you mean leads?",
 		"freezers.0: there is no approver group nobody",
+		"freeze_pass.0: there is no approver group lead; did you mean leads?",
 	}, got)
 }

@@ -15,8 +15,10 @@ import (
 //   - approvals.rules missing altogether: NoRules, with no Outcomes;
 //   - a freeze that a person ordered for the cluster: Ordered;
 //   - a freeze with From ≤ Now < To whose condition holds: Frozen, and if several
-//     hold the one that ends last; not where the requester is in one of the groups
-//     that may pass it and gave a reason, which is listed in Passed;
+//     hold the one that ends last;
+//   - neither where the requester is in one of the groups that may pass it and gave
+//     a reason, which is listed in Passed. For a change that starts later, freezes
+//     see the time of its start;
 //   - a condition of a rule, or of a freeze at its time, that fails to evaluate:
 //     RuleBroken, the first of them in the order of the file.
 //
@@ -52,14 +54,24 @@ func (p *Policy) Judge(f Facts) Judgement {
 		j.Requirements = append(j.Requirements, *q)
 	}
 	slices.SortFunc(j.Requirements, func(a, b Requirement) int { return cmp.Compare(a.Group, b.Group) })
-	frozen, unsure := p.frozen(w, &j)
-	switch {
-	case f.Order.On(f.Now):
-		j.Refusal = &Refusal{Code: Ordered, Name: f.Plan.Change.Cluster, Until: f.Order.Until, Order: f.Order}
-	default:
-		j.Refusal = cmp.Or(frozen, broken, unsure)
-	}
+	then := f.starting()
+	frozen, unsure := p.frozen(newWorld(then), &j)
+	j.Refusal = cmp.Or(p.ordered(then, &j), frozen, broken, unsure)
 	return j
+}
+
+// ordered holds a change to the freeze that a person ordered, or notes that it is
+// passed.
+func (p *Policy) ordered(f Facts, j *Judgement) *Refusal {
+	if !f.Order.On(f.Now) {
+		return nil
+	}
+	cluster := f.Plan.Change.Cluster
+	if group, ok := passes(p.pass, f); ok {
+		j.Passed = append(j.Passed, Pass{Freeze: cluster, Group: group, Reason: f.Reason, Until: f.Order.Until, Order: f.Order})
+		return nil
+	}
+	return &Refusal{Code: Ordered, Name: cluster, Until: f.Order.Until, Order: f.Order, Pass: slices.Clone(p.pass)}
 }
 
 // merge adds what a rule asks: the larger number per group, the earliest
@@ -80,7 +92,7 @@ func merge(asked map[string]*Requirement, r Rule) {
 	}
 }
 
-// frozen finds the freeze that refuses a change now, and the first that can't be
+// frozen finds the freeze that refuses a change at its start, and the first that can't be
 // told; those that the request passes are noted in the judgement.
 func (p *Policy) frozen(w *world, j *Judgement) (hold, broken *Refusal) {
 	for _, f := range p.freezes {
@@ -97,10 +109,10 @@ func (p *Policy) frozen(w *world, j *Judgement) (hold, broken *Refusal) {
 				broken = &Refusal{Code: RuleBroken, Name: f.Name, Until: f.To, Error: err.Error()}
 			}
 		case holds:
-			if group, ok := f.passes(w.Facts); ok {
+			if group, ok := passes(f.Pass, w.Facts); ok {
 				j.Passed = append(j.Passed, Pass{Freeze: f.Name, Group: group, Reason: w.Reason, Until: f.To})
 			} else if hold == nil || f.To.After(hold.Until) {
-				hold = &Refusal{Code: Frozen, Name: f.Name, Until: f.To}
+				hold = &Refusal{Code: Frozen, Name: f.Name, Until: f.To, Pass: slices.Clone(f.Pass)}
 			}
 		}
 	}
@@ -109,12 +121,12 @@ func (p *Policy) frozen(w *world, j *Judgement) (hold, broken *Refusal) {
 
 func (f freeze) on(now time.Time) bool { return !now.Before(f.From) && now.Before(f.To) }
 
-// passes names the group as whose member the requester passes the freeze.
-func (f freeze) passes(x Facts) (group string, ok bool) {
-	if !Reasoned(x.Reason) {
+// passes names the group as whose member the requester passes a freeze.
+func passes(groups []string, f Facts) (group string, ok bool) {
+	if !Reasoned(f.Reason) {
 		return "", false
 	}
-	return firstIn(f.Pass, x.Requester.Groups)
+	return firstIn(groups, f.Requester.Groups)
 }
 
 // Says is the judgement in a few words for an operator: who is asked, or why it is

@@ -2,7 +2,6 @@ package approvals
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -338,73 +337,149 @@ func literalsOf(checked *cel.Ast) (numbers []float64, words []string) {
 	return numbers, words
 }
 
-// Shortfall is a requirement that people who may ask for a change can't get
-// filled: their own vote does not count, and the group is too small without it.
+// Shortfall is what a rule asks and people who may ask for a change can't get
+// filled: their own vote does not count, one person fills one seat, and too few
+// others are left.
 type Shortfall struct {
-	Rule, Group string
-	N           int
-	Cluster     string
-	Who         []string // Slack user ids of those who could never get it; nil = nobody who may ask could
+	Rule    string
+	Asks    []Requirement // one group that is too small, or all of the rule where only together they are
+	Cluster string
+	Who     []string // Slack user ids of those who could never get it; nil = nobody who may ask could
 }
 
 // String is one sentence for an operator.
 func (s Shortfall) String() string {
-	what := "rule " + s.Rule + " asks for " + strconv.Itoa(s.N) + " of " + s.Group
-	if s.Who == nil {
-		return what + ": nobody who may change " + s.Cluster + " can ever get that, because a requester's own vote does not count and too few others are left"
+	asks := make([]string, len(s.Asks))
+	for i, q := range s.Asks {
+		if asks[i] = Asks(s.Asks[i : i+1]); q.Escalate != nil {
+			asks[i] += " (or, in time, of " + q.Escalate.To + ")"
+		}
 	}
-	return what + ": a request for " + s.Cluster + " by " + strings.Join(s.Who, ", ") + " can never get that, because their own vote does not count and too few others are left"
+	what := "rule " + s.Rule + " asks for " + strings.Join(asks, " and ")
+	because := "because a requester's own vote does not count and too few others are left"
+	if len(asks) > 1 {
+		because = "because one person fills one seat, a requester's own vote does not count and too few others are left"
+	}
+	if s.Who == nil {
+		return what + ": nobody who may change " + s.Cluster + " can ever get that, " + because
+	}
+	return what + ": a request for " + s.Cluster + " by " + strings.Join(s.Who, ", ") + " can never get that, " + strings.Replace(because, "a requester's", "their", 1)
 }
 
-// Shortfalls looks for requirements that can't be filled, rule by rule, on one
-// cluster. requesters are who may ask; nil = everyone. members are those of the
-// approver groups; a group that is missing is passed over.
+// Shortfalls looks for what can't be filled, rule by rule, on one cluster: each
+// group that a rule asks alone, and then all of them together, since a person in
+// two groups fills one seat. requesters are who may ask; nil = everyone. members are
+// those of the approver groups; a seat that is open to a group that is missing is
+// passed over.
 func (p *Policy) Shortfalls(cluster string, places []Place, requesters []string, members map[string][]string) []Shortfall {
 	var found []Shortfall
 	if p == nil {
 		return nil
 	}
 	for _, r := range p.rules {
-		for _, group := range sortedKeys(r.Require) {
-			in, known := members[group]
-			if !known {
-				continue
+		asked := map[string]*Requirement{}
+		merge(asked, r.Rule)
+		var known []Requirement
+		for _, group := range sortedKeys(asked) {
+			q := *asked[group]
+			_, first := members[q.Group]
+			second := q.Escalate == nil
+			if !second {
+				_, second = members[q.Escalate.To]
 			}
-			n := r.Require[group]
-			who, all := p.stuck(n, in, requesters)
-			if len(who) == 0 && !all || !p.MayMatch(r.Name, places...) {
-				continue
+			if first && second {
+				known = append(known, q)
 			}
-			s := Shortfall{Rule: r.Name, Group: group, N: n, Cluster: cluster, Who: who}
-			if all {
-				s.Who = nil
-			}
-			found = append(found, s)
+		}
+		whole := p.stuck(known, requesters, members)
+		if len(whole.who) == 0 && !whole.all || !p.MayMatch(r.Name, places...) {
+			continue
+		}
+		told := stuck{}
+		for _, q := range known {
+			one := p.stuck([]Requirement{q}, requesters, members)
+			told.who, told.all = append(told.who, one.who...), told.all || one.all
+			found = append(found, one.shortfalls(r.Name, []Requirement{q}, cluster)...)
+		}
+		if !told.all {
+			whole.who = slices.DeleteFunc(whole.who, func(id string) bool { return slices.Contains(told.who, id) })
+			found = append(found, whole.shortfalls(r.Name, known, cluster)...)
 		}
 	}
 	return found
 }
 
-// stuck are the requesters who can't get n people of a group, and whether that is
-// everybody.
-func (p *Policy) stuck(n int, group, requesters []string) (who []string, all bool) {
+// stuck are the requesters who can't get all seats filled; all = that is everybody.
+type stuck struct {
+	who []string
+	all bool
+}
+
+func (s stuck) shortfalls(rule string, asks []Requirement, cluster string) []Shortfall {
+	switch {
+	case s.all:
+		return []Shortfall{{Rule: rule, Asks: asks, Cluster: cluster}}
+	case len(s.who) > 0:
+		return []Shortfall{{Rule: rule, Asks: asks, Cluster: cluster, Who: s.who}}
+	}
+	return nil
+}
+
+func (p *Policy) stuck(reqs []Requirement, requesters []string, members map[string][]string) stuck {
+	sits := make([][]string, 0, len(reqs)) // of each seat, who may sit there in the end
 	everyone := requesters == nil
-	if everyone {
-		requesters = group // anybody else sees the whole group
+	for _, q := range reqs {
+		may := members[q.Group]
+		if q.Escalate != nil {
+			may = slices.Concat(may, members[q.Escalate.To])
+		}
+		for range q.N {
+			sits = append(sits, may)
+		}
+		if everyone { // anybody else sees all of them
+			requesters = append(requesters, may...)
+		}
 	}
-	size := distinct(group)
+	requesters = slices.Compact(slices.Sorted(slices.Values(requesters)))
+	var s stuck
 	for _, id := range requesters {
-		others := size
-		if !p.self && slices.Contains(group, id) {
-			others--
+		without := id
+		if p.self {
+			without = ""
 		}
-		if others < n {
-			who = append(who, id)
+		if !fillable(sits, without) {
+			s.who = append(s.who, id)
 		}
 	}
-	slices.Sort(who)
+	s.all = len(s.who) > 0 && len(s.who) == len(requesters)
 	if everyone {
-		return who, size < n
+		s.all = !fillable(sits, "")
 	}
-	return who, len(who) > 0 && len(who) == len(requesters)
+	return s
+}
+
+// fillable reports whether each seat can have a person of its own, without one of
+// them: by augmenting paths, as votes are seated.
+func fillable(sits [][]string, without string) bool {
+	holds := map[string]int{} // by person: which seat, from 1
+	var take func(seat int, tried map[string]bool) bool
+	take = func(seat int, tried map[string]bool) bool {
+		for _, id := range sits[seat] {
+			if id == without || tried[id] {
+				continue
+			}
+			tried[id] = true
+			if holds[id] == 0 || take(holds[id]-1, tried) {
+				holds[id] = seat + 1
+				return true
+			}
+		}
+		return false
+	}
+	for seat := range sits {
+		if !take(seat, map[string]bool{}) {
+			return false
+		}
+	}
+	return true
 }

@@ -272,3 +272,45 @@ func TestFactsOnRecordGiveTheSameVerdict(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &read))
 	require.Equal(t, p.Count(b), p.Count(read))
 }
+
+func TestBallotDriftSaysWhoAndWhat(t *testing.T) {
+	seat := func(group string, n int, by ...string) Seat {
+		return Seat{Requirement: Requirement{Group: group, N: n}, By: by}
+	}
+	asked := []Requirement{{Group: "leads", N: 1}}
+	before := Ballot{Seats: []Seat{seat("leads", 1, "U1")}}
+	for name, c := range map[string]struct {
+		asked  []Requirement
+		before Ballot
+		now    Ballot
+		want   []Difference
+	}{
+		"a reaction that is gone": {asked, before, Ballot{Seats: []Seat{seat("leads", 1)}}, []Difference{{What: Withdrawn, Was: "U1"}}},
+		"seen to be gone earlier": {
+			asked, Ballot{Seats: []Seat{seat("leads", 1)}}, Ballot{Seats: []Seat{seat("leads", 1)}, Uncounted: []Uncounted{{User: "U1", Reason: ReasonWithdrawn}}},
+			[]Difference{{What: Withdrawn, Was: "U1"}},
+		},
+		"out of the group": {
+			asked, before, Ballot{Seats: []Seat{seat("leads", 1)}, Uncounted: []Uncounted{{User: "U1", Reason: ReasonNotInGroup}}},
+			[]Difference{{What: VoteLost, Field: "not_in_group", Was: "U1"}},
+		},
+		"a mandate that was revoked": {
+			asked, before, Ballot{Seats: []Seat{seat("leads", 1)}, Uncounted: []Uncounted{{User: "U1", Reason: ReasonMandateRevoked, Mandate: "M-1"}}},
+			[]Difference{{What: VoteLost, Field: "mandate_revoked", Was: "U1", Is: "M-1"}},
+		},
+		"another group": {
+			asked, before, Ballot{Seats: []Seat{seat("finops", 1), seat("leads", 1, "U1")}},
+			[]Difference{{What: RulesMoved, Was: "1 of leads", Is: "1 of finops, 1 of leads"}},
+		},
+		"more of the same group": {asked, before, Ballot{Seats: []Seat{seat("leads", 2, "U1")}}, []Difference{{What: RulesMoved, Was: "1 of leads", Is: "2 of leads"}}},
+		"nobody was asked":       {nil, Ballot{}, Ballot{Seats: []Seat{seat("leads", 1)}}, []Difference{{What: RulesMoved, Is: "1 of leads"}}},
+		"nothing can be told":    {asked, Ballot{}, Ballot{Seats: []Seat{seat("leads", 1)}}, []Difference{{What: VotesMoved}}},
+	} {
+		require.Equal(t, c.want, BallotDrift(c.asked, c.before, c.now), name)
+	}
+	reqs, ok := ReadAsks("1 of finops, 2 of lead of leads")
+	require.True(t, ok)
+	require.Equal(t, []Requirement{{Group: "finops", N: 1}, {Group: "lead of leads", N: 2}}, reqs)
+	_, ok = ReadAsks("anybody")
+	require.False(t, ok)
+}

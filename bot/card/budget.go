@@ -122,9 +122,10 @@ func entryLines(lang string, es []flow.Entry) []line {
 	return ls
 }
 
-// budgetNote tells that others took of the budget while people voted.
-func budgetNote(lang string, n flow.Note) line {
-	a := args{"centre": named(n.Args["centre"]), "groups": names(lang, strings.Split(n.Args["groups"], ","))}
+// budgetNote tells that others took of the budget while people voted. who is empty
+// where the note is only looked at: a look must not ping anybody again.
+func budgetNote(lang string, n flow.Note, who line) line {
+	a := args{"centre": named(n.Args["centre"]), "groups": names(lang, strings.Split(n.Args["groups"], ",")), "who": who, "at": argument(lang, "at", n.Args["at"])}
 	if left, err := decimal.NewFromString(n.Args["left"]); err == nil {
 		a["left"] = say(money(left, n.Args["currency"]))
 	}

@@ -3,6 +3,7 @@ package card
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -42,7 +43,7 @@ func TestBudgetsReadAsPinned(t *testing.T) {
 			"unknown": r.Card(judgedBy(unpriced, budget("5000", "4000", "0")), 1, false),
 			"preview": r.Preview(flow.Preview{Plan: dear.Plans[0].Plan, Judgement: dear.Plans[0].Judgement, Budget: new(budget("20000", "1000", "500")), Explained: new(explanation())}, lang),
 			"moved": r.Log(dear, []flow.Note{{Code: flow.NoteBudgetMoved, Plan: 1, Args: map[string]string{
-				"centre": "data", "left": "730.5", "currency": "CNY", "groups": "finops,leads"}}}),
+				"centre": "data", "left": "730.5", "currency": "CNY", "groups": "finops,leads", "at": t0.Add(4 * time.Hour).Format(time.RFC3339)}}}),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "budget/"+name+"."+lang, m) })
 		}

@@ -313,11 +313,19 @@ func side(lang string, what approvals.DifferenceKind, s string) line {
 	if s == "" {
 		return say(word(lang, wNothing))
 	}
-	if what == approvals.PriceUp || what == approvals.PriceLost {
+	switch what {
+	case approvals.Withdrawn, approvals.VoteLost:
+		return mentions(lang, strings.Split(s, ","))
+	case approvals.RulesMoved:
+		if reqs, ok := approvals.ReadAsks(s); ok {
+			return seatsLine(lang, reqs)
+		}
+	case approvals.PriceUp, approvals.PriceLost:
 		amount, currency, _ := strings.Cut(s, " ")
 		if d, err := decimal.NewFromString(amount); err == nil {
 			return say(money(d, currency))
 		}
+	case approvals.BaseMoved, approvals.ChangeMoved, approvals.VotesMoved, approvals.CardGone, approvals.FreezeBegan, approvals.BudgetMoved:
 	}
 	if isNumber(s) {
 		return say(s)
@@ -507,7 +515,14 @@ func moved(lang string, ds []approvals.Difference) []line {
 		if !ok {
 			s = differences[approvals.ChangeMoved]
 		}
-		ls = append(ls, s.fill(lang, args{"field": field, "was": side(lang, d.What, d.Was), "is": side(lang, d.What, d.Is)}))
+		a := args{"field": field, "was": side(lang, d.What, d.Was), "is": side(lang, d.What, d.Is)}
+		if d.What == approvals.VoteLost {
+			a["is"] = literal(d.Is, shortForeign) // there may be none, and that says nothing
+			if s, ok := reasons[approvals.Reason(d.Field)]; ok {
+				a["field"] = say(s.in(lang))
+			}
+		}
+		ls = append(ls, s.fill(lang, a))
 	}
 	return short(lang, ls, maxPoints)
 }

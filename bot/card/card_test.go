@@ -263,3 +263,33 @@ func TestALineToAskAgainSaysNothingThatNobodyTyped(t *testing.T) {
 	require.Contains(t, text(), "/scale emr-m620 task +2")
 	require.NotContains(t, text(), "postpaid")
 }
+
+func TestWhatMovedOnTheBallotIsSaidByName(t *testing.T) {
+	ds := []approvals.Difference{
+		{What: approvals.Withdrawn, Was: "U0LEAD1,U0LEAD2"},
+		{What: approvals.VoteLost, Was: "U0FIN1", Field: string(approvals.ReasonNotInGroup)},
+		{What: approvals.VoteLost, Was: "U0FIN1", Field: string(approvals.ReasonMandateRevoked), Is: "M-1"},
+		{What: approvals.RulesMoved, Was: "1 of leads", Is: "1 of finops, 2 of leads"},
+		{What: approvals.RulesMoved, Is: "<!channel>"},
+	}
+	for lang, want := range map[string][]string{
+		English: {
+			"Withdrew the vote: @U0LEAD1, @U0LEAD2",
+			"No longer counted: @U0FIN1 — is in none of the groups asked",
+			"No longer counted: @U0FIN1 (mandate M-1) — it was revoked",
+			"Asked before: 1 of leads. Asked now: 1 of finops and 2 of leads.",
+			"Asked before: none. Asked now: <!channel>.",
+		},
+		Chinese: {
+			"撤回了投票：@U0LEAD1、@U0LEAD2",
+			"不再计入：@U0FIN1 — 不在所要求的审批组中",
+			"不再计入：@U0FIN1（授权 M-1） — 已被撤销",
+			"此前要求：leads 1 人。现在要求：finops 1 人、leads 2 人。",
+			"此前要求：无。现在要求：<!channel>。",
+		},
+	} {
+		for i, l := range moved(lang, ds) {
+			require.Equal(t, want[i], l.plain())
+		}
+	}
+}

@@ -122,7 +122,7 @@ func argument(lang, name, value string) line {
 		return nil
 	}
 	switch name {
-	case "by", "who":
+	case "by", "who", "whose":
 		return mentions(lang, strings.Split(value, ","))
 	case "at", "until":
 		t, err := time.Parse(time.RFC3339, value)
@@ -189,7 +189,7 @@ func note(lang string, n flow.Note, v *approvals.Verdict) line {
 		return join(" ", theirs(string(n.Code), shortForeign), theirs(n.Text.In(lang), longForeign))
 	}
 	if n.Code == flow.NoteBudgetMoved {
-		return budgetNote(lang, n)
+		return budgetNote(lang, n, nil)
 	}
 	if n.Code == flow.NoteMandate {
 		return mandateNote(lang, n)

@@ -125,6 +125,9 @@ func (r *Renderer) Renewal(v flow.Renewal) flow.Message {
 	p.header(head)
 	p.lines(wBought.fill(lang, args{
 		"id": say(c.ID), "by": mention(c.By), "from": day(c.From), "sum": owed(lang, c), "n": number(c.Months)}))
+	if c.Term > 1 {
+		p.lines(wTermNow.fill(lang, args{"term": number(c.Term), "from": day(c.Began)}))
+	}
 	p.lines(autoRenew(lang, c, v.Over))
 	if len(c.Nodes) > 0 {
 		p.list(bold(word(lang, wNodes)), short(lang, literals(c.Nodes), maxPoints))
@@ -265,6 +268,9 @@ func commitmentLines(lang string, cs []flow.Commitment, now time.Time) []line {
 		}
 		if d := c.Decision; d != nil {
 			a["decided"] = wDecidedBy.fill(lang, args{"choice": renewalChoice(lang, d.Choice), "by": mention(d.By), "at": day(d.At)})
+		}
+		if c.Term > 1 {
+			a["term"], a["from"] = number(c.Term), day(c.From)
 		}
 		s := wCommitLine
 		if !c.On(now) {

@@ -17,6 +17,8 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 		c.Decision = &flow.Decision{Choice: choice, By: "U0LEAD1", At: t0, N: 1}
 		return c
 	}
+	third := over
+	third.Term, third.Began, third.Until = 3, t0.AddDate(0, 0, -1), t0.AddDate(0, 1, -1)
 	renewing := over
 	renewing.Until = open.Until
 	for _, lang := range []string{English, Chinese} {
@@ -29,11 +31,15 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 			"renew-itself":  {Commitment: by(renewing, flow.Renew), Latest: true},
 			"lapse":         {Commitment: by(open, flow.LetLapse), Latest: true},
 			"lapse-off":     {Commitment: decided, Latest: true},
+			"third":         {Commitment: third, Latest: true},
 			"over":          {Commitment: over, Latest: true, Over: true},
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "renewal/"+name+"."+lang, r.Renewal(v)) })
 		}
 		t.Run("list/"+lang, func(t *testing.T) { golden(t, "reply/commitments."+lang, r.Commitments(terms(), lang)) })
+		t.Run("list-third/"+lang, func(t *testing.T) {
+			golden(t, "reply/commitments-third."+lang, r.Commitments(flow.Committed{At: t0, All: []flow.Commitment{third}}, lang))
+		})
 		t.Run("none/"+lang, func(t *testing.T) {
 			golden(t, "reply/commitments-none."+lang, r.Commitments(flow.Committed{At: t0}, lang))
 		})
@@ -44,6 +50,21 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 				Request: f.Request, Plan: f.Plans[0].Plan, Hourly: f.Plans[0].Hourly, At: t0, Judgement: f.Plans[0].Judgement}, lang))
 		})
 	}
+}
+
+// At 02:00 in Beijing it is the day before in UTC: title and text name the day that
+// the console has.
+func TestATermEndsOnOneDayInTitleAndText(t *testing.T) {
+	c := terms().All[1]
+	c.From = time.Date(2026, 8, 31, 18, 0, 0, 0, time.UTC)
+	c.Until = flow.TermEnd(c.From, 1)
+	m := renderer(English).Renewal(flow.Renewal{Commitment: c, Latest: true})
+	text := m.Text + readable(t, m.Blocks)
+	require.Contains(t, text, "2026-09-01", "bought")
+	require.Contains(t, text, "ends on 2026-10-01")
+	require.NotContains(t, text, "2026-08-31")
+	require.NotContains(t, text, "2026-09-30")
+	require.NotContains(t, text, "{date_short}")
 }
 
 func TestTheTotalsCountWhatRunsAndSayWhatTheyLeaveOut(t *testing.T) {

@@ -44,8 +44,17 @@ func (r *Renderer) unusual(p *page, f flow.Flow) {
 		return
 	}
 	for _, x := range f.Plans[len(f.Plans)-1].Judgement.Passed {
-		p.lines(wPassCard.fill(lang, args{"name": theirs(x.Freeze, shortForeign), "until": when(x.Until), "group": named(x.Group), "reason": theirs(x.Reason, longForeign)}))
+		p.lines(passLine(lang, x))
 	}
+}
+
+func passLine(lang string, x approvals.Pass) line {
+	a := args{"name": theirs(x.Freeze, shortForeign), "until": when(x.Until), "group": named(x.Group), "reason": theirs(x.Reason, longForeign)}
+	if x.Order == nil {
+		return wPassCard.fill(lang, a)
+	}
+	a["whose"] = mention(x.Order.By)
+	return wPassOrder.fill(lang, a)
 }
 
 func glassLine(lang string, g approvals.Glass) line {
@@ -173,6 +182,9 @@ func (r *Renderer) Policy(c approvals.Config, z flow.Frozen, lang string) flow.M
 		freezes = append(freezes, join(word(lang, wColon), named(cluster), wFrozenBy.fill(lang, orderArgs(cluster, z.Orders[cluster]))))
 	}
 	p.list(bold(word(lang, wFreezes)), short(lang, freezes, maxPoints))
+	if len(c.FreezePass) > 0 {
+		p.context(wMayPass.fill(lang, args{"groups": names(lang, c.FreezePass)}))
+	}
 	if len(c.BreakGlass) > 0 {
 		p.context(wMayGlass.fill(lang, args{"groups": names(lang, c.BreakGlass)}))
 	}
@@ -217,7 +229,7 @@ func freezeLines(lang string, x approvals.Explanation) []line {
 	for _, y := range x.Freezes {
 		a := args{
 			"name": named(y.Name), "from": when(y.From), "to": when(y.To), "group": named(y.Passed),
-			"error": theirs(y.Error, 300), "values": valueLine(lang, y.Values),
+			"error": theirs(y.Error, 300), "values": valueLine(lang, y.Values), "groups": names(lang, y.Pass),
 		}
 		s := wFreezeBroke // closed by default, also in words
 		switch y.State {

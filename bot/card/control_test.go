@@ -23,7 +23,10 @@ func broken(f flow.Flow) flow.Flow {
 }
 
 func passing(f flow.Flow) flow.Flow {
-	f.Plans[0].Judgement.Passed = []approvals.Pass{{Freeze: "year-end", Group: "finops", Reason: "payroll *is* stuck", Until: t0.Add(240 * time.Hour)}}
+	f.Plans[0].Judgement.Passed = []approvals.Pass{
+		{Freeze: "year-end", Group: "finops", Reason: "payroll *is* stuck", Until: t0.Add(240 * time.Hour)},
+		{Freeze: "emr-m620", Group: "finops", Reason: "payroll *is* stuck", Order: &approvals.Order{By: "U0LEAD1"}},
+	}
 	return f
 }
 
@@ -36,7 +39,7 @@ func explanation() approvals.Explanation {
 		},
 		Freezes: []approvals.FreezeWhy{
 			{Name: "year-end", From: t0, To: t0.Add(time.Hour), State: approvals.FreezePassed, Passed: "finops", Values: []approvals.Value{{Field: "cluster.labels.env", Text: `"prod"`}}},
-			{Name: "launch", From: t0, To: t0.Add(time.Hour), State: approvals.FreezeHolds},
+			{Name: "launch", From: t0, To: t0.Add(time.Hour), State: approvals.FreezeHolds, Pass: []string{"finops", "leads"}},
 			{Name: "spring", From: t0, To: t0.Add(time.Hour), State: approvals.FreezeOff},
 			{Name: "edge", From: t0, To: t0.Add(time.Hour), State: approvals.FreezeElsewhere},
 			{Name: "odd", From: t0, To: t0.Add(time.Hour), State: approvals.FreezeBroken, Error: "no"},
@@ -50,7 +53,7 @@ func TestControlReadsAsPinned(t *testing.T) {
 		Calendar: []approvals.Freeze{{Name: "year-end", From: t0, To: t0.Add(240 * time.Hour)}},
 	}
 	rules := approvals.Config{
-		RulesGiven: true, BreakGlass: []string{"oncall"},
+		RulesGiven: true, BreakGlass: []string{"oncall"}, FreezePass: []string{"finops"},
 		Rules:   []approvals.Rule{{Name: "prepaid", When: `change.charge == "prepaid"`, Require: map[string]int{"finops": 1, "leads": 1}}},
 		Freezes: []approvals.Freeze{{Name: "year-end", From: t0, To: t0.Add(240 * time.Hour), When: `cluster.labels.env == "prod"`, Pass: []string{"finops"}}, {Name: "all", From: t0, To: t0.Add(time.Hour)}},
 	}
@@ -61,7 +64,7 @@ func TestControlReadsAsPinned(t *testing.T) {
 	seen := providers.Snapshot{At: t0, Phase: providers.Ready, Status: "2", Groups: []providers.Group{{ID: "TASK", Count: 3}}}
 	all := situations()
 	refused := all["refused"]
-	refused.End = &flow.Note{At: t0, Code: flow.NoteFrozenBy, Args: map[string]string{"cluster": "emr-m620", "by": "U0LEAD1", "reason": "migration", "until": ""}}
+	refused.End = &flow.Note{At: t0, Code: flow.NoteFrozenBy, Args: map[string]string{"cluster": "emr-m620", "by": "U0LEAD1", "reason": "migration", "until": "", "groups": "finops"}}
 	for _, lang := range []string{English, Chinese} {
 		r := renderer(lang)
 		for name, m := range map[string]flow.Message{
@@ -83,6 +86,7 @@ func TestControlReadsAsPinned(t *testing.T) {
 			"policy":       r.Policy(rules, frozen, lang),
 			"policy-none":  r.Policy(approvals.Config{}, flow.Frozen{}, lang),
 			"policy-free":  r.Policy(approvals.Config{RulesGiven: true}, flow.Frozen{}, lang),
+			"glass-try":    r.Preview(flow.Preview{Plan: all["awaiting"].Plans[0].Plan, Judgement: all["awaiting"].Plans[0].Judgement, Foreseen: broken(succeeded()).Verdict}, lang),
 			"explained":    r.Preview(flow.Preview{Plan: all["awaiting"].Plans[0].Plan, Judgement: all["awaiting"].Plans[0].Judgement, Explained: new(explanation())}, lang),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "control/"+name+"."+lang, m) })

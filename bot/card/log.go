@@ -1,6 +1,8 @@
 package card
 
 import (
+	"strings"
+
 	"scalebot/approvals"
 	"scalebot/bot/flow"
 	"scalebot/providers"
@@ -15,6 +17,10 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 	for _, n := range ns {
 		if n.Code == flow.NoteEscalated {
 			lines = append(lines, r.escalated(lang, n))
+			continue
+		}
+		if n.Code == flow.NoteBudgetMoved {
+			lines = append(lines, budgetNote(lang, n, r.everyone(lang, strings.Split(n.Args["groups"], ","))))
 			continue
 		}
 		lines = append(lines, r.noteLines(lang, f, n)...)

@@ -54,6 +54,7 @@ func TestMandatesReadAsPinned(t *testing.T) {
 			"none":    r.Mandates(nil, lang),
 			"card":    r.Card(f, 1, false),
 			"log":     r.Log(f, []flow.Note{use, bare}),
+			"preview": r.Preview(flow.Preview{Plan: f.Plans[0].Plan, Judgement: f.Plans[0].Judgement, Foreseen: f.Verdict}, lang),
 			"whisper": r.Whisper(f, private),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "mandate/"+name+"."+lang, m) })

@@ -155,7 +155,7 @@ func (r *Renderer) Preview(v flow.Preview, lang string) flow.Message {
 		p.list(bold(word(lang, wRemoves)), nodeLines(lang, c.Nodes, flow.Flow{}))
 	}
 
-	sum := r.judged(p, v.Judgement)
+	sum := r.judged(p, v.Judgement, v.Foreseen)
 	var yes []line
 	var no []string
 	for _, o := range v.Judgement.Outcomes {
@@ -190,8 +190,8 @@ func (r *Renderer) unplanned(v flow.Preview, lang string) flow.Message {
 	return p.message(join(word(lang, wGap), say(head(f)+": "+word(lang, wDryRun)), why, fixed))
 }
 
-// judged says what a policy makes of a plan.
-func (r *Renderer) judged(p *page, j approvals.Judgement) line {
+// judged says what a policy makes of a plan, and what is foreseen of its ballot.
+func (r *Renderer) judged(p *page, j approvals.Judgement, ahead *approvals.Verdict) line {
 	lang := p.lang
 	var sum line
 	switch {
@@ -200,7 +200,7 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 		if !ok {
 			s = refusals[approvals.NoRules] // closed by default, also in words
 		}
-		a := args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300)}
+		a := args{"name": theirs(j.Refusal.Name, shortForeign), "until": when(j.Refusal.Until), "error": theirs(j.Refusal.Error, 300), "groups": names(lang, j.Refusal.Pass)}
 		if o := j.Refusal.Order; o != nil {
 			a["by"], a["reason"] = mention(o.By), theirs(o.Reason, longForeign)
 		}
@@ -210,8 +210,41 @@ func (r *Renderer) judged(p *page, j approvals.Judgement) line {
 	default:
 		sum = join(word(lang, wColon), say(word(lang, wWouldAsk)), seatsLine(lang, j.Requirements))
 	}
-	p.lines(sum)
+	further := foreseen(lang, ahead)
+	if ahead != nil && ahead.Glass != nil {
+		sum, further = further, nil
+	}
+	p.lines(sum, further)
+	sum = join(dash, sum, further)
+	if ahead != nil {
+		p.list(bold(word(lang, wUncounted)), uncounted(lang, ahead.Ballot.Uncounted))
+	}
+	for _, x := range j.Passed {
+		if x.Order != nil { // those of the calendar are told with their conditions
+			p.lines(passLine(lang, x))
+		}
+	}
 	return sum
+}
+
+// foreseen says who would not have to be asked any more. Groups are named, not
+// mentioned: a look must not ping anybody.
+func foreseen(lang string, v *approvals.Verdict) line {
+	if v == nil {
+		return nil
+	}
+	if g := v.Glass; g != nil {
+		return wWouldBreak.fill(lang, args{"group": named(g.Group), "seats": seatsLine(lang, g.Skipped)})
+	}
+	ls := make([]line, 0, len(v.Ballot.Mandates))
+	for _, u := range v.Ballot.Mandates {
+		ls = append(ls, wWouldCover.fill(lang, args{"id": say(u.ID), "by": mention(u.By), "group": named(u.Group)}))
+	}
+	covered := join(word(lang, wGap), short(lang, ls, maxNames)...)
+	if v.Status == approvals.Approved {
+		covered = join(word(lang, wGap), covered, say(word(lang, wWouldAskNone)))
+	}
+	return covered
 }
 
 // ClusterStatus is what the cloud says of a cluster now, beside what config

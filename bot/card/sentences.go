@@ -78,11 +78,12 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteRefused:     {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteImpossible:  {"The change can't be made.[ {text}]", "变更无法执行。[{text}]"},
 	flow.NoteNoRules:     {"No approval rules are configured (approvals.rules), so no change is allowed. Please tell whoever runs scalebot.", "尚未配置审批规则（approvals.rules），因此不允许任何变更。请联系 scalebot 的管理员。"},
-	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.", "冻结期“{name}”持续到 {until}，请在此之后重新申请。"},
+	flow.NoteFrozen:      {"The freeze “{name}” is on until {until}. Ask again after that.[ With a reason, members of {groups} may pass it.]", "冻结期“{name}”持续到 {until}，请在此之后重新申请。[{groups} 的成员附理由可以通过。]"},
 	flow.NoteRuleBroken:  {"The rule “{name}” could not be evaluated, so no change is allowed. Please tell whoever runs scalebot.", "审批规则“{name}”无法求值，因此不允许变更。请联系 scalebot 的管理员。"},
-	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。"},
+	flow.NoteFrozenBy:    {"{by} froze {cluster}[ until {until}][: {reason}]. Nothing was sent; ask again when the freeze has ended.[ With a reason, members of {groups} may pass it.]", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。未提交任何变更，请在解除冻结后重新申请。[{groups} 的成员附理由可以通过。]"},
 	flow.NotePassed:      {"{by} passes the freeze “{name}” as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过冻结期“{name}”[：{reason}]"},
 	flow.NoteSkipped:     {"Break-glass: {by}, as a member of {group}, runs this without the vote that you could have given[: {reason}]", "紧急执行：{by} 以 {group} 成员身份跳过审批执行此变更，未经你投票[：{reason}]"},
+	flow.NotePassedOrder: {"{by} passes the freeze that {whose} ordered, as a member of {group}[: {reason}]", "{by} 以 {group} 成员身份通过由 {whose} 设定的冻结[：{reason}]"},
 	flow.NoteGlass:       {"Break-glass: {by} runs this without approval, as a member of {group}[: {reason}][ Skipped: {skipped}]", "紧急执行：{by} 以 {group} 成员身份跳过审批[：{reason}][ 被跳过：{skipped}]"},
 	flow.NoteGlassHeld:   {"{by} asked to run this without approval and is not, or no longer, among those who may: approvals are asked for.", "{by} 请求跳过审批，但没有（或已不再有）此权限：仍需审批。"},
 	flow.NoteBelowMin:    {"That would leave {to} {to|node|nodes} in {group} of {cluster}; the minimum is {min}.", "变更后 {cluster} 的 {group} 将只剩 {to} 个节点，低于下限 {min}。"},
@@ -110,7 +111,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},
 
 	flow.NoteMandate:     {"Mandate {id} of {by} fills a seat of {group}: this takes {n} {n|node|nodes}[ and {amount}] of it. Left until {until}: {left} {left|node|nodes}[ and {money}].", "{by} 的授权 {id} 计入 {group}：本次占用 {n} 个节点[，{amount}]。截至 {until} 还剩 {left} 个节点[，{money}]。"},
-	flow.NoteBudgetMoved: {"Approved, but others took of the budget meanwhile[: {left} of {centre} is left]. Also needed now: {groups}. The votes that are there stand.", "审批已通过，但其他变更已占用预算[：{centre} 剩余 {left}]。现还需审批：{groups}。已有投票继续有效。"},
+	flow.NoteBudgetMoved: {"Approved, but others took of the budget meanwhile[: {left} of {centre} is left]. Also needed now: {groups}[ — {who}]. The votes that are there stand[; the vote closes at {at}].", "审批已通过，但其他变更已占用预算[：{centre} 剩余 {left}]。现还需审批：{groups}[ — {who}]。已有投票继续有效[，投票截止 {at}]。"},
 
 	flow.WaitCloud:  {"The cloud is slow to answer; trying again.[ {text}]", "云平台响应缓慢，正在重试。[{text}]"},
 	flow.WaitBusy:   {"Another operation is running on the cluster[ ({status})]; this one starts when it has ended.", "集群正在执行其他操作[（{status}）]，结束后自动开始。"},
@@ -239,6 +240,9 @@ var differences = map[approvals.DifferenceKind]sentence{
 	approvals.PriceUp:     {"Price ({field}): {was} → {is}", "价格（{field}）：{was} → {is}"},
 	approvals.PriceLost:   {"The price was {was} and can't be told any more.", "价格原为 {was}，现已无法获知。"},
 	approvals.VotesMoved:  {"Votes were withdrawn, or the rules now ask for more approvals.", "有投票被撤回，或审批规则要求更多批准。"},
+	approvals.Withdrawn:   {"Withdrew the vote: {was}", "撤回了投票：{was}"},
+	approvals.VoteLost:    {"No longer counted: {was}[ (mandate {is})] — {field}", "不再计入：{was}[（授权 {is}）] — {field}"},
+	approvals.RulesMoved:  {"Asked before: {was}. Asked now: {is}.", "此前要求：{was}。现在要求：{is}。"},
 	approvals.FreezeBegan: {"A freeze began.", "冻结期已开始。"},
 	approvals.BudgetMoved: {"What is left of the budget moved, and the rules no longer take the change as it is.", "预算余额已变动，按规则此变更不再可行。"},
 	approvals.GroupGone:   {"The config no longer has group {was}, which was asked.", "配置中已没有所要求的审批组 {was}。"},
@@ -278,8 +282,8 @@ var reconfigured = map[string]sentence{
 // refusals are the outright noes of a policy, for a dry run.
 var refusals = map[approvals.RefusalCode]sentence{
 	approvals.NoRules:    {"Would be refused: no approval rules are configured (approvals.rules).", "将被拒绝：尚未配置审批规则（approvals.rules）。"},
-	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。"},
-	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]"},
+	approvals.Frozen:     {"Would be refused: the freeze “{name}” is on[ until {until}].[ With a reason, members of {groups} may pass it.]", "将被拒绝：处于冻结期“{name}”[，持续到 {until}]。[{groups} 的成员附理由可以通过。]"},
+	approvals.Ordered:    {"Would be refused: {by} froze {name}[ until {until}][: {reason}].[ With a reason, members of {groups} may pass it.]", "将被拒绝：{by} 已冻结 {name}[，持续到 {until}][：{reason}]。[{groups} 的成员附理由可以通过。]"},
 	approvals.RuleBroken: {"Would be refused: the rule “{name}” could not be evaluated[: {error}]", "将被拒绝：审批规则“{name}”无法求值[：{error}]"},
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"scalebot/bot/flow"
 )
 
 // spanKind says what a span is, and so how it may be written.
@@ -29,7 +31,6 @@ type span struct {
 	bold bool
 	code bool
 	at   time.Time
-	day  bool // of a date: without its time of day
 }
 
 // line is one line of text.
@@ -111,27 +112,13 @@ func when(t time.Time) line {
 	return line{{kind: date, at: t}}
 }
 
-// day is a date without its time of day, in the reader's zone.
+// day is the day of a prepaid term. It is no date of Slack's: those are shown in the
+// reader's zone, where it may be the day before, and titles can't hold them.
 func day(t time.Time) line {
 	if t.IsZero() {
 		return nil
 	}
-	return line{{kind: date, at: t, day: true}}
-}
-
-// format and words are how Slack and everybody else are told a date.
-func (s span) format() string {
-	if s.day {
-		return dayFormat
-	}
-	return dateFormat
-}
-
-func (s span) moment() string {
-	if s.day {
-		return s.at.UTC().Format("2006-01-02")
-	}
-	return clock(s.at)
+	return say(flow.TermDay(t))
 }
 
 // reactionName is what reactions.get gives: a name, perhaps with a skin tone.
@@ -187,7 +174,7 @@ func (l line) mrkdwn() string {
 		case channel:
 			t = "<#" + s.text + ">"
 		case date:
-			t = "<!date^" + strconv.FormatInt(s.at.Unix(), 10) + "^" + s.format() + "|" + s.moment() + ">"
+			t = "<!date^" + strconv.FormatInt(s.at.Unix(), 10) + "^" + dateFormat + "|" + clock(s.at) + ">"
 		case emoji:
 			t = ":" + s.text + ":"
 		}
@@ -238,7 +225,7 @@ func (l line) plain() string {
 		case channel:
 			b.WriteString("#" + s.text)
 		case date:
-			b.WriteString(s.moment())
+			b.WriteString(clock(s.at))
 		case emoji:
 			b.WriteString(":" + s.text + ":")
 		}
@@ -267,8 +254,8 @@ func (l line) elements() []slack.RichTextSectionElement {
 		case channel:
 			out = append(out, slack.NewRichTextSectionChannelElement(s.text, nil))
 		case date:
-			fallback := s.moment()
-			out = append(out, slack.NewRichTextSectionDateElement(s.at.Unix(), s.format(), nil, &fallback))
+			fallback := clock(s.at)
+			out = append(out, slack.NewRichTextSectionDateElement(s.at.Unix(), dateFormat, nil, &fallback))
 		case emoji:
 			name, tone := s.text, 0
 			if base, suffix, ok := strings.Cut(name, "::skin-tone-"); ok {
@@ -287,9 +274,6 @@ func (l line) size() int { return max(size(l.mrkdwn()), size(l.plain())) }
 // dateFormat is Slack's: a short day that reads "today" where it is, and the
 // time, both in the reader's zone and language.
 const dateFormat = "{date_short_pretty} {time}"
-
-// dayFormat is a short day with its year: terms end next year too.
-const dayFormat = "{date_short}"
 
 // clock is a moment for those who can't be shown a date token.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -165,11 +165,14 @@ var (
 	wWritten  = sentence{"It is written like this:", "写法如下："}
 	wSeeHelp  = sentence{"{command} help shows what can be said.", "输入 {command} help 查看用法。"}
 
-	wDryRun   = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}
-	wWouldAsk = sentence{"Would need", "需要的审批"}
-	wWouldRun = sentence{"No rule asks for an approval: this would go ahead by itself.", "没有规则要求审批，将直接执行。"}
-	wRuleYes  = sentence{"Rule {name} matches: {seats}", "规则 {name} 命中：{seats}"}
-	wRuleNo   = sentence{"{n|Rule|Rules} without a match: {rules}", "未命中的规则：{rules}"}
+	wDryRun       = sentence{"Dry run: nothing was recorded or changed.", "试运行：未登记，也未作任何变更。"}
+	wWouldAsk     = sentence{"Would need", "需要的审批"}
+	wWouldBreak   = sentence{"It would run by breaking the glass, as a member of {group}, without asking; these would be told: {seats}.", "将以 {group} 成员身份紧急执行，不经审批；将通知：{seats}。"}
+	wWouldCover   = sentence{"Mandate {id} of {by} would cover a seat of {group}.", "{by} 的授权 {id} 可计入 {group}。"}
+	wWouldAskNone = sentence{"Nobody else would be asked.", "无需再询问其他人。"}
+	wWouldRun     = sentence{"No rule asks for an approval: this would go ahead by itself.", "没有规则要求审批，将直接执行。"}
+	wRuleYes      = sentence{"Rule {name} matches: {seats}", "规则 {name} 命中：{seats}"}
+	wRuleNo       = sentence{"{n|Rule|Rules} without a match: {rules}", "未命中的规则：{rules}"}
 
 	wGroups    = sentence{"Groups", "节点组"}
 	wGroupLine = sentence{"{group}: {n} {n|node|nodes}[ · {type}][ · {limits}]", "{group}：{n} 个节点[ · {type}][ · {limits}]"}
@@ -209,6 +212,7 @@ var (
 	wGlassSkip   = sentence{"Skipped, and told herewith: {seats} — {who}", "被跳过的审批：{seats} — {who}"}
 	wGlassTitle  = sentence{"break-glass", "紧急执行"}
 	wPassCard    = sentence{"Passes the freeze “{name}” (until {until}) as a member of {group}: {reason}", "以 {group} 成员身份通过冻结期“{name}”（持续到 {until}）：{reason}"}
+	wPassOrder   = sentence{"Passes the freeze that {whose} ordered[ until {until}], as a member of {group}: {reason}", "以 {group} 成员身份通过由 {whose} 设定的冻结[（持续到 {until}）]：{reason}"}
 	wFroze       = sentence{"{by} froze {cluster}[ until {until}][: {reason}]. Changes are refused meanwhile; what is running goes on.", "{by} 已冻结 {cluster}[，持续到 {until}][：{reason}]。在此期间拒绝变更，已在执行的变更不受影响。"}
 	wUnfroze     = sentence{"{by} ended the freeze of {cluster}, which {whose} had ordered.", "{by} 已解除 {cluster} 的冻结（原由 {whose} 冻结）。"}
 	wFrozenBy    = sentence{"Frozen by {by}[ until {until}][: {reason}]", "已被 {by} 冻结[，持续到 {until}][：{reason}]"}
@@ -226,10 +230,11 @@ var (
 	wFreezes     = sentence{"Freezes", "冻结期"}
 	wFreezeLine  = sentence{"{name}: {from} to {to}[, when {when}][; may pass with a reason: {groups}]", "{name}：{from} 至 {to}[，条件 {when}][；附理由可通过：{groups}]"}
 	wFreezeOff   = sentence{"{name} is not on: {from} to {to}", "{name} 未生效：{from} 至 {to}"}
-	wFreezeHolds = sentence{"{name} refuses this until {to}[ — {values}]", "{name} 拒绝此变更，直到 {to}[ — {values}]"}
+	wFreezeHolds = sentence{"{name} refuses this until {to}[; with a reason, members of {groups} may pass it][ — {values}]", "{name} 拒绝此变更，直到 {to}[；{groups} 的成员附理由可以通过][ — {values}]"}
 	wFreezePass  = sentence{"{name} is on until {to} and lets this through, for a member of {group} with a reason[ — {values}]", "{name} 持续到 {to}，但 {group} 成员附理由可通过[ — {values}]"}
 	wFreezeElse  = sentence{"{name} is on until {to} and does not hold for this[ — {values}]", "{name} 持续到 {to}，不适用于此变更[ — {values}]"}
 	wFreezeBroke = sentence{"{name} can't be evaluated, so the change is refused: {error}[ — {values}]", "{name} 无法求值，因此拒绝变更：{error}[ — {values}]"}
+	wMayPass     = sentence{"May pass a freeze that somebody ordered, with a reason: {groups}", "附理由可通过人工冻结的组：{groups}"}
 	wMayGlass    = sentence{"May run a change without approval, with a reason: {groups}", "附理由可跳过审批的组：{groups}"}
 	wValue       = sentence{"{field} = {value}", "{field} = {value}"}
 
@@ -249,6 +254,7 @@ var (
 	wEndsSoon      = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ends on {until}", "{what}：{n} 个包年包月节点将于 {until} 到期"}
 	wEnded         = sentence{"{what}: the term of {n} prepaid {n|node|nodes} ended on {until}", "{what}：{n} 个包年包月节点已于 {until} 到期"}
 	wBought        = sentence{"{id}: {sum} for {n} {n|month|months}, bought on {from} for {by}", "{id}：{n} 个月共 {sum}，{from} 购买，申请人 {by}"}
+	wTermNow       = sentence{"It was renewed on {from}, as it seems: this is term {term}, counted from what was bought and decided. The cloud's console shows whether it is so.", "已于 {from} 续期：按购买设置和决定推算，当前为第 {term} 期，请以云控制台为准。"}
 	wRenewsItself  = sentence{"Auto-renew was on when it was bought: it renews itself on {until} unless that is switched off in the cloud's console.", "购买时已开启自动续费：除非在云控制台关闭，否则将于 {until} 自动续费。"}
 	wRenewsNot     = sentence{"Auto-renew was off when it was bought: the nodes end on {until} unless somebody renews them in the cloud's console.", "购买时未开启自动续费：除非有人在云控制台续费，否则节点将于 {until} 到期。"}
 	wOverRenewed   = sentence{"Auto-renew was on when it was bought: it renewed itself on {until} and goes on costing, unless that was switched off. The cloud's console shows it.", "购买时已开启自动续费：除非已关闭，否则已于 {until} 自动续费并继续计费。请在云控制台确认。"}
@@ -272,7 +278,7 @@ var (
 	wLapseText     = sentence{"It is put on record that the nodes of {id} are not to be renewed. Where auto-renew is on, it has to be switched off in the cloud's console.", "将登记 {id} 的节点到期不续。如已开启自动续费，须在云控制台关闭。"}
 	wCommitments   = sentence{"Committed, the first to end on top", "已承诺的包年包月（最早到期的在前）"}
 	wCommitNone    = sentence{"Nothing is committed.", "没有已承诺的包年包月。"}
-	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}]"}
+	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew}[ · term {term} since {from}] · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew}[ · 自 {from} 起第 {term} 期] · {by}[ · {decided}]"}
 	wCommitOver    = sentence{"ended {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}] · it may have been renewed: look in the cloud's console", "已于 {until} 到期 · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}] · 可能已续费，请查看云控制台"}
 	wCommitTotal   = sentence{"Running terms come to {sums}[ and {n} of unknown price].", "未到期的合计 {sums}[，另有 {n} 项价格未知]。"}
 

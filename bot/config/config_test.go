@@ -463,6 +463,8 @@ func TestWhoMayFreezeAndBreakTheGlass(t *testing.T) {
 	c = parse(t, groups+"  freezers: [leads]\n  break_glass: [finops]\n  freezes:\n    - {name: x, from: 2026-12-24T00:00Z, to: 2027-01-03T00:00Z, pass: [finops]}\nredis: {audit_retention: 30d}\n")
 	require.Equal(t, []string{"leads"}, c.Approvals.Freezers)
 	require.Equal(t, []string{"finops"}, c.Approvals.BreakGlass)
+	require.Empty(t, c.Approvals.FreezePass, "left out = nobody")
+	require.Equal(t, []string{"leads"}, parse(t, groups+"  freeze_pass: [leads]\n").Approvals.FreezePass)
 	require.Equal(t, []string{"finops"}, c.Approvals.Freezes[0].Pass)
 	require.Equal(t, 30*24*time.Hour, c.Redis.AuditRetention)
 }

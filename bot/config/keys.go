@@ -152,6 +152,7 @@ type approvalKeys struct {
 	Rules          []ruleKeys            `yaml:"rules" null:"no" doc:"All that match must be met. Missing altogether = every change is refused; none matching = no approval needed."`
 	Freezes        []freezeKeys          `yaml:"freezes" doc:"Times in which changes are refused."`
 	Freezers       []string              `yaml:"freezers" null:"no" doc:"Groups whose members may freeze a cluster from Slack; left out = all approver groups."`
+	FreezePass     []string              `yaml:"freeze_pass" null:"no" doc:"Groups whose members pass a freeze that somebody ordered from Slack, when they give a reason; left out = nobody."`
 	BreakGlass     []string              `yaml:"break_glass" null:"no" doc:"Groups whose members may run a change at once, without its ballot, with a reason; left out = nobody."`
 }
 

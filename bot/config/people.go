@@ -47,7 +47,8 @@ func (b *builder) approvals() {
 	for _, f := range k.Freezes {
 		c.Freezes = append(c.Freezes, approvals.Freeze{Name: f.Name, From: f.From, To: f.To, When: f.When, Pass: f.Pass})
 	}
-	c.Freezers, c.BreakGlass = b.freezers(k, c), k.BreakGlass
+	c.Freezers, c.FreezePass, c.BreakGlass = b.freezers(k, c), k.FreezePass, k.BreakGlass
+	b.twice([]string{"approvals", "freeze_pass"}, k.FreezePass)
 	b.twice([]string{"approvals", "break_glass"}, k.BreakGlass)
 	b.cfg.Approvals = c
 	b.settle(k, c)

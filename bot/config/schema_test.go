@@ -136,7 +136,7 @@ func TestSchemaIsWhole(t *testing.T) {
 		"/clusters/*/groups/*/params", "/clusters/*/groups/*/node_type", "/clusters/*/groups/*/node_pool", "/clusters/*/groups/*/node_group", "/clusters/*/groups/*/api",
 		"/prices/*/currency", "/prices/*/hourly", "/prices/*/monthly", "/approvals/groups/*/users", "/approvals/groups/*/usergroups",
 		"/approvals/reactions/approve", "/approvals/reactions/deny", "/approvals/expire_after", "/approvals/remind_after", "/approvals/grace",
-		"/approvals/price_tolerance", "/approvals/self_approval", "/approvals/settle", "/approvals/freezers", "/approvals/break_glass", "/approvals/freezes/*/pass", "/redis/audit_retention", "/approvals/rules/*/name", "/approvals/rules/*/when",
+		"/approvals/price_tolerance", "/approvals/self_approval", "/approvals/settle", "/approvals/freezers", "/approvals/freeze_pass", "/approvals/break_glass", "/approvals/freezes/*/pass", "/redis/audit_retention", "/approvals/rules/*/name", "/approvals/rules/*/when",
 		"/approvals/rules/*/require", "/approvals/freezes/*/name", "/approvals/freezes/*/from", "/approvals/freezes/*/to", "/approvals/freezes/*/when",
 	} {
 		require.True(t, paths[p], p)

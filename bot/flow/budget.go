@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -122,13 +121,19 @@ func (t *turn) afford(ctx context.Context, plan approvals.Plan) (ok bool, err er
 				kept = *last.Facts
 			}
 			kept.Budget = b
-			last.Judgement, last.Facts, t.f.Requirements = j, &kept, j.Requirements
-			said := map[string]string{"groups": strings.Join(groupsAsked(j.Requirements), ",")}
+			now := t.Clock.Now()
+			further := slices.DeleteFunc(slices.Clone(j.Requirements), func(q approvals.Requirement) bool {
+				return covers(t.f.Requirements, []approvals.Requirement{q})
+			})
+			last.Judgement, last.Facts, t.f.Requirements = j, &kept, t.since(now, j.Requirements)
+			// Whoever is asked only now has as long as those who were asked before had.
+			t.f.FurtherAt, t.f.ExpiresAt, t.f.Reminded = now, now.Add(t.Approvals.ExpireAfter), 0
+			said := map[string]string{"groups": strings.Join(groupsAsked(further), ","), "at": t.f.ExpiresAt.Format(time.RFC3339)}
 			if b != nil {
 				said["centre"], said["left"], said["currency"] = b.Centre, b.Left().String(), b.Currency
 			}
 			t.tell(Note{Code: NoteBudgetMoved, Args: said})
-			return false, t.save(ctx, "budget_moved", t.Clock.Now(), map[string]any{
+			return false, t.save(ctx, "budget_moved", now, map[string]any{
 				"plan": plan.Hash, "budget": b, "outcomes": j.Outcomes, "requirements": j.Requirements,
 			})
 		}
@@ -137,13 +142,36 @@ func (t *turn) afford(ctx context.Context, plan approvals.Plan) (ok bool, err er
 	return true, nil
 }
 
+// since are the requirements for people who are asked from now on: the second group
+// of one that was not asked before comes in so much later, or both would be asked at
+// once.
+func (t *turn) since(now time.Time, reqs []approvals.Requirement) []approvals.Requirement {
+	reqs = slices.Clone(reqs)
+	for i, q := range reqs {
+		if q.Escalate == nil || slices.ContainsFunc(t.f.Requirements, func(a approvals.Requirement) bool { return a.Group == q.Group }) {
+			continue
+		}
+		reqs[i].Escalate = &approvals.Escalation{To: q.Escalate.To, After: q.Escalate.After + now.Sub(t.f.opened())}
+	}
+	return reqs
+}
+
 // covers reports whether who was asked is enough for who is to be asked.
 func covers(asked, now []approvals.Requirement) bool {
 	return !slices.ContainsFunc(now, func(q approvals.Requirement) bool {
 		return !slices.ContainsFunc(asked, func(a approvals.Requirement) bool {
-			return a.Group == q.Group && a.N >= q.N && reflect.DeepEqual(a.Escalate, q.Escalate)
+			return a.Group == q.Group && a.N >= q.N && noSooner(a.Escalate, q.Escalate)
 		})
 	})
+}
+
+// noSooner reports whether an escalation is to the same group and comes no sooner:
+// see since.
+func noSooner(asked, now *approvals.Escalation) bool {
+	if asked == nil || now == nil {
+		return asked == now
+	}
+	return asked.To == now.To && asked.After >= now.After
 }
 
 // Spending is the month of one cost centre, to be shown.

@@ -218,6 +218,45 @@ func TestAVoteForWhatNoLongerFitsAsksFurtherOnTheSameCard(t *testing.T) {
 	w.consistent()
 }
 
+// Who is asked only now must read it, and has the time of a ballot of their own.
+func TestWhoIsAskedBesidesHasTheTimeOfANewBallot(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) {
+		within(c)
+		c.Groups["boss"] = approvals.Group{Users: []string{"U0BOSS"}}
+		c.Rules[0].Escalate = &approvals.Escalation{After: time.Hour, To: "boss"}
+		c.Rules = append(c.Rules, approvals.Rule{Name: "all", When: "true", Require: map[string]int{"leads": 1}})
+	})
+	w.options.RemindAfter = 15 * time.Minute
+	w.withBudget(3 * perNode)
+	first, second := w.request(ask(flow.Add, 2)), w.request(onWeb(2))
+	w.settle()
+	w.vote(first, 1, "white_check_mark", lead2)
+	w.pass(2 * time.Hour)
+	before := w.flow(second)
+	require.Len(t, w.notes(second, flow.NoteReminder), 4)
+	w.vote(second, 1, "white_check_mark", lead2)
+	f, now := w.flow(second), w.clock.Now()
+	require.Equal(t, flow.AwaitingApproval, f.State)
+	require.Equal(t, now.Add(4*time.Hour), f.ExpiresAt)
+	require.True(t, f.ExpiresAt.After(before.ExpiresAt))
+	n, _ := w.told(second, flow.NoteBudgetMoved)
+	require.Equal(t, "finops", n.Args["groups"], "whose votes are there is not asked again")
+	require.Equal(t, f.ExpiresAt.Format(time.RFC3339), n.Args["at"])
+	w.pass(14 * time.Minute)
+	require.Len(t, w.notes(second, flow.NoteReminder), 4)
+	w.pass(2 * time.Minute)
+	require.Len(t, w.notes(second, flow.NoteReminder), 5, "reminders begin anew")
+	require.Equal(t, "U0FIN,"+lead1, w.notes(second, flow.NoteReminder)[4].Args["who"])
+	require.Empty(t, w.notes(second, flow.NoteEscalated), "the second group comes in an hour after the first was asked")
+	w.pass(45 * time.Minute)
+	require.Len(t, w.notes(second, flow.NoteEscalated), 1)
+	require.Len(t, w.notes(second, flow.NoteBudgetMoved), 1)
+	w.vote(second, 1, "white_check_mark", "U0BOSS")
+	w.pass(5 * time.Minute)
+	w.in(second, flow.Succeeded)
+	w.consistent()
+}
+
 func TestAFlowIsNotJudgedByItsOwnShare(t *testing.T) {
 	w := newWorld(t, within)
 	w.withBudget(2 * perNode)

@@ -42,6 +42,11 @@ type Commitment struct {
 	Until time.Time `json:"until"`
 
 	Decision *Decision `json:"-"` // the last one; nil = nobody has decided
+
+	// Of a term that At gives, which may be a later one than the first:
+	Term    int       `json:"-"` // its number, from 1; 0 = as it is on record
+	Began   time.Time `json:"-"` // From stays the day of the purchase
+	Decides int       `json:"-"` // how many decisions there were in all terms
 }
 
 // Decision is what somebody decided about the renewal of a commitment. The bot
@@ -66,15 +71,75 @@ const (
 // has seen.
 func (c Commitment) Decided() int {
 	if c.Decision == nil {
-		return 0
+		return c.Decides
 	}
 	return c.Decision.N
+}
+
+// At is the commitment in the term that runs at that time. One that renews itself,
+// or that somebody decided to renew, goes on for as long again: the cloud goes on
+// charging, and forgetting it would hide that. A decision is about the end of the
+// term in which it was made, so that people are asked anew before each end.
+func (c Commitment) At(now time.Time) Commitment {
+	n := 1
+	for c.Months > 0 && !now.Before(c.end(n)) && c.goesOn(n) {
+		n++
+	}
+	return c.in(n)
+}
+
+// in is the commitment in its n-th term.
+func (c Commitment) in(n int) Commitment {
+	t := c
+	t.Term, t.Began, t.Until = n, c.begin(n), c.end(n)
+	if d := c.Decision; d != nil {
+		t.Decides = d.N
+		if !c.decidedIn(n) {
+			t.Decision = nil
+		}
+	}
+	return t
+}
+
+// end is the end of the n-th term: by the calendar from the day of the purchase,
+// since a term from 31 January that ended in February ends on the 31st in March. As
+// far as the first one's was from the calendar, so are the others'.
+func (c Commitment) end(n int) time.Time {
+	return TermEnd(c.From, c.Months*n).Add(c.Until.Sub(TermEnd(c.From, c.Months)))
+}
+
+func (c Commitment) begin(n int) time.Time {
+	if n <= 1 {
+		return c.From
+	}
+	return c.end(n - 1)
+}
+
+// decidedIn reports whether the last decision was made in the n-th term.
+func (c Commitment) decidedIn(n int) bool {
+	return c.Decision != nil && c.Decision.At.Before(c.end(n)) && (n == 1 || !c.Decision.At.Before(c.begin(n)))
+}
+
+// goesOn reports whether the n-th term is followed by another. Only a term that
+// runs is decided about, so one in which that was done did follow.
+func (c Commitment) goesOn(n int) bool {
+	switch {
+	case c.decidedIn(n):
+		return c.Decision.Choice == Renew
+	case c.Decision != nil && !c.Decision.At.Before(c.end(n)):
+		return true
+	}
+	return c.Renew
 }
 
 // billing is the calendar that terms are counted by. All three clouds bill in
 // Beijing's time: counted in UTC, a purchase in the evening of 28 February would
 // seem to end three days too early.
 var billing = time.FixedZone("UTC+8", 8*60*60)
+
+// TermDay is the calendar day that a moment of a term falls on where the clouds
+// bill, for all readers alike: they are the days of the console and of the bill.
+func TermDay(at time.Time) string { return at.In(billing).Format(time.DateOnly) }
 
 // TermEnd is the end of a prepaid term: the same day of a later month, or that
 // month's last day where it is shorter. time.AddDate would make 3 March of
@@ -180,9 +245,9 @@ func (c *Commitment) ends(nodes []providers.Node) time.Time {
 	return until
 }
 
-// commitmentsPast is how long after its end a commitment is still listed: one
-// that the cloud renewed by itself goes on costing, and nobody else tells.
-const commitmentsPast = 30 * 24 * time.Hour
+// commitmentsPast is how far back the record is read: a term that went on stands
+// there by its earlier end until the lane of renewals has looked at it.
+const commitmentsPast = 90 * 24 * time.Hour
 
 // Committed is what prepaid terms commit to at one moment, by their end.
 type Committed struct {
@@ -198,9 +263,12 @@ func (d *Desk) Commitments(ctx context.Context, cluster string) (Committed, erro
 		return Committed{}, &Rejection{Code: RejectStore, Err: err}
 	}
 	known := false
+	for i, c := range all {
+		all[i] = c.At(now)
+	}
 	all = slices.DeleteFunc(all, func(c Commitment) bool {
 		known = known || c.Cluster == cluster
-		return cluster != "" && c.Cluster != cluster || !c.On(now) && !c.goesOn()
+		return cluster != "" && c.Cluster != cluster || !c.On(now)
 	})
 	if _, ok := d.Options.Catalog[cluster]; cluster != "" && !ok && !known {
 		return Committed{}, &Rejection{Code: RejectCluster, Args: map[string]string{"word": cluster}}
@@ -211,14 +279,6 @@ func (d *Desk) Commitments(ctx context.Context, cluster string) (Committed, erro
 
 // On reports whether the term still runs.
 func (c Commitment) On(now time.Time) bool { return now.Before(c.Until) }
-
-// goesOn reports whether it may have gone on past its term.
-func (c Commitment) goesOn() bool {
-	if c.Decision != nil {
-		return c.Decision.Choice == Renew
-	}
-	return c.Renew
-}
 
 // Renewal records a decision about a commitment's renewal; see FrontDesk.
 func (d *Desk) Renewal(ctx context.Context, c Caller, id string, seen int, choice RenewalChoice) (Commitment, error) {
@@ -231,7 +291,7 @@ func (d *Desk) Renewal(ctx context.Context, c Caller, id string, seen int, choic
 		return got, &Rejection{Code: RejectStore, Err: err}
 	}
 	now := d.Clock.Now()
-	if !got.On(now) {
+	if got = got.At(now); !got.On(now) {
 		return got, &Rejection{Code: RejectTermOver, Args: map[string]string{"id": id, "at": got.Until.Format(time.RFC3339)}}
 	}
 	if err := d.mayAsk(ctx, c.User); err != nil {
@@ -249,7 +309,7 @@ func (d *Desk) Renewal(ctx context.Context, c Caller, id string, seen int, choic
 	}})
 	if errors.Is(err, ErrStale) { // there are not as many decisions as the person saw
 		if got, err = d.Store.Commitment(ctx, id); err == nil {
-			return got, decidedOtherwise(got)
+			return got.At(now), decidedOtherwise(got.At(now))
 		}
 	}
 	if err := d.recorded(err); err != nil {

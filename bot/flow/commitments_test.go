@@ -37,6 +37,20 @@ func TestATermEndsByTheCalendar(t *testing.T) {
 	}
 }
 
+// From 31 January the terms end on the last day of February and on the 31st of
+// March; a cloud that ends them at midnight does so each time.
+func TestLaterTermsAreCountedFromThePurchase(t *testing.T) {
+	from := time.Date(2026, 1, 31, 2, 0, 0, 0, time.UTC)
+	c := flow.Commitment{From: from, Months: 1, Renew: true, Until: flow.TermEnd(from, 1).Add(14 * time.Hour)}
+	for now, until := range map[string]string{"2026-02-28": "2026-02-28", "2026-03-01": "2026-03-31", "2026-04-01": "2026-04-30"} {
+		at, err := time.Parse(time.DateOnly, now)
+		require.NoError(t, err)
+		want, err := time.Parse(time.DateOnly, until)
+		require.NoError(t, err)
+		require.Equal(t, want.Add(16*time.Hour), c.At(at).Until, now)
+	}
+}
+
 func TestBreakEven(t *testing.T) {
 	hourly := func(price string, currency string) *providers.Quote {
 		return &providers.Quote{Known: true, Currency: currency, Hourly: decimal.RequireFromString(price)}
@@ -99,7 +113,7 @@ func TestAPrepaidScaleOutIsOnRecordAsCommitted(t *testing.T) {
 	require.Equal(t, flow.Commitment{
 		Schema: 1, ID: id, By: asker, Channel: room, Account: "acc", Cluster: "emr", Group: "task", N: 2, Nodes: []string{"ins-004", "ins-005"},
 		Charge: providers.Prepaid, Months: 3, Renew: true, Known: true, Total: c.Total, Currency: "CNY",
-		From: f.Submission.SentAt, Until: flow.TermEnd(f.Submission.SentAt, 3),
+		From: f.Submission.SentAt, Until: flow.TermEnd(f.Submission.SentAt, 3), Term: 1, Began: f.Submission.SentAt,
 	}, c)
 	require.Equal(t, "4380", c.Total.String())
 	require.NotNil(t, f.Plans[0].Hourly)
@@ -402,12 +416,93 @@ func TestADecisionIsShownAndEndsTheReminders(t *testing.T) {
 
 	w.clock.Advance(c.Until.Sub(w.clock.Now()))
 	_, err = decide(lead1, 2, flow.LetLapse)
+	require.NoError(t, err, "one that was to be renewed goes on, and its next end is decided about anew")
+	require.Len(t, w.commitments(), 1)
+	w.clock.Advance(31 * day)
+	require.Empty(t, w.commitments())
+	_, err = decide(lead1, 3, flow.Renew)
 	require.ErrorAs(t, err, &no)
 	require.Equal(t, flow.RejectTermOver, no.Code)
-	require.Len(t, w.commitments(), 1, "one that was to be renewed is listed for a while longer")
 	_, err = w.desk.Renewal(t.Context(), w.caller(asker), "F-NONE", 0, flow.Renew)
 	require.ErrorAs(t, err, &no)
 	require.Equal(t, flow.RejectCommitment, no.Code)
+}
+
+// The cloud goes on charging for what renews itself, term after term.
+func TestATermThatRenewsItselfGoesOn(t *testing.T) {
+	w := newWorld(t)
+	a := prepaid(2)
+	a.Renew = new(true)
+	id := w.bought(a)
+	first := w.commitments()[0]
+	until := func(n int) time.Time { return flow.TermEnd(first.From, n) }
+	for n := 2; n <= 5; n++ { // far past the time that what ended is kept for
+		w.clock.Advance(until(n - 1).Add(-3 * day).Sub(w.clock.Now()))
+		w.settle()
+		w.clock.Advance(until(n - 1).Sub(w.clock.Now()))
+		w.settle()
+		all := w.commitments()
+		require.Len(t, all, 1, "term %d", n)
+		c := all[0]
+		require.Equal(t, n, c.Term)
+		require.Equal(t, until(n), c.Until)
+		require.Equal(t, first.From, c.From, "the day of the purchase stays")
+		require.Equal(t, first.Total, c.Total, "each term costs as much again")
+		require.Len(t, w.slack.Keyed("renewal/"), n-1, "one reminder of each term")
+		for _, m := range w.slack.Keyed("renewal/") {
+			require.Contains(t, m.Text, "over:true", "the buttons of a term that ended are gone")
+		}
+	}
+	_, detail := w.last("term_goes_on")
+	require.InDelta(t, 5, detail["term"], 0)
+	w.clock.Advance(until(5).Add(-14 * day).Sub(w.clock.Now()))
+	w.settle()
+	_, err := w.desk.Renewal(t.Context(), w.caller(asker), id, 0, flow.LetLapse)
+	require.NoError(t, err)
+	w.clock.Advance(until(5).Sub(w.clock.Now()))
+	w.settle()
+	require.Empty(t, w.commitments(), "until somebody lets it lapse")
+	require.Zero(t, w.rdb.ZCard(t.Context(), "test:{T1}:due:renew").Val())
+}
+
+// What was decided holds for the end that it was about.
+func TestADecisionToRenewIsAskedForAnewInTheNextTerm(t *testing.T) {
+	w := newWorld(t)
+	id := w.bought(prepaid(1))
+	first := w.commitments()[0]
+	_, err := w.desk.Renewal(t.Context(), w.caller(asker), id, 0, flow.Renew)
+	require.NoError(t, err)
+	w.clock.Advance(first.Until.Sub(w.clock.Now()))
+	w.settle()
+	c := w.commitments()[0]
+	require.Nil(t, c.Decision)
+	require.Equal(t, 1, c.Decided(), "what a button must have seen")
+	require.Equal(t, 2, c.Term)
+	w.clock.Advance(c.Until.Add(-14 * day).Sub(w.clock.Now()))
+	w.settle()
+	require.Len(t, w.slack.Keyed("renewal/"), 1, "people are asked about the second end")
+	_, err = w.desk.Renewal(t.Context(), w.caller(asker), id, 1, flow.Renew)
+	require.NoError(t, err)
+	w.clock.Advance(c.Until.Sub(w.clock.Now()))
+	w.settle()
+	require.Equal(t, 3, w.commitments()[0].Term)
+	w.clock.Advance(w.commitments()[0].Until.Sub(w.clock.Now()))
+	require.Empty(t, w.commitments(), "nobody decided about the third end, and it does not renew itself")
+}
+
+// A version that knew of no further terms let go of them at their first end.
+func TestATermThatWentOnUnseenIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	a := prepaid(1)
+	a.Renew = new(true)
+	id := w.bought(a)
+	require.NoError(t, w.rdb.Del(t.Context(), "test:{T1}:due:renew").Err())
+	w.clock.Advance(w.commitments()[0].Until.Add(10 * day).Sub(w.clock.Now()))
+	w.settle()
+	require.Zero(t, w.rdb.ZCard(t.Context(), "test:{T1}:due:renew").Val())
+	w.renewals.Revive(t.Context())
+	w.settle()
+	require.Positive(t, w.rdb.ZScore(t.Context(), "test:{T1}:due:renew", id).Val())
 }
 
 func TestCommitmentsOfOneCluster(t *testing.T) {

@@ -369,6 +369,84 @@ func TestAGroupPassesAFreezeWithAReason(t *testing.T) {
 	require.Equal(t, flow.NoteFrozen, w.flow(other).End.Code)
 }
 
+func TestAGroupPassesAnOrderedFreezeWithAReason(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) { c.FreezePass = []string{"finops"} })
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 0, "incident")
+	require.NoError(t, err)
+	a := ask(flow.Remove, 1)
+	a.Reason = "the incident needs it"
+	p, err := w.desk.DryRun(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	require.Nil(t, p.Refused)
+	require.Equal(t, "finops", p.Judgement.Passed[0].Group)
+	r, err := w.desk.Request(t.Context(), w.caller(finance), a)
+	require.NoError(t, err)
+	other := w.request(a)
+	w.settle()
+	w.in(r.Flow.ID, flow.AwaitingApproval)
+	w.vote(r.Flow.ID, 1, "white_check_mark", lead1)
+	w.pass(5 * time.Minute)
+	w.in(r.Flow.ID, flow.Succeeded)
+	require.Len(t, w.flow(r.Flow.ID).Plans, 1, "a freeze that is passed voids nothing")
+	n, ok := w.told(r.Flow.ID, flow.NotePassedOrder)
+	require.True(t, ok)
+	require.Equal(t, map[string]string{"by": finance, "whose": lead2, "group": "finops", "reason": a.Reason}, n.Args)
+
+	w.in(other, flow.Refused)
+	require.Equal(t, flow.NoteFrozenBy, w.flow(other).End.Code)
+	require.Equal(t, "finops", w.flow(other).End.Args["groups"], "who may pass it is named")
+	w.consistent()
+}
+
+// What a decision was made by stands in the entry of the decision.
+func TestTheAuditTellsPricesRulesAndCountsOfWhatDidNotGo(t *testing.T) {
+	t.Run("refused", func(t *testing.T) {
+		w := newWorld(t, calendar)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.in(id, flow.Refused)
+		_, detail := w.last("refuse")
+		require.Contains(t, detail["plan"].(map[string]any), "quote")
+		require.Equal(t, "scale-in", detail["outcomes"].([]any)[2].(map[string]any)["rule"])
+		require.Equal(t, "leads", detail["requirements"].([]any)[0].(map[string]any)["group"])
+	})
+	t.Run("votes moved", func(t *testing.T) {
+		w := newWorld(t)
+		w.cloud.SetPhase(providers.Busy)
+		id := w.request(ask(flow.Remove, 1))
+		w.settle()
+		w.vote(id, 1, "white_check_mark", lead1)
+		w.slack.Unreact(w.card(id, 1), "white_check_mark", lead1)
+		w.cloud.SetPhase(providers.Ready)
+		w.pass(time.Minute)
+		_, detail := w.last("void")
+		require.Equal(t, "withdrawn", detail["differences"].([]any)[0].(map[string]any)["what"])
+		uncounted := detail["verdict"].(map[string]any)["ballot"].(map[string]any)["uncounted"].([]any)
+		require.Equal(t, "withdrawn", uncounted[0].(map[string]any)["reason"])
+		require.Equal(t, asker, detail["facts"].(map[string]any)["requester"])
+	})
+	t.Run("priced once more", func(t *testing.T) {
+		w := newWorld(t, func(c *approvals.Config) {
+			free(c)
+			c.Freezes = []approvals.Freeze{{Name: "sale", From: noon.Add(time.Minute), To: noon.Add(time.Hour), Pass: []string{"finops"}}}
+		})
+		w.cloud.SetPrice(100, true)
+		w.cloud.SetPhase(providers.Busy)
+		a := ask(flow.Add, 1)
+		a.Reason = "the sale needs it"
+		_, err := w.desk.Request(t.Context(), w.caller(finance), a)
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		w.cloud.SetPrice(104, true)
+		w.cloud.SetPhase(providers.Ready)
+		w.pass(2 * time.Minute)
+		_, detail := w.last("submit")
+		require.Equal(t, "104", detail["quote"].(map[string]any)["hourly"])
+		require.Equal(t, "sale", detail["passed"].([]any)[0].(map[string]any)["freeze"], "it was not on when it was planned")
+		require.Contains(t, detail, "outcomes")
+	})
+}
+
 func TestTheAuditTellsVotesAndTheCloudsRequestIds(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(prepaid(1))

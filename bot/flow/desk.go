@@ -141,6 +141,9 @@ type Preview struct {
 	At        time.Time         // when it was planned
 	Refused   *Note             // why there is no plan; Plan and Judgement are empty then, unless the policy refused
 	Budget    *approvals.Budget // of the cluster's cost centre; nil = it has none
+	// Foreseen is the verdict before anybody votes, by broken glass or by mandates; nil
+	// = neither has a part in it.
+	Foreseen *approvals.Verdict
 	// Explained are the grounds of the judgement; nil where it was not reached.
 	Explained *approvals.Explanation
 }

@@ -250,12 +250,13 @@ type turn struct {
 	guards map[string]guard // by book: what the next save is held to
 	priced *approvals.Plan  // fresher than the voted one: what a mandate would give now
 
-	voted  bool                   // votes were taken into the record in this turn
-	going  bool                   // the ballot that is read decides on sending
-	lacks  error                  // why a group asked could not be read
-	facts  *approvals.BallotFacts // that a ballot was last counted from in this turn
-	seen   *SeenFreeze            // that the move to be saved rests on
-	detail map[string]any         // for the audit entry of a look that is news
+	voted   bool                   // votes were taken into the record in this turn
+	going   bool                   // the ballot that is read decides on sending
+	lacks   error                  // why a group asked could not be read
+	facts   *approvals.BallotFacts // that a ballot was last counted from in this turn
+	seen    *SeenFreeze            // that the move to be saved rests on
+	counted *approvals.Verdict     // of the last reading of the ballot in this turn, by facts
+	detail  map[string]any         // for the audit entry of a look that is news
 }
 
 // call runs one outside call under a lease that outlives it. A lease that ran out

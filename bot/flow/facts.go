@@ -19,7 +19,7 @@ type Facts struct {
 
 // facts are those that the plan was judged by.
 func (p *Planned) facts(r Request) approvals.Facts {
-	f := approvals.Facts{Plan: p.Plan, Reason: r.Reason, Requester: approvals.Requester{ID: r.User}, Now: p.At}
+	f := approvals.Facts{Plan: p.Plan, Reason: r.Reason, Requester: approvals.Requester{ID: r.User}, Now: p.At, StartAt: r.StartAt}
 	if p.Facts != nil {
 		f.Labels, f.Order, f.Requester.Groups, f.Budget = p.Facts.Labels, p.Facts.Order, p.Facts.Groups, p.Facts.Budget
 	}

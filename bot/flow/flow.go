@@ -31,6 +31,7 @@ type Flow struct {
 	Verdict      *approvals.Verdict      `json:"verdict,omitempty"`      // on the current plan
 	ExpiresAt    time.Time               `json:"expires_at,omitzero"`    // of the open ballot, or of planning
 	Votes        []approvals.Vote        `json:"votes,omitempty"`        // by button and command, on all plans; the last of each person and plan
+	FurtherAt    time.Time               `json:"further_at,omitzero"`    // when others were asked about the current plan besides
 	Reminded     int                     `json:"reminded,omitempty"`     // reminders of the current ballot whose time has come and gone
 	GraceUntil   time.Time               `json:"grace_until,omitzero"`   // until when it can be stopped after the last vote; zero = no such time runs
 	Booked       []Booking               `json:"booked,omitempty"`       // what it takes of the ledger, since it was approved
@@ -255,11 +256,12 @@ const (
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
 	NoteNoRules     NoteCode = "no_rules"     // refused: approvals.rules is missing
-	NoteFrozen      NoteCode = "frozen"       // refused: name, until
+	NoteFrozen      NoteCode = "frozen"       // refused: name, until; groups: who may pass it with a reason
 	NoteRuleBroken  NoteCode = "rule_broken"  // refused: name
-	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason
+	NoteFrozenBy    NoteCode = "frozen_by"    // refused: by ordered the freeze; cluster, until, reason; groups: who may pass it with a reason
 	NotePassed      NoteCode = "passed"       // by passes the freeze name as a member of group; reason
 	NoteSkipped     NoteCode = "skipped"      // By broke the glass past the vote of To, as a member of group; the reason is the request's
+	NotePassedOrder NoteCode = "passed_order" // by passes the freeze that whose ordered, as a member of group; reason
 	NoteGlass       NoteCode = "glass"        // By ran it without its ballot as a member of group; reason; skipped: comma list of groups
 	NoteGlassHeld   NoteCode = "glass_held"   // by wanted to, and may not any more
 	NoteBelowMin    NoteCode = "below_min"    // refused: to, min, cluster, group; fixed
@@ -282,7 +284,7 @@ const (
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list
 	NoteMandate     NoteCode = "mandate"      // By's mandate id fills a seat of group; n: nodes and amount, currency that this takes; left, money, until: what stays of it
-	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked now
+	NoteBudgetMoved NoteCode = "budget_moved" // approved, but meanwhile others took of the budget: centre, left, currency; groups: comma list of who is asked besides (who is made from config); at: the new end of the ballot
 
 	// After the end:
 	NoteRetried NoteCode = "retried" // By asked again for what is missing; id: of the new flow

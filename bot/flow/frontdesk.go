@@ -310,8 +310,13 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	case err != nil:
 		return Preview{}, &Rejection{Code: RejectStore, Err: err}
 	}
+	ahead, err := d.foresee(ctx, r, made)
+	if err != nil {
+		return Preview{}, &Rejection{Code: RejectPerson, Err: err}
+	}
 	return Preview{
-		Plan: made.planned.Plan, Hourly: made.planned.Hourly, At: made.planned.At, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
+		Foreseen: ahead,
+		Plan:     made.planned.Plan, Hourly: made.planned.Hourly, At: made.planned.At, Judgement: made.planned.Judgement, Request: r, Explained: new(d.Policy.Explain(made.facts)),
 		Budget: made.facts.Budget,
 	}, nil
 }

@@ -111,6 +111,10 @@ func groupsAsked(reqs []approvals.Requirement) []string {
 // tellPasses logs the freezes that a plan passes, and why it may.
 func (t *turn) tellPasses(passed []approvals.Pass) {
 	for _, p := range passed {
+		if p.Order != nil {
+			t.tell(Note{Code: NotePassedOrder, Args: map[string]string{"by": t.f.Request.User, "whose": p.Order.By, "group": p.Group, "reason": p.Reason}})
+			continue
+		}
 		t.tell(Note{Code: NotePassed, Args: map[string]string{"by": t.f.Request.User, "name": p.Freeze, "group": p.Group, "reason": p.Reason}})
 	}
 }

@@ -203,6 +203,51 @@ func TestAFreezeAtTheStartTimeIsSeenAtOnce(t *testing.T) {
 	require.Equal(t, flow.NoteFrozen, w.flow(in).End.Code)
 	require.Equal(t, "sale", w.flow(in).End.Args["name"])
 	w.in(out, flow.AwaitingApproval)
+
+	require.NotNil(t, w.flow(in).Refused, "another policy can be tried over it")
+	require.Equal(t, 1, flow.Replay(w.options.Policy, []flow.Flow{w.flow(in)}).Same)
+	open := w.options.Approvals
+	open.Freezes = nil
+	policy, problems := approvals.Compile(open)
+	require.Empty(t, problems)
+	require.Equal(t, map[flow.Way]int{flow.Looser: 1}, flow.Replay(policy, []flow.Flow{w.flow(in)}).Ways())
+}
+
+// A freeze that is over when the change starts is no reason to refuse it today.
+func TestAFreezeThatIsOverAtTheStartTimeRefusesNothing(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) {
+		calendar(c)
+		c.ExpireAfter = 24 * time.Hour
+	})
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead2), "emr", 30*time.Minute, "short")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		at   time.Time
+		code flow.NoteCode
+	}{
+		{noon.Add(20 * time.Minute), flow.NoteFrozenBy},
+		{noon.Add(50 * time.Minute), flow.NoteFrozen},
+	} {
+		a := ask(flow.Remove, 1)
+		a.StartAt = c.at
+		id := w.request(a)
+		w.settle()
+		w.in(id, flow.Refused)
+		require.Equal(t, c.code, w.flow(id).End.Code, "%s", c.at)
+	}
+	a := ask(flow.Remove, 1)
+	a.StartAt = noon.Add(2 * time.Hour)
+	p, err := w.desk.DryRun(t.Context(), w.caller(asker), a)
+	require.NoError(t, err)
+	require.Nil(t, p.Refused)
+	require.Equal(t, approvals.FreezeOff, p.Explained.Freezes[0].State)
+	id := w.request(a)
+	w.settle()
+	w.in(id, flow.AwaitingApproval)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.in(id, flow.Scheduled)
+	w.pass(2*time.Hour + 10*time.Minute)
+	w.in(id, flow.Succeeded)
 }
 
 // A world that never stands still ends a request instead of a store.

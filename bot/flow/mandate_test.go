@@ -363,3 +363,32 @@ func unmarshal(t *testing.T, data []byte, into any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal(data, into))
 }
+
+// A rehearsal tries what a request would find before anybody votes.
+func TestADryRunTriesMandatesAndBrokenGlass(t *testing.T) {
+	w := newWorld(t, led, glass)
+	try := func(user string, a flow.Ask) *approvals.Verdict {
+		t.Helper()
+		p, err := w.desk.DryRun(t.Context(), w.caller(user), a)
+		require.NoError(t, err)
+		require.Nil(t, p.Refused)
+		return p.Foreseen
+	}
+	require.Nil(t, try(asker, ask(flow.Add, 2)))
+	m := w.sign(lead1, w.mandate(3))
+	v := try(asker, ask(flow.Add, 2))
+	require.Equal(t, approvals.Approved, v.Status)
+	require.Equal(t, []approvals.Use{{ID: m, By: lead1, Group: "leads"}}, v.Ballot.Mandates)
+	require.Equal(t, approvals.ReasonMandateNodes, try(asker, ask(flow.Add, 4)).Ballot.Uncounted[0].Reason)
+	require.Equal(t, approvals.ReasonMandateOwn, try(lead1, ask(flow.Add, 2)).Ballot.Uncounted[0].Reason)
+	require.Nil(t, try(asker, ask(flow.Remove, 1)), "it is about additions")
+	late := ask(flow.Add, 2)
+	late.StartAt = noon.Add(73 * time.Hour)
+	require.Equal(t, approvals.ReasonMandateOver, try(asker, late).Ballot.Uncounted[0].Reason, "when it starts")
+	reserved, used := w.left(m)
+	require.Zero(t, reserved+used, "nothing is taken by trying")
+
+	v = try(finance, urgent(1))
+	require.Equal(t, "finops", v.Glass.Group)
+	require.Equal(t, "leads", v.Glass.Skipped[0].Group)
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"scalebot/approvals"
@@ -162,14 +163,6 @@ func (o *Options) plan(ctx context.Context, call caller, self *Flow, r Request) 
 	out.planned.Judgement = out.judge(out.planned.Plan)
 	if no := out.planned.Judgement.Refusal; no != nil {
 		return out, &refusal{note: policyNote(*no)}
-	}
-	if r.StartAt.After(out.facts.Now) {
-		// Nobody should vote for what a freeze of the calendar will refuse at its start.
-		then := out.facts
-		then.Now = r.StartAt
-		if no := o.Policy.Judge(then).Refusal; no != nil && no.Code == approvals.Frozen {
-			return out, &refusal{note: policyNote(*no)}
-		}
 	}
 	return out, nil
 }
@@ -328,6 +321,9 @@ func policyNote(no approvals.Refusal) Note {
 		}
 	case approvals.RuleBroken:
 		n.Code = NoteRuleBroken
+	}
+	if len(no.Pass) > 0 {
+		n.Args["groups"] = strings.Join(no.Pass, ", ")
 	}
 	return n
 }

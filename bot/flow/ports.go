@@ -241,6 +241,10 @@ type Store interface {
 	Commitments(ctx context.Context, since time.Time) ([]Commitment, error)
 	// Commitment reads one, with its last decision. ErrNotFound, ErrNewer.
 	Commitment(ctx context.Context, id string) (Commitment, error)
+	// GoOn puts a commitment on by the end of its term of now, and keeps it so much
+	// longer, under a renewal-lane claim, with one audit entry for each term.
+	// ErrNotFound, ErrLeaseLost.
+	GoOn(ctx context.Context, claim Claim, c Commitment, now time.Time, a Audit) error
 	// Decide records decision number d.N about a renewal with its audit entry and
 	// wakes the renewal lane. ErrNotFound; ErrStale when there are not d.N-1 before.
 	Decide(ctx context.Context, id string, d Decision, a Audit) error

@@ -17,11 +17,11 @@ const (
 )
 
 // reminders are how many reminders of the current ballot have come due, and when
-// the next one will. They come RemindAfter after the ballot was opened, then at
+// the next one will. They come RemindAfter after people were asked, then at
 // twice that time, at four times, and so on. Derived from stored times, they are
 // the same for every replica and after every restart.
 func (t *turn) reminders(now time.Time) (due int, next time.Time) {
-	opened := t.f.opened()
+	opened := t.f.askedAt()
 	if t.RemindAfter <= 0 || opened.IsZero() {
 		return 0, t.f.ExpiresAt
 	}
@@ -58,23 +58,30 @@ func (t *turn) remind(ctx context.Context) {
 	}
 }
 
-// wanted are people who can still fill an open seat.
+// wanted are people who can still fill an open seat. Of more than one reminder can
+// name, each names the next ones, so that everybody is reminded in turn: whoever
+// comes first by id may be away.
 func (t *turn) wanted(ctx context.Context) ([]string, error) {
 	facts := *t.facts
 	facts.Members = t.members(ctx, facts, func(string) bool { return true })
 	skip := append(t.Policy.VotersOf(facts), facts.Requester, facts.Bot)
+	before := t.f.remindersTold()
+	share := max(1, remindNames/max(1, len(facts.Requirements)))
+	lists := make([][]string, len(facts.Requirements)) // of each requirement its own: the first group may fill the list alone
 	var look []string
-	for _, q := range facts.Requirements {
-		n := 0 // of each requirement some: the first group may fill the list alone
+	for i, q := range facts.Requirements {
+		var asked []string
 		for _, g := range q.Asked(facts.OpenedAt, facts.Now) {
-			for _, id := range facts.Members[g] {
-				if n < remindLooks && !slices.Contains(skip, id) && !slices.Contains(look, id) {
-					look, n = append(look, id), n+1
-				}
-			}
+			asked = append(asked, facts.Members[g]...)
 		}
+		slices.Sort(asked)
+		asked = turned(slices.Compact(asked), before*share)
+		asked = slices.DeleteFunc(asked, func(id string) bool { return slices.Contains(skip, id) })
+		lists[i] = asked[:min(len(asked), remindLooks)]
+		look = append(look, lists[i]...)
 	}
-	found, err := t.people(ctx, look)
+	slices.Sort(look)
+	found, err := t.people(ctx, slices.Compact(look))
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +93,50 @@ func (t *turn) wanted(ctx context.Context) ([]string, error) {
 		people[id] = p
 	}
 	facts.People = people
-	who := t.Policy.Wanted(facts)
-	return who[:min(len(who), remindNames)], nil
+	can := t.Policy.Wanted(facts)
+	for i, list := range lists {
+		lists[i] = slices.DeleteFunc(list, func(id string) bool { return !slices.Contains(can, id) })
+	}
+	return inTurn(turned(lists, before), remindNames), nil
+}
+
+// remindersTold is how many reminders the thread has had.
+func (f *Flow) remindersTold() int {
+	n := 0
+	for _, note := range f.Log {
+		if note.Code == NoteReminder {
+			n++
+		}
+	}
+	return n
+}
+
+// turned is a list that begins n places further on.
+func turned[T any](list []T, n int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	n %= len(list)
+	return slices.Concat(list[n:], list[:n])
+}
+
+// inTurn takes from lists one after the other, nobody twice, in the order of ids.
+func inTurn(lists [][]string, most int) []string {
+	var out []string
+	for took := true; took; {
+		took = false
+		for i, list := range lists {
+			for len(list) > 0 && slices.Contains(out, list[0]) {
+				list = list[1:]
+			}
+			if len(list) > 0 && len(out) < most {
+				out, list, took = append(out, list[0]), list[1:], true
+			}
+			lists[i] = list
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // soonest brings the next look at an open ballot forward to the next reminder

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -28,7 +29,24 @@ func (r *Renewals) Nudge() { nudge(r.nudge) }
 
 // Run reminds until ctx ends, then finishes what is in hand and returns nil.
 func (r *Renewals) Run(ctx context.Context) error {
+	r.Revive(ctx)
 	return drive(ctx, r.Options, LaneRenew, r.nudge, r.Step)
+}
+
+// Revive asks for a look at terms that went on. A version that knew of none let go
+// of them at their first end, and nobody would be reminded of them again. Run calls
+// it; a test may.
+func (r *Renewals) Revive(ctx context.Context) {
+	now := r.Clock.Now()
+	all, err := r.Store.Commitments(ctx, now.Add(-commitmentsPast))
+	for _, c := range all {
+		if c.At(now).Term > 1 {
+			err = errors.Join(err, r.Store.Wake(ctx, LaneRenew, c.ID, now))
+		}
+	}
+	if err != nil {
+		r.Logger.Warn("terms that went on may not be looked at", "error", err)
+	}
 }
 
 // renewalLook is how often a commitment is looked at when nothing is due: config
@@ -38,6 +56,7 @@ const renewalLook = 24 * time.Hour
 // Reminders is what Slack shows about one commitment.
 type Reminders struct {
 	Version   int64           `json:"version"`
+	Term      int             `json:"term,omitempty"`     // that all of this is about; 0 = the first
 	Lead      time.Duration   `json:"lead,omitempty"`     // before the end, of the last reminder that came due; 0 = none yet
 	Messages  map[string]Post `json:"messages,omitempty"` // by key
 	Sending   *Sending        `json:"sending,omitempty"`  // saved before a post, cleared after: else in doubt
@@ -68,7 +87,7 @@ func NextRenewal(c Commitment, leads []time.Duration, said time.Duration, now ti
 
 // dueLead is the lead of the reminder that is due: the last whose time has come,
 // so that several that came due while nobody looked are one. 0 = none. One whose
-// time was before the purchase never comes.
+// time was before the term never comes.
 func dueLead(c Commitment, leads []time.Duration, said time.Duration, now time.Time) time.Duration {
 	if c.Decision != nil || !c.On(now) {
 		return 0
@@ -76,11 +95,18 @@ func dueLead(c Commitment, leads []time.Duration, said time.Duration, now time.T
 	var due time.Duration
 	for _, lead := range leads {
 		at := c.Until.Add(-lead)
-		if lead > 0 && at.After(c.From) && !at.After(now) && (due == 0 || lead < due) && (said == 0 || lead < said) {
+		if lead > 0 && at.After(c.begun()) && !at.After(now) && (due == 0 || lead < due) && (said == 0 || lead < said) {
 			due = lead
 		}
 	}
 	return due
+}
+
+func (c Commitment) begun() time.Time {
+	if c.Began.IsZero() {
+		return c.From
+	}
+	return c.Began
 }
 
 // Step does what one claimed commitment needs, one Slack call after the other,
@@ -93,10 +119,11 @@ func (r *Renewals) Step(ctx context.Context, claim Claim) error {
 		}
 		return err
 	}
-	w := &renewal{Renewals: r, claim: claim, c: c, log: r.Logger.With("commitment", c.ID)}
+	w := &renewal{Renewals: r, claim: claim, bought: c, log: r.Logger.With("commitment", c.ID)}
 	if w.shown, err = r.Store.Reminders(ctx, c.ID); err != nil {
 		return err
 	}
+	w.c = c.in(max(w.shown.Term, 1))
 	due, err := w.run(ctx)
 	if err != nil {
 		return err // the lease is left to run out, as the Courier does
@@ -109,10 +136,11 @@ func (r *Renewals) Step(ctx context.Context, claim Claim) error {
 // renewal is the work on one commitment.
 type renewal struct {
 	*Renewals
-	claim Claim
-	c     Commitment
-	shown Reminders
-	log   *slog.Logger
+	claim  Claim
+	bought Commitment // as it is on record
+	c      Commitment // in the term that shown is about
+	shown  Reminders
+	log    *slog.Logger
 }
 
 // run works until Slack shows the commitment as it is, and returns when to look
@@ -142,6 +170,9 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 	for {
 		m, was, ok := w.next()
 		if !ok {
+			if on, err := w.goOn(ctx); err != nil || on {
+				return now, err
+			}
 			return w.later(), nil
 		}
 		select {
@@ -171,6 +202,35 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 	}
 }
 
+// goOn turns to the term that runs now, once Slack shows the end of the one before:
+// its reminders come anew, in messages of their own.
+func (w *renewal) goOn(ctx context.Context) (bool, error) {
+	now := w.Clock.Now()
+	c := w.bought.At(now)
+	if c.Term <= w.c.Term || w.holding() {
+		return false, nil
+	}
+	err := w.Store.GoOn(ctx, w.claim, c, now, Audit{Actor: "scalebot", Action: "term_goes_on", Detail: map[string]any{
+		"cluster": c.Cluster, "group": c.Group, "bought": c.From, "term": c.Term, "from": c.Began, "until": c.Until, "renew": c.Renew, "decision": w.c.Decision,
+	}})
+	if err != nil {
+		return false, err
+	}
+	w.c = c
+	w.shown = Reminders{Version: w.shown.Version, Term: c.Term}
+	return true, w.save(ctx)
+}
+
+// holding reports whether a message that Slack refused is to be tried again.
+func (w *renewal) holding() bool {
+	for key := range w.shown.Held {
+		if !w.free(key) {
+			return true
+		}
+	}
+	return false
+}
+
 // rooms are where reminders go: the cluster's channels, or where it was asked for.
 func (w *renewal) rooms() []string {
 	if channels := w.Catalog[w.c.Cluster].Channels; len(channels) > 0 {
@@ -179,8 +239,12 @@ func (w *renewal) rooms() []string {
 	return []string{w.c.Channel}
 }
 
-func renewalKey(lead time.Duration, channel string) string {
-	return "renewal/" + lead.String() + "/" + channel
+func renewalKey(term int, lead time.Duration, channel string) string {
+	key := "renewal/" + lead.String() + "/" + channel
+	if term > 1 {
+		key += "#" + strconv.Itoa(term)
+	}
+	return key
 }
 
 // next finds a message that is not as it should be: first new ones, then those
@@ -189,7 +253,7 @@ func (w *renewal) next() (Message, Post, bool) {
 	view := Renewal{Commitment: w.c, Over: !w.c.On(w.Clock.Now()), Latest: true}
 	if lead := w.shown.Lead; lead > 0 && w.c.Decision == nil && !view.Over {
 		for _, room := range w.rooms() {
-			key := renewalKey(lead, room)
+			key := renewalKey(w.c.Term, lead, room)
 			if _, up := w.shown.Messages[key]; up || !w.free(key) {
 				continue
 			}
@@ -203,7 +267,7 @@ func (w *renewal) next() (Message, Post, bool) {
 		if was.final() || was.TS == "" || !w.free(key) {
 			continue
 		}
-		view.Latest = key == renewalKey(w.shown.Lead, was.Channel)
+		view.Latest = key == renewalKey(w.c.Term, w.shown.Lead, was.Channel)
 		m := w.Renderer.Renewal(view)
 		m.Key, m.Channel = key, was.Channel
 		if was.Hash != digest(m) {
@@ -272,7 +336,7 @@ func (w *renewal) did(key string, ref MessageRef, hash string) {
 // settle finds out whether a post whose answer was lost is there.
 func (w *renewal) settle(ctx context.Context, s Sending) error {
 	for _, room := range w.rooms() {
-		if s.Key != renewalKey(w.shown.Lead, room) {
+		if s.Key != renewalKey(w.c.Term, w.shown.Lead, room) {
 			continue
 		}
 		m := w.named(w.Renderer.Renewal(Renewal{Commitment: w.c, Latest: true}))

@@ -128,6 +128,41 @@ func TestAVoteWithdrawnWhileInLineVoidsThePlan(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/2"), 1, "the void plan's card is closed and a fresh one asks again")
 }
 
+func TestWhoWithdrewIsShown(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.SetPhase(providers.Busy)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.in(id, flow.Queued)
+	w.slack.Unreact(w.card(id, 1), "white_check_mark", lead1) // and no event
+	w.cloud.SetPhase(providers.Ready)
+	w.pass(time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	require.Equal(t, []approvals.Difference{{What: approvals.Withdrawn, Was: lead1}}, w.flow(id).Plans[0].VoidedBy)
+}
+
+// Two prices within the tolerance stand on two sides of a rule.
+func TestWhoIsAskedBesidesRightBeforeSendingIsShown(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) {
+		c.Rules = []approvals.Rule{
+			{Name: "all", When: "true", Require: map[string]int{"leads": 1}},
+			{Name: "costly", When: "quote.hourly > 102.0", Require: map[string]int{"finops": 1}},
+		}
+	})
+	w.cloud.SetPrice(100, true)
+	w.cloud.SetPhase(providers.Busy)
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead2)
+	w.in(id, flow.Queued)
+	w.cloud.SetPrice(104, true)
+	w.cloud.SetPhase(providers.Ready)
+	w.pass(time.Minute)
+	w.in(id, flow.AwaitingApproval)
+	require.Equal(t, []approvals.Difference{{What: approvals.RulesMoved, Was: "1 of leads", Is: "1 of finops, 1 of leads"}}, w.flow(id).Plans[0].VoidedBy)
+}
+
 func TestTheBallotIsReadAgainRightBeforeSending(t *testing.T) {
 	w := newWorld(t)
 	w.cloud.SetPhase(providers.Busy)

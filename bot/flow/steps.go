@@ -30,7 +30,7 @@ func (t *turn) planning(ctx context.Context) error {
 			t.complete(ctx, made.planned.Facts)
 			t.f.Refused = &made.planned
 		}
-		return t.noPlan(ctx, err)
+		return t.noPlan(ctx, made, err)
 	}
 	if no, err := t.mayBeOurs(ctx, made); err != nil {
 		return err
@@ -68,12 +68,16 @@ func (t *turn) planning(ctx context.Context) error {
 	return t.save(ctx, "plan", now, detail)
 }
 
-// noPlan ends or delays a flow that could not be planned.
-func (t *turn) noPlan(ctx context.Context, err error) error {
+// noPlan ends or delays a flow that could not be planned, as far as made was.
+func (t *turn) noPlan(ctx context.Context, made observed, err error) error {
 	var no *refusal
 	if errors.As(err, &no) {
 		t.finish(Refused, no.note)
-		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": no.note}, no.err))
+		detail := map[string]any{"why": no.note}
+		if j := made.planned.Judgement; j.Refusal != nil {
+			detail["plan"], detail["outcomes"], detail["requirements"], detail["passed"] = made.planned.Plan, j.Outcomes, j.Requirements, j.Passed
+		}
+		return t.save(ctx, "refuse", time.Time{}, withTrouble(detail, no.err))
 	}
 	var later *unread
 	if !errors.As(err, &later) {
@@ -136,7 +140,11 @@ func (t *turn) void(ctx context.Context, why []approvals.Difference) error {
 	t.f.Verdict, t.f.Requirements, t.f.ExpiresAt = nil, nil, time.Time{}
 	t.become(Planning)
 	t.f.ExpiresAt = t.Clock.Now().Add(t.Approvals.ExpireAfter)
-	return t.save(ctx, "void", t.Clock.Now(), map[string]any{"plan": last.Plan.Hash, "differences": why})
+	detail := map[string]any{"plan": last.Plan.Hash, "differences": why}
+	if t.counted != nil { // what the record would otherwise have lost with the votes
+		detail["verdict"], detail["facts"] = t.counted, t.facts
+	}
+	return t.save(ctx, "void", t.Clock.Now(), detail)
 }
 
 // The pace of an open ballot: read at least every minute even if no event came,
@@ -284,8 +292,9 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	}
 	facts.Members = t.members(ctx, facts, func(id string) bool { return slices.Contains(voters, id) })
 	facts.Now = readAt
-	t.facts = &facts
-	return t.Policy.Count(facts), nil
+	verdict := t.Policy.Count(facts)
+	t.facts, t.counted = &facts, &verdict
+	return verdict, nil
 }
 
 // people looks people up within the time of one call.

@@ -63,7 +63,7 @@ func (t *turn) queued(ctx context.Context) error {
 	}
 	fresh, err := t.plan(ctx, t.call, &t.f, t.f.Request)
 	if err != nil {
-		return t.noPlan(ctx, err)
+		return t.noPlan(ctx, fresh, err)
 	}
 	if fresh.snapshot.Phase == providers.Busy {
 		t.f.HeldSince, t.f.OccupiedSince = time.Time{}, time.Time{}
@@ -105,24 +105,37 @@ func (t *turn) queued(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	asked, before := t.asked()
 	t.f.Verdict, t.f.HeldSince = &verdict, time.Time{}
 	if verdict.Status == approvals.Denied {
 		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
 	}
 	if !verdict.Permits(*voted) {
-		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
+		return t.void(ctx, approvals.BallotDrift(asked, before, verdict.Ballot))
 	}
 	frozen, err := t.frozenOnRecord(ctx, voted.Change.Cluster)
 	if err != nil {
 		return err
 	}
-	if frozen.On(t.Clock.Now()) { // ordered since the plan was made a moment ago
+	if frozen.On(t.Clock.Now()) && !frozen.Same(fresh.facts.Order) { // ordered since the plan was judged a moment ago
 		return t.void(ctx, []approvals.Difference{{What: approvals.FreezeBegan}})
 	}
 	// The price of now is what is spent, within the tolerance.
 	t.reserve(fresh.planned.Plan, fresh.facts.Budget)
 	t.draw(verdict, fresh.planned.Plan)
 	return t.send(ctx, fresh, *voted, frozen)
+}
+
+// asked are the requirements that people were asked to meet, none where the flow went
+// unasked, and the ballot as it was counted last.
+func (t *turn) asked() (reqs []approvals.Requirement, last approvals.Ballot) {
+	if !t.f.unasked() {
+		reqs = t.f.Requirements
+	}
+	if t.f.Verdict != nil {
+		last = t.f.Verdict.Ballot
+	}
+	return reqs, last
 }
 
 // deniedMeanwhile reports whether somebody who could approve the voted plan denies
@@ -209,6 +222,8 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	t.seen = &SeenFreeze{Order: frozen}
 	err := t.write(ctx, "submit", now, now.Add(t.Lease), map[string]any{
 		"plan": voted.Hash, "verdict": t.f.Verdict, "facts": t.facts, "attempt": t.f.Attempts, "token": t.f.Submission.Token,
+		// The price and the rules of now: those of the plan may be days old.
+		"quote": fresh.planned.Plan.Quote, "outcomes": fresh.planned.Judgement.Outcomes, "passed": fresh.planned.Judgement.Passed,
 	})
 	t.seen = nil
 	if err != nil {

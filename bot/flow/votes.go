@@ -69,6 +69,15 @@ func (f *Flow) opened() time.Time {
 	return f.Plans[len(f.Plans)-1].At
 }
 
+// askedAt is when people were last asked about the current plan, all or some of
+// them.
+func (f *Flow) askedAt() time.Time {
+	if opened := f.opened(); !f.FurtherAt.After(opened) {
+		return opened
+	}
+	return f.FurtherAt
+}
+
 // onRecord are the facts of a ballot that stand in the record.
 func (t *turn) onRecord(plan approvals.Plan, asked []approvals.Requirement, reactions []approvals.Reaction, expires time.Time) approvals.BallotFacts {
 	facts := approvals.BallotFacts{
@@ -262,12 +271,13 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 	if verdict.Status == approvals.Pending && t.lacks != nil {
 		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
 	}
+	asked, before := t.asked()
 	detail := t.adopt(verdict)
 	switch {
 	case verdict.Status == approvals.Denied:
 		return t.deny(ctx, verdict, detail)
 	case waits && !verdict.Permits(*plan):
-		return t.void(ctx, []approvals.Difference{{What: approvals.VotesMoved}})
+		return t.void(ctx, approvals.BallotDrift(asked, before, verdict.Ballot))
 	}
 	return t.look(ctx, wait, due)
 }

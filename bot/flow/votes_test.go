@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -312,6 +314,38 @@ func TestNoReminders(t *testing.T) {
 	})
 }
 
+// The first ones by id may be away: everybody who can fill an open seat is reminded
+// in turn, of each group that is asked.
+func TestRemindersNameEverybodyInTurn(t *testing.T) {
+	w := newWorld(t, func(c *approvals.Config) {
+		c.Groups["leads"] = approvals.Group{Usergroups: []string{"S0LEADS"}}
+		c.Groups["finops"] = approvals.Group{Usergroups: []string{"S0FIN"}}
+	})
+	w.options.RemindAfter = time.Minute
+	w.wire()
+	var leads, fins []string
+	for i := range 12 {
+		leads, fins = append(leads, fmt.Sprintf("U0LEAD%02d", i)), append(fins, fmt.Sprintf("U0FIN%02d", i))
+	}
+	w.slack.Person(approvals.Person{ID: leads[1], Found: true, Guest: true})
+	w.slack.SetGroup("S0LEADS", leads...)
+	w.slack.SetGroup("S0FIN", fins...)
+	id := w.request(prepaid(1))
+	w.jump(4 * time.Minute) // two of the three that came due meanwhile are one
+	w.jump(4 * time.Minute)
+	w.jump(8 * time.Minute)
+	var named []string
+	for _, n := range w.notes(id, flow.NoteReminder) {
+		who := strings.Split(n.Args["who"], ",")
+		require.Len(t, who, 8)
+		require.True(t, slices.ContainsFunc(who, func(id string) bool { return slices.Contains(leads, id) }), "of each group some: %s", who)
+		named = append(named, who...)
+	}
+	require.Len(t, w.notes(id, flow.NoteReminder), 3)
+	slices.Sort(named)
+	require.ElementsMatch(t, slices.Concat(fins, leads[:1], leads[2:]), slices.Compact(named))
+}
+
 func TestEscalationToASecondGroup(t *testing.T) {
 	w := newWorld(t, func(c *approvals.Config) {
 		c.Groups["managers"] = approvals.Group{Users: []string{"U0BOSS", asker}}
@@ -461,6 +495,7 @@ func TestGrace(t *testing.T) {
 		w.in(id, flow.AwaitingApproval)
 		require.Len(t, w.flow(id).Plans, 2)
 		require.Empty(t, w.whys(id), "who withdrew had no vote to lose")
+		require.Equal(t, []approvals.Difference{{What: approvals.Withdrawn, Was: lead1}}, w.flow(id).Plans[0].VoidedBy, "also when it was seen in the grace time")
 		require.Empty(t, w.cloud.Ledger())
 	})
 	t.Run("reactions that can't be read hold it before sending", func(t *testing.T) {

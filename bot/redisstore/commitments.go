@@ -24,10 +24,13 @@ func commitArgs(sv flow.Save) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("commitment of %s: %w", c.ID, err)
 	}
-	// Counted from the caller's now: a key that dies by the server's clock could be
-	// gone before a reminder of it.
-	ttl := max(c.Until.Sub(sv.Now), 0) + Retention
-	return []any{record, ms(c.Until), ms(sv.CommitDue), int64(ttl / time.Second), flow.CommitmentSchema, forget}, nil
+	return []any{record, ms(c.Until), ms(sv.CommitDue), commitmentTTL(c, sv.Now), flow.CommitmentSchema, forget}, nil
+}
+
+// commitmentTTL is how many seconds a commitment is kept, counted from the caller's
+// now: a key that dies by the server's clock could be gone before a reminder of it.
+func commitmentTTL(c flow.Commitment, now time.Time) int64 {
+	return int64((max(c.Until.Sub(now), 0) + Retention) / time.Second)
 }
 
 // commitmentFields is what one read of a commitment takes.
@@ -115,6 +118,16 @@ func (s *Store) Decide(ctx context.Context, id string, d flow.Decision, a flow.A
 	}
 	args := append([]any{s.keys.base, id, text, d.N, ms(d.At)}, fields...)
 	return answer(decide.Run(ctx, s.rdb, []string{s.keys.commitment(id), s.keys.audit()}, args...).Text())
+}
+
+// GoOn puts a commitment on by its next end; see flow.Store.
+func (s *Store) GoOn(ctx context.Context, claim flow.Claim, c flow.Commitment, now time.Time, a flow.Audit) error {
+	fields, err := s.auditFields(c.ID, "", "", 0, now, a)
+	if err != nil {
+		return err
+	}
+	args := append([]any{claim.Fence, c.ID, c.Term, ms(c.Until), commitmentTTL(c, now)}, fields...)
+	return answer(goOn.Run(ctx, s.rdb, []string{s.keys.commitment(c.ID), s.keys.commitments(), s.keys.audit()}, args...).Text())
 }
 
 // Reminders reads what Slack shows of a commitment; see flow.Store.

@@ -107,6 +107,34 @@ func TestACommitmentIsWrittenOnce(t *testing.T) {
 	require.Equal(t, flow.Renew, got.Decision.Choice)
 }
 
+func TestATermThatGoesOnIsListedByItsNextEndAndKept(t *testing.T) {
+	b := newBench(t)
+	until := noon.AddDate(0, 1, 0)
+	require.NoError(t, b.buy("F-1", until))
+	b.now = until
+	claims, err := b.Claim(t.Context(), flow.LaneRenew, b.now, time.Minute, 10)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+	second := *commitment("F-1", noon.AddDate(0, 2, 0))
+	second.Term = 2
+	audit := flow.Audit{Actor: "scalebot", Action: "term_goes_on"}
+	entries := b.rdb.XLen(t.Context(), "test:{T1}:audit").Val()
+	late := claims[0]
+	late.Fence = "another"
+	require.ErrorIs(t, b.GoOn(t.Context(), late, second, b.now, audit), flow.ErrLeaseLost)
+	for range 2 { // a repeat changes nothing and is not audited twice
+		require.NoError(t, b.GoOn(t.Context(), claims[0], second, b.now, audit))
+		require.Equal(t, entries+1, b.rdb.XLen(t.Context(), "test:{T1}:audit").Val())
+	}
+	all, err := b.Commitments(t.Context(), until.Add(time.Hour))
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, until, all[0].Until, "the record stays as it was bought")
+	require.Equal(t, second.Until.Sub(b.now)+redisstore.Retention, b.rdb.TTL(t.Context(), "test:{T1}:commitment:F-1").Val())
+	gone := flow.Claim{ID: "F-2", Fence: claims[0].Fence}
+	require.ErrorIs(t, b.GoOn(t.Context(), gone, flow.Commitment{ID: "F-2"}, b.now, audit), flow.ErrNotFound)
+}
+
 func TestCommitmentsAreListedByTheirEnd(t *testing.T) {
 	b := newBench(t)
 	for i, days := range []int{30, 10, 20, -120} {

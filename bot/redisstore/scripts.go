@@ -482,6 +482,23 @@ wake(ARGV[1], 'renew', ARGV[2], tonumber(ARGV[5]))
 return 'ok'
 `)
 
+	// goOn puts a commitment in the index by the end of its n-th term, and lets it
+	// live on. Its record stays as it was bought. A term that was put on is left alone.
+	//
+	// KEYS 1 commitment, 2 commitments, 3 audit. ARGV 1 fence, 2 id, 3 n, 4 end ms,
+	// 5 ttl s, 6… audit fields. Returns "ok", "missing" or "lost".
+	goOn = script(`
+local c = redis.call('HMGET', KEYS[1], 's', 'renew.f', 'term')
+if not c[1] then return 'missing' end
+if c[2] ~= ARGV[1] then return 'lost' end
+if tonumber(c[3] or '1') >= tonumber(ARGV[3]) then return 'ok' end
+redis.call('HSET', KEYS[1], 'term', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
+chain(KEYS[3], 6)
+return 'ok'
+`)
+
 	// saveReminders writes what Slack shows of a commitment, under a lease; see
 	// savePosts for the version.
 	//

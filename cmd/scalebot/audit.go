@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -142,12 +143,9 @@ var auditColumns = []string{
 type found struct {
 	Raw  string `json:"raw"`
 	Plan struct {
-		Quote struct {
-			Known                      bool
-			Currency                   string
-			Hourly, Monthly, Committed string
-		} `json:"quote"`
+		Quote quoted `json:"quote"`
 	} `json:"plan"`
+	Quote    quoted `json:"quote"` // of a plan that was priced once more
 	Outcomes []struct {
 		Rule    string
 		Matched bool
@@ -165,6 +163,19 @@ type found struct {
 	} `json:"verdict"`
 	Operation json.RawMessage `json:"operation"` // a string in the entry of a decision
 	RequestID string          `json:"request_id"`
+}
+
+type quoted struct {
+	Known                      bool
+	Currency                   string
+	Hourly, Monthly, Committed string
+}
+
+func (q quoted) String() string {
+	if !q.Known {
+		return ""
+	}
+	return fmt.Sprintf("committed %s, monthly %s, hourly %s %s", q.Committed, q.Monthly, q.Hourly, q.Currency)
 }
 
 func auditRow(workspace string, e redisstore.AuditEntry) []string {
@@ -197,10 +208,7 @@ func auditRow(workspace string, e redisstore.AuditEntry) []string {
 	if d.RequestID != "" {
 		ids = append(ids, d.RequestID)
 	}
-	price, glass := "", ""
-	if q := d.Plan.Quote; q.Known {
-		price = fmt.Sprintf("committed %s, monthly %s, hourly %s %s", q.Committed, q.Monthly, q.Hourly, q.Currency)
-	}
+	price, glass := cmp.Or(d.Plan.Quote.String(), d.Quote.String()), ""
 	if g := d.Verdict.Glass; g != nil {
 		glass = g.By + " of " + g.Group + ": " + g.Reason
 	}

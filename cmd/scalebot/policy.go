@@ -138,13 +138,31 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	if p.Refused != nil {
 		return
 	}
+	for _, x := range p.Judgement.Passed {
+		if x.Order != nil {
+			fmt.Fprintf(w, "\nThe freeze that %s ordered is passed as a member of %s.\n", x.Order.By, x.Group)
+		}
+	}
 	if len(p.Judgement.Requirements) == 0 {
 		fmt.Fprintln(w, "\nNobody needs to approve.")
 		return
 	}
-	fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
+	if v := p.Foreseen; v != nil && v.Glass != nil {
+		fmt.Fprintf(w, "\nWould run by breaking the glass, as a member of %s. These would be told:\n", v.Glass.Group)
+	} else {
+		fmt.Fprintln(w, "\nMust approve (one person fills one seat):")
+	}
 	for _, r := range p.Judgement.Requirements {
 		fmt.Fprintf(w, "  %d of %s, asked by %s\n", r.N, r.Group, strings.Join(r.Rules, ", "))
+	}
+	if p.Foreseen == nil {
+		return
+	}
+	for _, u := range p.Foreseen.Ballot.Mandates {
+		fmt.Fprintf(w, "Mandate %s of %s would cover a seat of %s.\n", u.ID, u.By, u.Group)
+	}
+	for _, u := range p.Foreseen.Ballot.Uncounted {
+		fmt.Fprintf(w, "Mandate %s of %s would not count: %s\n", u.Mandate, u.User, u.Reason)
 	}
 }
 
