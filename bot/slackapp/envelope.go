@@ -96,6 +96,7 @@ type event struct {
 	TS      string          `json:"ts"`
 	Thread  string          `json:"thread_ts"`
 	Deleted string          `json:"deleted_ts"`
+	Message json.RawMessage `json:"message"` // of message_changed: what it is now
 	Text    string          `json:"text"`
 	BotID   string          `json:"bot_id"`
 	Edited  json.RawMessage `json:"edited"`
@@ -112,6 +113,24 @@ type event struct {
 	Sub   struct {
 		ID string `json:"id"`
 	} `json:"subteam"`
+}
+
+// deleted is the message that was deleted, "" for other events. Of a parent with
+// replies a tombstone stays, so its deletion comes as a change.
+func (e event) deleted() string {
+	switch e.Subtype {
+	case "message_deleted":
+		return e.Deleted
+	case "message_changed":
+		var now struct {
+			Subtype string `json:"subtype"`
+			TS      string `json:"ts"`
+		}
+		if json.Unmarshal(e.Message, &now) == nil && now.Subtype == subtypeTombstone {
+			return now.TS
+		}
+	}
+	return ""
 }
 
 // text reads a field that is a string in this event.

@@ -99,7 +99,9 @@ func translateCode(method string, answer slack.SlackErrorResponse) error {
 		return &flow.RateLimited{After: defaultRetryAfter, Told: true}
 	case code == "invalid_blocks" || code == "invalid_blocks_format" || code == "msg_blocks_too_long":
 		return fmt.Errorf("%w: %s: %s %s", flow.ErrBlocksRefused, method, code, detail)
-	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp":
+	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp" || code == "cant_update_message":
+		// The last one says that the message is not ours, as that of a tombstone is:
+		// only messages of our own are edited.
 		return fmt.Errorf("%w: %s: %s", flow.ErrMessageGone, method, code)
 	case code == "not_in_channel" || code == "channel_not_found" || code == "is_archived" ||
 		strings.HasPrefix(code, "restricted_action"):

@@ -84,8 +84,8 @@ func (s *session) takeEvent(env envelope) {
 			s.touch(flow.MessageRef{Channel: e.Item.Channel, TS: e.Item.TS})
 		}
 	case "message":
-		if e.Subtype == "message_deleted" {
-			s.touch(flow.MessageRef{Channel: text(e.Channel), TS: e.Deleted})
+		if ts := e.deleted(); ts != "" {
+			s.touch(flow.MessageRef{Channel: text(e.Channel), TS: ts})
 		}
 	case "subteam_members_changed":
 		s.app.groups.forget(e.Group)
@@ -114,8 +114,8 @@ func (s *session) kindOfEvent(e event) string {
 		"user_change", "app_home_opened", "tokens_revoked", "app_uninstalled":
 		return e.Type
 	case "message":
-		if e.Subtype == "message_deleted" {
-			return e.Subtype
+		if e.deleted() != "" {
+			return "message_deleted"
 		}
 		return e.Type
 	}

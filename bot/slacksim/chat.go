@@ -89,7 +89,7 @@ func (s *Server) own(c *call, refusal string) (*channel, *Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := s.find(ch.ID, c.arg("ts"))
+	m := s.known(ch.ID, c.arg("ts"))
 	switch {
 	case m == nil:
 		return nil, nil, refuse("message_not_found")
