@@ -271,7 +271,8 @@ func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
 			h.Tries++
 		}
-	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused):
+	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused), errors.Is(err, ErrMessageGone):
+		// What a private message was to answer in is gone, and comes back no more.
 		h.Tries++
 		wait = min(leastPause<<min(h.Tries-1, 10), mostPause)
 	default:

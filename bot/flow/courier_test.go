@@ -178,21 +178,25 @@ func TestACardThatCanNotBeEditedHoldsUpNoNotice(t *testing.T) {
 }
 
 func TestAPrivateMessageThatIsRefusedIsGivenUp(t *testing.T) {
-	w := newWorld(t)
-	id := w.request(ask(flow.Remove, 1))
-	w.settle()
-	for range 50 {
-		w.slack.Fail("whisper", flow.ErrChatRefused)
+	for name, refusal := range map[string]error{"refused": flow.ErrChatRefused, "its thread is gone": flow.ErrMessageGone} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.request(ask(flow.Remove, 1))
+			w.settle()
+			for range 50 {
+				w.slack.Fail("whisper", refusal)
+			}
+			w.vote(id, 1, "x", lead1)
+			w.pass(20 * time.Minute)
+			w.in(id, flow.Denied)
+			logs := w.slack.Keyed("log/")
+			require.Contains(t, logs[len(logs)-1].Text, string(flow.NoteDenied), "the thread was told all the same")
+			p, err := w.store.Posts(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, 1, p.Whispered)
+			require.Empty(t, p.Held)
+		})
 	}
-	w.vote(id, 1, "x", lead1)
-	w.pass(20 * time.Minute)
-	w.in(id, flow.Denied)
-	logs := w.slack.Keyed("log/")
-	require.Contains(t, logs[len(logs)-1].Text, string(flow.NoteDenied), "the thread was told all the same")
-	p, err := w.store.Posts(t.Context(), id)
-	require.NoError(t, err)
-	require.Equal(t, 1, p.Whispered)
-	require.Empty(t, p.Held)
 }
 
 // A refusal stands on a card too: a private message is never the only place.

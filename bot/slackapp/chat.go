@@ -205,7 +205,7 @@ func (a *App) Update(ctx context.Context, ref flow.MessageRef, m flow.Message) e
 
 // Whisper tells one person something privately: ephemeral in m.Channel and
 // m.Thread, or as a direct message where the bot or the person isn't in the
-// channel. Without a channel it is a direct message at once.
+// channel or the thread is gone. Without a channel it is a direct message at once.
 func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 	opts, err := options(m)
 	if err != nil {
@@ -223,7 +223,8 @@ func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, flow.ErrNoChannel) && !refusedWith(err, "user_not_in_channel", "cannot_reply_to_message") {
+		// The message gone is the one that began the thread.
+		if !errors.Is(err, flow.ErrNoChannel) && !errors.Is(err, flow.ErrMessageGone) && !refusedWith(err, "user_not_in_channel", "cannot_reply_to_message") {
 			return err
 		}
 	}

@@ -322,10 +322,17 @@ func TestWhisper(t *testing.T) {
 		require.NoError(t, e.app.Whisper(t.Context(), wei, m))
 		require.Len(t, e.sim.DMs(wei), 1)
 	})
+	t.Run("a thread that is gone", func(t *testing.T) {
+		root, err := e.sim.Say(ann, channel, "", "shall we?")
+		require.NoError(t, err)
+		require.NoError(t, e.sim.DeleteMessage(channel, root.TS))
+		require.NoError(t, e.app.Whisper(t.Context(), ann, flow.Message{Channel: channel, Thread: root.TS, Text: "in vain"}))
+		require.Len(t, e.sim.DMs(ann), 2)
+	})
 	t.Run("a lost answer isn't told a second time elsewhere", func(t *testing.T) {
 		e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.ResetAfter})
 		require.ErrorIs(t, e.app.Whisper(t.Context(), ann, m), flow.ErrChatInDoubt)
-		require.Len(t, e.sim.DMs(ann), 1)
+		require.Len(t, e.sim.DMs(ann), 2)
 	})
 }
 
