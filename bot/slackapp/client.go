@@ -86,9 +86,9 @@ func (a *App) call(ctx context.Context, method string, do func(context.Context) 
 }
 
 // read makes one call and decodes only the fields that out has. slack-go decodes
-// whole messages, every block of them: one block in a form it doesn't expect,
-// somebody else's even, and the reactions of a card or a page of history could
-// not be read at all.
+// whole messages and views, every block of them: one block in a form it doesn't
+// expect, somebody else's even, and the reactions of a card or a page of history
+// could not be read at all, nor whether a message was posted.
 func (a *App) read(ctx context.Context, method string, form url.Values, out any) error {
 	return a.call(ctx, method, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.opt.APIURL+method, strings.NewReader(form.Encode()))
@@ -101,19 +101,35 @@ func (a *App) read(ctx context.Context, method string, form url.Values, out any)
 		if err != nil {
 			return err
 		}
-		var head struct {
-			OK     bool   `json:"ok"`
-			Error  string `json:"error"`
-			Needed string `json:"needed"`
-		}
-		if err := json.Unmarshal(body, &head); err != nil {
-			return fmt.Errorf("the answer is no JSON: %w", err)
-		}
-		if !head.OK {
-			return slack.SlackErrorResponse{Err: head.Error, Needed: head.Needed}
+		if err := refusedIn(body); err != nil {
+			return err
 		}
 		return json.Unmarshal(body, out)
 	})
+}
+
+// refusedIn is the error that an answer of the Web API tells. Neither ok nor an
+// error is no answer of Slack's: whether anything was done can't be told then.
+func refusedIn(body []byte) error {
+	var head struct {
+		OK     bool            `json:"ok"`
+		Error  string          `json:"error"`
+		Needed string          `json:"needed"`
+		Meta   json.RawMessage `json:"response_metadata"`
+	}
+	if err := json.Unmarshal(body, &head); err != nil {
+		return fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	switch {
+	case head.OK:
+		return nil
+	case head.Error == "":
+		return errors.New("the answer says neither ok nor why not")
+	}
+	refused := slack.SlackErrorResponse{Err: head.Error, Needed: head.Needed}
+	// What is wrong with which block. In another form it is only missed.
+	_ = json.Unmarshal(head.Meta, &refused.ResponseMetadata)
+	return refused
 }
 
 // exchange sends a request and reads its answer, with errors in the form that

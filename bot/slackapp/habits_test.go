@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -46,4 +47,50 @@ func TestADeletedCardIsAskedAboutAnew(t *testing.T) {
 		return len(w.flow(id).Plans) == 2 && w.card(id) != ts
 	}, "another plan with its card")
 	w.in(id, flow.AwaitingApproval)
+}
+
+// Slack posts such a reply into the channel and says ok. What the answer lacks is
+// too little to go by alone: others leave it out of every answer.
+func TestAReplyToADeletedMessageDoesNotStandInTheChannel(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) { o.Habits.LooseReplies = true }, nil)
+	ref, err := e.app.Post(t.Context(), testMessage("card/1"))
+	require.NoError(t, err)
+	log := flow.Message{Key: "log/0", Channel: channel, Thread: ref.TS, Text: "requested", EventType: "scalebot_log", Payload: map[string]any{"flow": "F-1"}}
+	_, err = e.app.Post(t.Context(), log)
+	require.NoError(t, err)
+	require.Empty(t, e.sim.Requests("reactions.get"), "no doubt, no question")
+
+	lone, err := e.sim.Say(ann, channel, "", "shall we?")
+	require.NoError(t, err)
+	require.NoError(t, e.sim.DeleteMessage(channel, lone.TS))
+	log.Thread = lone.TS
+	_, err = e.app.Post(t.Context(), log)
+	require.ErrorIs(t, err, flow.ErrMessageGone)
+	require.Len(t, e.sim.Messages(channel), 1, "the card alone")
+
+	require.False(t, placed{Message: json.RawMessage(`{"ts":"1.000001","thread_ts":"1.000000"}`)}.loose())
+	require.False(t, placed{}.loose())
+	e.app.pace = newPace(wallClock{}) // the pace is not what this is about
+	live, err := e.app.Post(t.Context(), testMessage("card/2"))
+	require.NoError(t, err)
+	require.False(t, e.app.isGone(t.Context(), live))
+}
+
+// Whatever comes back of a message, it was posted.
+func TestAnEchoInAnUnknownFormIsNoDoubt(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) { o.Habits.StrangeEchoes = true }, nil)
+	ref, err := e.app.Post(t.Context(), testMessage("card/1"))
+	require.NoError(t, err)
+	require.NoError(t, e.app.Update(t.Context(), ref, testMessage("card/1")))
+	require.NoError(t, e.app.Whisper(t.Context(), ann, flow.Message{Channel: channel, Text: "psst"}))
+}
+
+func TestAnAnswerThatSaysNothingIsInDoubt(t *testing.T) {
+	require.ErrorIs(t, translate(methodPost, refusedIn([]byte(`{}`))), flow.ErrChatInDoubt)
+	require.ErrorIs(t, translate(methodPost, refusedIn([]byte(`<html>`))), flow.ErrChatInDoubt)
+	err := translate(methodPost, refusedIn([]byte(`{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] must be a string [json-pointer:/blocks/0/text]"]}}`)))
+	require.ErrorIs(t, err, flow.ErrBlocksRefused)
+	require.ErrorContains(t, err, "/blocks/0/text")
+	require.ErrorIs(t, translate(methodPost, refusedIn([]byte(`{"ok":false,"error":"invalid_blocks","response_metadata":[]}`))), flow.ErrBlocksRefused)
+	require.NoError(t, refusedIn([]byte(`{"ok":true}`)))
 }

@@ -1,5 +1,9 @@
 package slacksim
 
+import (
+	"encoding/json"
+)
+
 // Habits are what Slack does in one place and not in another, or does and doesn't
 // write down. The zero value is the reading that most accounts give; a bot has to
 // hold against all of them. See also Server.SetHabits.
@@ -8,6 +12,12 @@ type Habits struct {
 	// a deleted parent as about any message: it has no reactions and is not the
 	// app's. Otherwise it is not found.
 	LivingTombstones bool
+	// LooseReplies posts a reply to a message that is gone into the channel and says
+	// ok; that the answer has no thread_ts is the only sign. Otherwise it is refused.
+	LooseReplies bool
+	// StrangeEchoes gives messages and views back with a block of a form that no
+	// client knows as yet.
+	StrangeEchoes bool
 }
 
 // SetHabits changes the habits from now on.
@@ -18,4 +28,22 @@ func (s *Server) SetHabits(h Habits) {
 }
 
 // AllHabits are the harder readings all at once.
-func AllHabits() Habits { return Habits{LivingTombstones: true} }
+func AllHabits() Habits {
+	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true}
+}
+
+// echo is a message as the call that wrote it gives it back.
+func (s *Server) echo(m *Message) obj {
+	out := s.wireMessage(m, true, false)
+	if s.habits.StrangeEchoes {
+		out["blocks"] = strange(m.Blocks)
+	}
+	return out
+}
+
+// strange adds a section whose text is no object.
+func strange(blocks json.RawMessage) []any {
+	var list []any
+	_ = json.Unmarshal(blocks, &list) // they passed the checks, or there are none
+	return append(list, obj{"type": "section", "block_id": "strange", "text": "a form of tomorrow"})
+}
