@@ -90,12 +90,26 @@ func (a *App) call(ctx context.Context, method string, do func(context.Context) 
 // expect, somebody else's even, and the reactions of a card or a page of history
 // could not be read at all, nor whether a message was posted.
 func (a *App) read(ctx context.Context, method string, form url.Values, out any) error {
+	return a.ask(ctx, method, "application/x-www-form-urlencoded", form.Encode(), out)
+}
+
+// show makes one call that shows a view, with its arguments as JSON. What Slack
+// makes of the view comes back and is not looked at.
+func (a *App) show(ctx context.Context, method string, args any) error {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	return a.ask(ctx, method, "application/json; charset=utf-8", string(body), &struct{}{})
+}
+
+func (a *App) ask(ctx context.Context, method, kind, args string, out any) error {
 	return a.call(ctx, method, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.opt.APIURL+method, strings.NewReader(form.Encode()))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.opt.APIURL+method, strings.NewReader(args))
 		if err != nil {
 			return &lostError{err: err}
 		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", kind)
 		req.Header.Set("Authorization", "Bearer "+a.opt.BotToken)
 		body, err := a.exchange(req)
 		if err != nil {

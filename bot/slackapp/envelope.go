@@ -176,9 +176,7 @@ type interactionPayload struct {
 		Callback string `json:"callback_id"`
 		Private  string `json:"private_metadata"`
 		State    struct {
-			Values map[string]map[string]struct {
-				Value string `json:"value"` // null when left empty
-			} `json:"values"`
+			Values fields `json:"values"`
 		} `json:"state"`
 	} `json:"view"`
 	Actions []struct {
@@ -186,4 +184,20 @@ type interactionPayload struct {
 		Value string `json:"value"`
 		TS    string `json:"action_ts"`
 	} `json:"actions"`
+}
+
+// fields are what was typed into a view, by block and action.
+type fields map[string]map[string]field
+
+type field struct {
+	Value string `json:"value"` // null when left empty
+}
+
+// UnmarshalJSON takes no fields from what is no object: where there are none, some
+// write an empty list.
+func (f *fields) UnmarshalJSON(body []byte) error {
+	if body[0] != '{' {
+		return nil
+	}
+	return json.Unmarshal(body, (*map[string]map[string]field)(f))
 }

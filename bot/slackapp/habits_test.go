@@ -94,3 +94,24 @@ func TestAnAnswerThatSaysNothingIsInDoubt(t *testing.T) {
 	require.ErrorIs(t, translate(methodPost, refusedIn([]byte(`{"ok":false,"error":"invalid_blocks","response_metadata":[]}`))), flow.ErrBlocksRefused)
 	require.NoError(t, refusedIn([]byte(`{"ok":true}`)))
 }
+
+// Slack gives the view back: with blocks in its own form, and where nothing was
+// typed with an empty list in the place of an object. The modal is open all the same.
+func TestAViewThatComesBackInAnotherFormWasShown(t *testing.T) {
+	e, ts := voting(t)
+	e.sim.SetHabits(slacksim.AllHabits())
+	require.NoError(t, e.sim.Click(ann, channel, ts, "flow_deny").Err)
+	e.eventually(func() bool { return len(e.sim.Views(ann)) == 1 }, "the modal")
+	require.NoError(t, e.sim.SubmitView(ann, because("too dear")).Err)
+	require.Equal(t, []string{"deny F-1/2 too dear"}, did(e))
+	e.told(ann, "denial of F-1 is on record")
+	require.Len(t, e.sim.Ephemerals(ann), 1, "nobody was told that Slack did not open it")
+
+	e.sim.EmitEvent(map[string]any{"type": "app_home_opened", "user": ann, "tab": "home"})
+	e.eventually(func() bool { _, ok := e.sim.Home(ann); return ok }, "the home tab")
+	require.NotContains(t, e.logs.String(), "could not be")
+
+	var p interactionPayload
+	require.NoError(t, json.Unmarshal([]byte(`{"type":"block_actions","view":{"state":{"values":[]}},"actions":[{"action_id":"flow_cancel"}]}`), &p))
+	require.Len(t, p.Actions, 1, "a click in a view without input")
+}

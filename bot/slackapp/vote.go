@@ -120,10 +120,7 @@ func (s *session) open(ctx context.Context, c flow.Caller, p interactionPayload,
 	if err == nil {
 		open, cancel := context.WithTimeout(ctx, openBudget)
 		defer cancel()
-		err = s.app.call(open, methodView, func(ctx context.Context) error {
-			_, err := s.app.slack.OpenViewContext(ctx, p.Trigger, modal(string(private)))
-			return err
-		})
+		err = s.app.show(open, methodView, map[string]any{"trigger_id": p.Trigger, "view": modal(string(private))})
 	}
 	if err != nil {
 		s.app.log.Warn("a modal could not be opened", "user", c.User, "err", redacted(err))

@@ -18,6 +18,8 @@ type Habits struct {
 	// StrangeEchoes gives messages and views back with a block of a form that no
 	// client knows as yet.
 	StrangeEchoes bool
+	// ListForNoFields writes the state of a view without input as "values": [].
+	ListForNoFields bool
 }
 
 // SetHabits changes the habits from now on.
@@ -29,7 +31,7 @@ func (s *Server) SetHabits(h Habits) {
 
 // AllHabits are the harder readings all at once.
 func AllHabits() Habits {
-	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true}
+	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true}
 }
 
 // echo is a message as the call that wrote it gives it back.
