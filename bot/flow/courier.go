@@ -408,21 +408,24 @@ func (d *delivery) goPlain(ctx context.Context, refused error) error {
 func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	m := j.message
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
-	first := d.posts.Blocked[m.Channel] == ""
-	if d.posts.Blocked == nil {
-		d.posts.Blocked = map[string]string{}
-	}
-	d.posts.Blocked[m.Channel] = err.Error()
-	if m.EventType != eventCard || d.f.State.Ended() {
-		j.did(MessageRef{Channel: m.Channel}, postBlocked)
-		return nil
-	}
-	if first {
+	open := m.EventType == eventCard && !d.f.State.Ended()
+	if open && d.posts.Blocked[m.Channel] == "" {
 		w := d.Renderer.Whisper(d.f, Note{Code: NoteNoChannel, At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
 		w.Channel = m.Channel
 		if werr := d.Chat.Whisper(ctx, d.f.Request.User, w); werr != nil {
 			d.log.Error("the requester can't be told that the bot is missing in the channel", "error", werr)
+			if !errors.Is(werr, ErrNoChannel) && !errors.Is(werr, ErrChatRefused) {
+				return err // told with the next try of the card: nobody else knows what to do
+			}
 		}
+	}
+	if d.posts.Blocked == nil {
+		d.posts.Blocked = map[string]string{}
+	}
+	d.posts.Blocked[m.Channel] = err.Error()
+	if !open {
+		j.did(MessageRef{Channel: m.Channel}, postBlocked)
+		return nil
 	}
 	return errors.Join(err, d.save(ctx))
 }

@@ -117,6 +117,21 @@ func TestAChannelWithoutTheBotIsToldToTheRequester(t *testing.T) {
 	w.in(id, flow.Running)
 }
 
+func TestTheHintThatTheBotIsMissingIsRepeatedUntilItIsTold(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.slack.Fail("post", flow.ErrNoChannel)
+	}
+	w.slack.Fail("whisper", &flow.RateLimited{After: 20 * time.Second})
+	w.slack.Fail("whisper", errors.New("down"))
+	w.request(ask(flow.Remove, 1))
+	w.settle()
+	require.Empty(t, w.whispers(asker))
+	w.pass(3 * time.Minute)
+	require.Equal(t, 1, strings.Count(w.whispers(asker), string(flow.NoteNoChannel)))
+	require.Len(t, w.slack.Keyed("card/"), 1)
+}
+
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Add, 1))

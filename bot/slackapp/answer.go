@@ -143,12 +143,19 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 }
 
 // whisper answers in the channel and thread that somebody spoke in, so that only
-// they see it, or by direct message.
+// they see it, or by direct message. It waits while Slack asks to.
 func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	m.Channel, m.Thread = c.Channel, c.Thread
-	if err := s.app.Whisper(ctx, c.User, m); err != nil {
+	tell := func(ctx context.Context) error { return s.app.Whisper(ctx, c.User, m) }
+	err := patiently(ctx, tell)
+	if _, limited := errors.AsType[*flow.RateLimited](err); limited && m.Channel != "" {
+		// Slack limits each method on its own, and a mention has no other way.
+		m.Channel, m.Thread = "", ""
+		err = patiently(ctx, tell)
+	}
+	if err != nil {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
 	}
 }

@@ -115,3 +115,19 @@ func TestAViewThatComesBackInAnotherFormWasShown(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"type":"block_actions","view":{"state":{"values":[]}},"actions":[{"action_id":"flow_cancel"}]}`), &p))
 	require.Len(t, p.Actions, 1, "a click in a view without input")
 }
+
+func TestAPrivateAnswerWaitsForSlack(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 1})
+	for range 2 { // the second meets a method that is left alone
+		_, err := e.sim.Mention(ann, channel, "", "whoami")
+		require.NoError(t, err)
+	}
+	e.eventually(func() bool { return len(e.sim.Ephemerals(ann)) == 2 }, "both answers")
+	require.Empty(t, e.sim.DMs(ann))
+
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 60})
+	_, err := e.sim.Mention(ann, channel, "", "whoami")
+	require.NoError(t, err)
+	e.eventually(func() bool { return len(e.sim.DMs(ann)) == 1 }, "that is longer than somebody waits: by direct message")
+}
