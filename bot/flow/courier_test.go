@@ -63,6 +63,29 @@ func TestAPostThatNeverHappenedIsPostedAfterAll(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/"), 1)
 }
 
+// A busy channel stays as busy as it was in that minute, however often it is asked.
+func TestASearchThatIsAlwaysCutShortDoesNotSilenceAFlow(t *testing.T) {
+	w := newWorld(t)
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	for range 100 {
+		w.slack.Fail("find", flow.ErrSearchCut)
+	}
+	id := w.request(ask(flow.Add, 1))
+	w.pass(3 * time.Second)
+	require.Len(t, w.slack.Keyed("card/"), 1, "not yet posted again: it may be there")
+	w.pass(3 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.slack.Keyed("notice/"), 2)
+	live := 0
+	for _, m := range w.slack.Keyed("card/") {
+		if !m.Deleted {
+			live++
+			require.Contains(t, m.Text, "succeeded")
+		}
+	}
+	require.Equal(t, 1, live, "the copy is deleted")
+}
+
 func TestADeadSlackDelaysNothingInTheCloud(t *testing.T) {
 	w := newWorld(t)
 	for range 40 {

@@ -301,6 +301,7 @@ var (
 	ErrNoChannel     = errors.New("the bot can't write in the channel")
 	ErrChatInDoubt   = errors.New("no answer: the message may have been posted")
 	ErrChatRefused   = errors.New("Slack refuses the call, and would again")
+	ErrSearchCut     = errors.New("there are too many messages to look through")
 )
 
 // ErrNoGroup says that a group of config names a usergroup that Slack doesn't
@@ -316,7 +317,7 @@ type RateLimited struct {
 // Error names the wait.
 func (e *RateLimited) Error() string { return "Slack asks to wait " + e.After.String() }
 
-// Chat writes to Slack, one call per method, no repeats. Errors: the five
+// Chat writes to Slack, one call per method, no repeats. Errors: the six
 // above, *RateLimited, and anything else for "not done, try later".
 type Chat interface {
 	Post(ctx context.Context, m Message) (MessageRef, error)

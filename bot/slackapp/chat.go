@@ -28,9 +28,11 @@ const (
 )
 
 const (
-	// findPages and findLimit bound a search: 1,000 messages since the attempt,
-	// which is seconds to minutes ago.
-	findPages = 5
+	// findMost bounds a search: so many messages since the attempt, which is seconds
+	// to minutes ago. findPages is only against a cursor without end: a page may
+	// have far fewer than findLimit, 15 for some apps (slack.md 6.3).
+	findMost  = 1000
+	findPages = 100
 	findLimit = 200
 	// clockSkew is how far our clock may run ahead of Slack's and a search still
 	// begin before the message.
@@ -312,7 +314,7 @@ func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep [
 		if refusedWith(err, "missing_scope") {
 			return nil // a copy may stand, which is no reason to try again
 		}
-		if !errors.Is(err, errSearchCut) {
+		if !errors.Is(err, flow.ErrSearchCut) {
 			return err
 		}
 		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "kind", m.EventType)
@@ -342,6 +344,7 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		method = methodReplies
 		form.Set("ts", m.Thread)
 	}
+	seen := 0
 	for range findPages {
 		var page struct {
 			Messages []found `json:"messages"`
@@ -360,10 +363,13 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		if page.Next.Cursor == "" {
 			return nil
 		}
+		if seen += len(page.Messages); seen >= findMost {
+			break
+		}
 		form.Set("cursor", page.Next.Cursor)
 	}
 	// Not seen is not the same as not there: posting again could double it.
-	return fmt.Errorf("%w: more than %d messages since the attempt", errSearchCut, findPages*findLimit)
+	return fmt.Errorf("%w: more than %d messages since the attempt", flow.ErrSearchCut, seen)
 }
 
 // found is what a search needs of a message. Blocks and payload are read only of
@@ -395,8 +401,6 @@ func (f found) is(m flow.Message) bool {
 	}
 	return f.of(m) && json.Unmarshal(f.Blocks, &blocks) == nil && len(blocks) > 0 && sameMessage(blocks[0].ID, blockName(m))
 }
-
-var errSearchCut = errors.New("the search was cut short")
 
 // timestamp is a time as Slack writes it: seconds with six decimals.
 func timestamp(t time.Time) string {

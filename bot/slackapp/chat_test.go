@@ -189,13 +189,26 @@ func TestPruneLeavesWhatIsOnRecord(t *testing.T) {
 func TestFindIsBounded(t *testing.T) {
 	e := newEdge(t, nil, nil)
 	since := time.Now()
-	for range findPages*findLimit + 1 {
-		_, err := e.sim.Say(ann, channel, "", "chatter")
-		require.NoError(t, err)
+	ref, err := e.app.Post(t.Context(), testMessage("card/1"))
+	require.NoError(t, err)
+	chatter := func(n int) {
+		for range n {
+			_, err := e.sim.Say(ann, channel, "", "chatter")
+			require.NoError(t, err)
+		}
 	}
-	_, _, err := e.app.Find(t.Context(), testMessage("card/1"), since)
-	require.ErrorIs(t, err, errSearchCut, "not seen is not the same as not there")
-	require.Len(t, e.sim.Requests("conversations.history"), findPages)
+	chatter(findMost - 100)
+	e.sim.SetHabits(slacksim.Habits{ShortPages: 15})
+	got, there, err := e.app.Find(t.Context(), testMessage("card/1"), since)
+	require.NoError(t, err, "messages count, not pages")
+	require.True(t, there)
+	require.Equal(t, ref, got)
+	e.sim.SetHabits(slacksim.Habits{})
+	chatter(100)
+	before := len(e.sim.Requests("conversations.history"))
+	_, _, err = e.app.Find(t.Context(), testMessage("card/1"), since)
+	require.ErrorIs(t, err, flow.ErrSearchCut, "not seen is not the same as not there")
+	require.Len(t, e.sim.Requests("conversations.history"), before+findMost/findLimit)
 
 	// A search for copies that was cut short must not hold up a flow for good.
 	require.NoError(t, e.app.Prune(t.Context(), testMessage(""), since, nil))

@@ -20,6 +20,9 @@ type Habits struct {
 	StrangeEchoes bool
 	// ListForNoFields writes the state of a view without input as "values": [].
 	ListForNoFields bool
+	// ShortPages is the most messages on a page of history or replies, whatever limit
+	// asks for; 0 = as many as it asks.
+	ShortPages int
 }
 
 // SetHabits changes the habits from now on.
@@ -31,7 +34,7 @@ func (s *Server) SetHabits(h Habits) {
 
 // AllHabits are the harder readings all at once.
 func AllHabits() Habits {
-	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true}
+	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true, ShortPages: 15}
 }
 
 // echo is a message as the call that wrote it gives it back.
