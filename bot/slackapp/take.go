@@ -127,7 +127,7 @@ func (s *session) kindOfEvent(e event) string {
 func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	user := text(e.User)
 	edited := len(e.Edited) > 0 && string(e.Edited) != "null"
-	if user == "" || user == s.app.self() || e.BotID != "" || e.Subtype != "" || edited {
+	if user == "" || user == s.app.self() || e.BotID != "" || !spoken(e.Subtype) || edited {
 		env.ack(nil)
 		return
 	}
@@ -142,6 +142,16 @@ func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	if !s.front.offer(func(ctx context.Context) { s.mention(ctx, env, c, line) }) {
 		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
 	}
+}
+
+// spoken reports whether a message of this subtype is one that a person wrote: a
+// reply that is shown in the channel too has one, and so has a message with a file.
+func spoken(subtype string) bool {
+	switch subtype {
+	case "", "thread_broadcast", "file_share":
+		return true
+	}
+	return false
 }
 
 // takeInteraction acknowledges a click and works on it behind that. One that
