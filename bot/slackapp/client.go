@@ -186,8 +186,19 @@ func (a *App) reply(ctx context.Context, responseURL string, m flow.Message) err
 			return &lostError{err: errors.New("the response_url is malformed")}
 		}
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-		_, err = a.exchange(req)
-		return err
+		answer, err := a.exchange(req)
+		if err != nil {
+			return err
+		}
+		// A success may as well be the bare word ok; a refusal comes with 200, too.
+		var said struct {
+			OK    *bool  `json:"ok"`
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(answer, &said) == nil && said.OK != nil && !*said.OK {
+			return slack.SlackErrorResponse{Err: said.Error}
+		}
+		return nil
 	})
 }
 

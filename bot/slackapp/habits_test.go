@@ -2,6 +2,8 @@ package slackapp
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -130,4 +132,18 @@ func TestAPrivateAnswerWaitsForSlack(t *testing.T) {
 	_, err := e.sim.Mention(ann, channel, "", "whoami")
 	require.NoError(t, err)
 	e.eventually(func() bool { return len(e.sim.DMs(ann)) == 1 }, "that is longer than somebody waits: by direct message")
+}
+
+func TestARefusedResponseURLTakesTheOtherWay(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) { o.Habits.RefusalsWith200 = true }, nil)
+	require.ErrorContains(t, e.app.reply(t.Context(), e.sim.URL()+"/commands/T0OWN/gone", flow.Message{Text: "psst"}), "expired_url")
+
+	for _, answer := range []string{"ok", "", `{"ok":true}`, `"fine"`} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(answer)) }))
+		require.NoError(t, e.app.reply(t.Context(), srv.URL, flow.Message{Text: "psst"}), answer)
+		srv.Close()
+	}
+	s := &session{app: e.app}
+	s.later(t.Context(), e.sim.URL()+"/commands/T0OWN/gone", flow.Caller{User: ann, Channel: channel}, flow.Message{Text: "psst"})
+	require.Equal(t, "chat.postEphemeral", e.told(ann, "psst").From)
 }

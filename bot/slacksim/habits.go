@@ -23,6 +23,9 @@ type Habits struct {
 	// ShortPages is the most messages on a page of history or replies, whatever limit
 	// asks for; 0 = as many as it asks.
 	ShortPages int
+	// RefusalsWith200 refuses posts to a response_url with HTTP 200, as Web API
+	// methods do.
+	RefusalsWith200 bool
 }
 
 // SetHabits changes the habits from now on.
@@ -34,7 +37,7 @@ func (s *Server) SetHabits(h Habits) {
 
 // AllHabits are the harder readings all at once.
 func AllHabits() Habits {
-	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true, ShortPages: 15}
+	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true, ShortPages: 15, RefusalsWith200: true}
 }
 
 // echo is a message as the call that wrote it gives it back.
