@@ -453,6 +453,45 @@ func TestCache(t *testing.T) {
 		_, ok := c.get("other")
 		require.False(t, ok)
 	})
+	t.Run("what happens to somebody else meanwhile voids nothing", func(t *testing.T) {
+		begun, release, looks := make(chan struct{}), make(chan struct{}), 0
+		ask := func() chan int {
+			got := make(chan int, 1)
+			go func() {
+				v, _ := c.fill(t.Context(), "mine", func(context.Context) (int, error) { looks++; close(begun); <-release; return 7, nil })
+				got <- v
+			}()
+			return got
+		}
+		first := ask()
+		<-begun
+		c.forget("theirs")
+		second := ask()
+		close(release)
+		require.Equal(t, 7, <-first)
+		require.Equal(t, 7, <-second)
+		require.Equal(t, 1, looks, "one look-up for both")
+		v, ok := c.get("mine")
+		require.True(t, ok, "and it is kept")
+		require.Equal(t, 7, v)
+	})
+	t.Run("who asks after an event gets no answer from before it", func(t *testing.T) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		old := make(chan int, 1)
+		go func() {
+			v, _ := c.fill(t.Context(), "left", func(context.Context) (int, error) { close(begun); <-release; return 1, nil })
+			old <- v
+		}()
+		<-begun
+		c.forget("left")
+		v, err := c.fill(t.Context(), "left", func(context.Context) (int, error) { return 2, nil })
+		require.NoError(t, err)
+		require.Equal(t, 2, v)
+		close(release)
+		require.Equal(t, 1, <-old)
+		v, _ = c.get("left")
+		require.Equal(t, 2, v, "nor is it kept")
+	})
 	t.Run("a caller who leaves doesn't end the look-up of the others", func(t *testing.T) {
 		begun, release := make(chan struct{}), make(chan struct{})
 		ctx, leave := context.WithCancel(t.Context())
