@@ -268,7 +268,9 @@ func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 		return true
 	case errors.Is(err, ErrNoChannel):
 		wait = noChannel
-		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
+		// A card waits for an invitation as long as the flow is open: given up, it would
+		// show an old state for ever.
+		if j.edit.TS != "" && d.f.State.Ended() {
 			h.Tries++
 		}
 	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused), errors.Is(err, ErrMessageGone):

@@ -215,6 +215,25 @@ func TestACardThatCanNotBeEditedHoldsUpNoNotice(t *testing.T) {
 	}
 }
 
+func TestACardIsEditedAgainOnceTheBotIsBackInTheChannel(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	for range 40 { // 20 minutes of them
+		w.slack.Fail("update", flow.ErrNoChannel)
+	}
+	w.cloud.SetPhase(providers.Busy) // so that it stays open meanwhile
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(25 * time.Minute)
+	p, err := w.store.Posts(t.Context(), id)
+	require.NoError(t, err)
+	require.NotEqual(t, "stuck", p.Cards[1].Hash)
+	w.cloud.SetPhase(providers.Ready)
+	w.pass(3 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, "succeeded")
+}
+
 func TestAPrivateMessageThatIsRefusedIsGivenUp(t *testing.T) {
 	for name, refusal := range map[string]error{"refused": flow.ErrChatRefused, "its thread is gone": flow.ErrMessageGone} {
 		t.Run(name, func(t *testing.T) {

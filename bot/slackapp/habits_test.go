@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/require"
 
 	"scalebot/bot/flow"
@@ -146,4 +147,24 @@ func TestARefusedResponseURLTakesTheOtherWay(t *testing.T) {
 	s := &session{app: e.app}
 	s.later(t.Context(), e.sim.URL()+"/commands/T0OWN/gone", flow.Caller{User: ann, Channel: channel}, flow.Message{Text: "psst"})
 	require.Equal(t, "chat.postEphemeral", e.told(ann, "psst").From)
+}
+
+// A workspace or a channel that is being moved takes nothing for some minutes. That is
+// no reason to give up a card, to ask for an invitation or to end the process.
+func TestWhatIsBeingMovedIsWaitedFor(t *testing.T) {
+	for _, code := range []string{"external_channel_migrating", "team_added_to_org", "org_login_required"} {
+		err := translate(methodUpdate, slack.SlackErrorResponse{Err: code})
+		require.ErrorContains(t, err, code)
+		for _, not := range []error{flow.ErrChatRefused, flow.ErrNoChannel, flow.ErrMessageGone, flow.ErrChatInDoubt, ErrTokens} {
+			require.NotErrorIs(t, err, not, code)
+		}
+	}
+	e := newEdge(t, nil, nil)
+	e.sim.Fail("auth.test", slacksim.Fault{Kind: slacksim.APIError, Code: "org_login_required"})
+	e.sim.Fail("apps.connections.open", slacksim.Fault{Kind: slacksim.APIError, Code: "org_login_required"})
+	_, err := e.app.Identify(t.Context())
+	require.NotErrorIs(t, err, ErrTokens)
+	require.Error(t, err, "asked again by who started it")
+	e.run()
+	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "help").Err)
 }
