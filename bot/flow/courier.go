@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -336,7 +337,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		err := d.Chat.Update(ctx, j.edit, m)
 		switch {
 		case errors.Is(err, ErrBlocksRefused):
-			return d.goPlain(ctx, err)
+			return d.goPlain(ctx, j, err)
 		case errors.Is(err, ErrMessageGone):
 			d.log.Warn("a card was deleted", "channel", j.edit.Channel, "ts", j.edit.TS)
 			hash = postGone
@@ -368,7 +369,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		return fmt.Errorf("%s: %w", m.Key, err) // Sending stays: it is looked for first
 	case errors.Is(err, ErrBlocksRefused):
 		d.posts.Sending = nil
-		return d.goPlain(ctx, err)
+		return d.goPlain(ctx, j, err)
 	case errors.Is(err, ErrNoChannel):
 		d.posts.Sending = nil
 		return d.noChannel(ctx, j, err)
@@ -394,9 +395,10 @@ func (d *delivery) do(ctx context.Context, j job) error {
 }
 
 // goPlain remembers for the whole workspace that it refuses plan blocks. Plain
-// blocks that are refused too are a bug, and stay an error.
-func (d *delivery) goPlain(ctx context.Context, refused error) error {
-	if !d.rich {
+// blocks that are refused too are a bug, and stay an error: a log that Slack does not
+// take says nothing of the cards.
+func (d *delivery) goPlain(ctx context.Context, j job, refused error) error {
+	if !d.rich || j.plain == nil || bytes.Equal(j.plain().Blocks, j.message.Blocks) {
 		return refused
 	}
 	d.log.Warn("this workspace refuses plan blocks: cards fall back to plain ones", "error", refused)

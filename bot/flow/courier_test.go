@@ -125,6 +125,18 @@ func TestRefusedBlocksFallBackOnceAndAreRemembered(t *testing.T) {
 	require.JSONEq(t, `[{"rich":false}]`, string(w.slack.Keyed("card/")[1].Blocks), "a restarted bot does not try again")
 }
 
+func TestARefusedLogLeavesTheCardsRich(t *testing.T) {
+	w := newWorld(t)
+	w.slack.Fail("post", nil) // the card's
+	w.slack.Fail("post", flow.ErrBlocksRefused)
+	w.request(ask(flow.Remove, 1))
+	w.pass(10 * time.Second)
+	require.NotEmpty(t, w.slack.Keyed("log/"), "tried again")
+	w.request(ask(flow.Remove, 1))
+	w.settle()
+	require.JSONEq(t, `[{"rich":true}]`, string(w.slack.Keyed("card/")[1].Blocks))
+}
+
 func TestAChannelWithoutTheBotIsToldToTheRequester(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {

@@ -231,6 +231,7 @@ func TestErrorsOfPosting(t *testing.T) {
 		{"is_archived", slacksim.Fault{Kind: slacksim.APIError, Code: "is_archived"}, flow.ErrNoChannel, nil},
 		{"restricted_action_thread_only_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "restricted_action_thread_only_channel"}, flow.ErrNoChannel, nil},
 		{"token_revoked", slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked"}, ErrTokens, flow.ErrChatInDoubt},
+		{"msg_blocks_too_long", slacksim.Fault{Kind: slacksim.APIError, Code: "msg_blocks_too_long"}, flow.ErrChatRefused, flow.ErrBlocksRefused},
 		{"msg_too_long", slacksim.Fault{Kind: slacksim.APIError, Code: "msg_too_long"}, nil, flow.ErrChatInDoubt},
 	} {
 		t.Run(c.name, func(t *testing.T) {

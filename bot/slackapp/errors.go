@@ -101,7 +101,7 @@ func translateCode(method string, answer slack.SlackErrorResponse) error {
 	switch {
 	case code == "ratelimited" || code == "rate_limited" || code == "message_limit_exceeded":
 		return &flow.RateLimited{After: defaultRetryAfter, Told: true}
-	case code == "invalid_blocks" || code == "invalid_blocks_format" || code == "msg_blocks_too_long":
+	case code == "invalid_blocks" || code == "invalid_blocks_format":
 		return fmt.Errorf("%w: %s: %s %s", flow.ErrBlocksRefused, method, code, detail)
 	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp" || code == "cant_update_message":
 		// The last one says that the message is not ours, as that of a tombstone is:
