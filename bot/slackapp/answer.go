@@ -27,6 +27,7 @@ type work struct {
 	slow    bool // asks a cloud: only behind the ack
 	open    bool // told to anybody
 	counted bool // the desk counts it against the caps
+	once    bool // changes something, and the desk doesn't know a delivery again
 	do      func(ctx context.Context) flow.Message
 }
 
@@ -43,6 +44,11 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 		Dedupe: env.delivery(p.Trigger), Raw: p.Text,
 	}
 	w := s.listen(ctx, &c, p.Text)
+	if w.once && !s.app.seen.first("command/"+c.Dedupe) {
+		// After a reconnect Slack delivers a command again (slack.md 1.5).
+		env.ack(privately(s.say(saidTwice, c.Language)))
+		return
+	}
 	later := func(ctx context.Context, m flow.Message) {
 		s.later(ctx, p.ResponseURL, c, m)
 	}

@@ -98,6 +98,15 @@ func TestDoubledDeliveries(t *testing.T) {
 		require.Equal(t, cs[0].Dedupe, cs[1].Dedupe)
 		require.Len(t, read(e.desk, func(d *desk) map[string]string { return d.taken }), 1)
 	})
+	t.Run("a freeze is made and announced once", func(t *testing.T) {
+		e.sim.DuplicateInteractions(1)
+		require.NoError(t, e.sim.Slash(ann, channel, "/scale", "freeze emr-m620 for 2h").Err)
+		e.eventually(func() bool { return acks(e.sim) >= deliveries(e.sim) }, "both are acknowledged")
+		require.Equal(t, []string{"freeze emr-m620 2h0m0s "}, read(e.desk, func(d *desk) []string { return d.did }))
+		require.NoError(t, e.sim.Slash(ann, channel, "/scale", "freeze emr-m620 for 2h").Err)
+		require.Len(t, read(e.desk, func(d *desk) []string { return d.did }), 2, "typed again it is another one")
+		e.desk.set(func(d *desk) { d.callers = d.callers[:2] })
+	})
 	t.Run("a mention is answered once", func(t *testing.T) {
 		e.sim.DuplicateEvents(2) // the app_mention and its message event
 		_, err := e.sim.Mention(wei, channel, "", "emr-m620 task +3")
