@@ -44,34 +44,35 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 		Dedupe: env.delivery(p.Trigger), Raw: p.Text,
 	}
 	w := s.listen(ctx, &c, p.Text)
-	if w.once && !s.app.seen.first("command/"+c.Dedupe) {
-		// After a reconnect Slack delivers a command again (slack.md 1.5).
-		env.ack(privately(s.say(saidTwice, c.Language)))
-		return
-	}
 	later := func(ctx context.Context, m flow.Message) {
 		s.later(ctx, p.ResponseURL, c, m)
 	}
-	if w.slow {
-		if !s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
-			s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-			env.ack(privately(s.say(saidBusy, c.Language)))
-			return
-		}
-		env.ack(privately(s.say(saidLooking, c.Language)))
-		return
-	}
-	m, acked := s.inTime(ctx, env, w, func(m flow.Message) bool {
+	// tell acknowledges, and reports whether the person was told with that.
+	tell := func(m flow.Message) bool {
 		payload := privately(m)
-		if !fits(payload) {
+		if !env.answerable(p.ResponseURL) || !fits(payload) {
 			env.ack(nil)
 			return false
 		}
 		env.ack(payload)
 		// On another connection nobody knows what becomes of it.
 		return !env.cut()
-	}, func() { env.ack(privately(s.say(saidLooking, c.Language))) })
-	if !acked {
+	}
+	looking := func() { tell(s.say(saidLooking, c.Language)) }
+	if w.once && !s.app.seen.first("command/"+c.Dedupe) {
+		// After a reconnect Slack delivers a command again (slack.md 1.5).
+		w = saying(s.say(saidTwice, c.Language))
+	}
+	if w.slow {
+		if s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
+			looking()
+			return
+		}
+		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
+		w = saying(s.say(saidBusy, c.Language))
+	}
+	m, told := s.inTime(ctx, env, w, tell, looking)
+	if !told {
 		s.aside(ctx, func(ctx context.Context) { later(ctx, m) })
 	}
 }

@@ -19,6 +19,7 @@ type envelope struct {
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload"`
 	Attempt int             `json:"retry_attempt"`
+	Accepts bool            `json:"accepts_response_payload"` // a payload with the ack
 
 	socket  *socket
 	life    int64 // of the socket when it arrived
@@ -54,6 +55,10 @@ func (e envelope) delivery(name string) string {
 	}
 	return name
 }
+
+// answerable reports whether an answer may go with the ack of a command. What Slack
+// doesn't accept there is shown to nobody, and a response_url works in any case.
+func (e envelope) answerable(responseURL string) bool { return e.Accepts || responseURL == "" }
 
 // cut reports whether the connection that brought the envelope is gone. An ack
 // then goes out on the next one, and nobody knows what Slack does with it

@@ -2,6 +2,7 @@ package slackapp
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -167,4 +168,24 @@ func TestWhatIsBeingMovedIsWaitedFor(t *testing.T) {
 	require.Error(t, err, "asked again by who started it")
 	e.run()
 	require.NoError(t, e.sim.Slash(ann, channel, "/scale", "help").Err)
+}
+
+func TestAnAnswerThatMayNotGoWithTheAckFollowsIt(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) { o.Habits.BareAcks = true }, nil).run()
+	d := e.sim.Slash(ann, channel, "/scale", "emr-m620 task +2")
+	require.NoError(t, d.Err)
+	require.Nil(t, d.Ephemeral)
+	require.Empty(t, d.Payload)
+	require.Equal(t, slacksim.ResponseURL, e.told(ann, "F-T001").From)
+	d = e.sim.Slash(ann, channel, "/scale", "status emr-m620")
+	require.NoError(t, d.Err)
+	e.told(ann, "emr-m620")
+
+	ref, err := e.app.Post(t.Context(), flow.Message{Key: "card/1", Channel: channel, Text: "a card", Blocks: []byte(voteButtons)})
+	require.NoError(t, err)
+	require.NoError(t, e.sim.Click(ann, channel, ref.TS, "flow_deny").Err)
+	e.eventually(func() bool { return len(e.sim.Views(ann)) == 1 }, "the modal")
+	e.desk.set(func(d *desk) { d.fail = errors.New("redis is down") })
+	require.NoError(t, e.sim.SubmitView(ann, because("too dear")).Err)
+	e.told(ann, "could not be confirmed whether your denial was recorded")
 }

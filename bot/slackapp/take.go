@@ -42,15 +42,27 @@ func (s *session) takeCommand(env envelope) {
 		env.ack(privately(s.say(saidUnreadable, s.app.opt.Language)))
 		return
 	}
-	lang := s.app.language(c.User)
 	if s.isStopping() {
-		env.ack(privately(s.say(saidStopping, lang)))
+		s.turnAway(env, c, saidStopping)
 		return
 	}
 	if !s.front.offer(func(ctx context.Context) { s.command(ctx, env, c) }) {
 		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-		env.ack(privately(s.say(saidBusy, lang)))
+		s.turnAway(env, c, saidBusy)
 	}
+}
+
+// turnAway answers a command that is not taken.
+func (s *session) turnAway(env envelope, c commandPayload, why said) {
+	m := s.say(why, s.app.language(c.User))
+	if !env.answerable(c.ResponseURL) {
+		who := flow.Caller{User: c.User, Channel: c.Channel}
+		if s.back.offer(func(ctx context.Context) { s.later(ctx, c.ResponseURL, who, m) }) {
+			env.ack(nil)
+			return
+		}
+	}
+	env.ack(privately(m))
 }
 
 // takeEvent acknowledges an event, or leaves it for Slack to deliver again: at

@@ -26,6 +26,9 @@ type Habits struct {
 	// RefusalsWith200 refuses posts to a response_url with HTTP 200, as Web API
 	// methods do.
 	RefusalsWith200 bool
+	// BareAcks takes no payload with an ack and says so with each envelope. Slack
+	// does for commands and submissions, so it is none of AllHabits.
+	BareAcks bool
 }
 
 // SetHabits changes the habits from now on.
