@@ -406,6 +406,18 @@ func (d *delivery) goPlain(ctx context.Context, j job, refused error) error {
 	return d.Store.SetFlag(ctx, plainCards, "1")
 }
 
+// noteOf is what to tell about a channel that the bot can't write in: who is told to
+// invite it where it is a member already is no wiser.
+func noteOf(err error) NoteCode {
+	switch {
+	case errors.Is(err, ErrArchived):
+		return NoteArchived
+	case errors.Is(err, ErrRestricted):
+		return NoteRestricted
+	}
+	return NoteNoChannel
+}
+
 // noChannel deals with a channel that the bot can't write in. A notice there is
 // given up; a card is tried again while the flow is open, and the requester is
 // told how to help.
@@ -414,7 +426,7 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
 	open := m.EventType == eventCard && !d.f.State.Ended()
 	if open && d.posts.Blocked[m.Channel] == "" {
-		w := d.Renderer.Whisper(d.f, Note{Code: NoteNoChannel, At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
+		w := d.Renderer.Whisper(d.f, Note{Code: noteOf(err), At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
 		w.Channel = m.Channel
 		if werr := d.Chat.Whisper(ctx, d.f.Request.User, w); werr != nil {
 			d.log.Error("the requester can't be told that the bot is missing in the channel", "error", werr)

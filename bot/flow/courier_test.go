@@ -152,6 +152,21 @@ func TestAChannelWithoutTheBotIsToldToTheRequester(t *testing.T) {
 	w.in(id, flow.Running)
 }
 
+func TestAnInvitationIsNotAskedForWhereItIsNoHelp(t *testing.T) {
+	for why, code := range map[error]flow.NoteCode{flow.ErrArchived: flow.NoteArchived, flow.ErrRestricted: flow.NoteRestricted} {
+		t.Run(string(code), func(t *testing.T) {
+			w := newWorld(t)
+			w.slack.Fail("post", fmt.Errorf("%w: %w", flow.ErrNoChannel, why))
+			w.request(ask(flow.Remove, 1))
+			w.settle()
+			require.Contains(t, w.whispers(asker), string(code))
+			require.NotContains(t, w.whispers(asker), string(flow.NoteNoChannel))
+			w.pass(time.Minute)
+			require.Len(t, w.slack.Keyed("card/"), 1)
+		})
+	}
+}
+
 func TestTheHintThatTheBotIsMissingIsRepeatedUntilItIsTold(t *testing.T) {
 	w := newWorld(t)
 	for range 4 {

@@ -304,6 +304,13 @@ var (
 	ErrSearchCut     = errors.New("there are too many messages to look through")
 )
 
+// Why the bot can't write in a channel that it is a member of. They come with
+// ErrNoChannel, since an invitation is no help there.
+var (
+	ErrArchived   = errors.New("the channel is archived")
+	ErrRestricted = errors.New("only some may post in the channel")
+)
+
 // ErrNoGroup says that a group of config names a usergroup that Slack doesn't
 // have: a person must change one or the other.
 var ErrNoGroup = errors.New("Slack has no such usergroup")

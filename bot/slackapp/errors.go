@@ -107,9 +107,12 @@ func translateCode(method string, answer slack.SlackErrorResponse) error {
 		// The last one says that the message is not ours, as that of a tombstone is:
 		// only messages of our own are edited.
 		return fmt.Errorf("%w: %s: %s", flow.ErrMessageGone, method, code)
-	case code == "not_in_channel" || code == "channel_not_found" || code == "is_archived" ||
-		strings.HasPrefix(code, "restricted_action"):
+	case code == "not_in_channel" || code == "channel_not_found":
 		return fmt.Errorf("%w: %s: %s", flow.ErrNoChannel, method, code)
+	case code == "is_archived":
+		return fmt.Errorf("%w: %s: %w", flow.ErrNoChannel, method, flow.ErrArchived)
+	case strings.HasPrefix(code, "restricted_action"):
+		return fmt.Errorf("%w: %s: %s: %w", flow.ErrNoChannel, method, code, flow.ErrRestricted)
 	case postponed[code]:
 		return fmt.Errorf("%s was not taken: %s", method, code)
 	case code == "fatal_error" || code == "internal_error" || code == "service_unavailable" || code == "request_timeout":
