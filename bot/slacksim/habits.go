@@ -26,6 +26,9 @@ type Habits struct {
 	// RefusalsWith200 refuses posts to a response_url with HTTP 200, as Web API
 	// methods do.
 	RefusalsWith200 bool
+	// NullTeam leaves the team out of clicks and submissions, as where the app is
+	// installed for a whole organisation; people are of the organisation then.
+	NullTeam bool
 	// BareAcks takes no payload with an ack and says so with each envelope. Slack
 	// does for commands and submissions, so it is none of AllHabits.
 	BareAcks bool
@@ -40,7 +43,7 @@ func (s *Server) SetHabits(h Habits) {
 
 // AllHabits are the harder readings all at once.
 func AllHabits() Habits {
-	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true, ShortPages: 15, RefusalsWith200: true}
+	return Habits{LivingTombstones: true, LooseReplies: true, StrangeEchoes: true, ListForNoFields: true, ShortPages: 15, RefusalsWith200: true, NullTeam: true}
 }
 
 // echo is a message as the call that wrote it gives it back.
