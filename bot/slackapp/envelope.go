@@ -115,6 +115,8 @@ type event struct {
 		TS      string `json:"ts"`
 	} `json:"item"`
 	Group string `json:"subteam_id"`
+	Old   string `json:"old_channel_id"`
+	New   string `json:"new_channel_id"`
 	Sub   struct {
 		ID string `json:"id"`
 	} `json:"subteam"`

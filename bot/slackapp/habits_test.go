@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,4 +189,36 @@ func TestAnAnswerThatMayNotGoWithTheAckFollowsIt(t *testing.T) {
 	e.desk.set(func(d *desk) { d.fail = errors.New("redis is down") })
 	require.NoError(t, e.sim.SubmitView(ann, because("too dear")).Err)
 	e.told(ann, "could not be confirmed whether your denial was recorded")
+}
+
+// The ballot was opened under the old id, and config names the channel by it.
+func TestAFlowFollowsItsChannelToAnotherID(t *testing.T) {
+	w := newRoad(t, 1)
+	w.sim.SetScopes(append(scopeNames(), "channels:read")...)
+	id, ts := w.asked()
+	now, err := w.sim.MoveChannel(channel)
+	require.NoError(t, err)
+	w.eventually(func() bool { known, err := w.store.Flag(t.Context(), "channel_was/"+now); return err == nil && known == channel }, "the new id")
+	require.NoError(t, w.sim.React(lea, now, ts, "white_check_mark"))
+	w.eventually(func() bool { w.settle(); return w.flow(id).State == flow.Scheduled }, "the vote, heard of and not found after a minute")
+	w.jump(10 * time.Minute)
+	w.in(id, flow.Running)
+	w.eventually(func() bool {
+		w.jump(time.Second)
+		m, _ := w.sim.Message(now, ts)
+		return strings.Contains(m.Text, "running")
+	}, "the card")
+	w.eventually(func() bool { w.jump(time.Second); return len(w.sim.Thread(now, ts)) > 1 }, "its log")
+}
+
+func TestAChannelsNewIDIsToldUntilItIsOnRecord(t *testing.T) {
+	e := newEdge(t, func(o *slacksim.Options) {
+		o.AckDeadline, o.RetryAfter = 50*time.Millisecond, []time.Duration{0, 50 * time.Millisecond}
+	}, nil).run()
+	e.desk.set(func(d *desk) { d.fail = errors.New("redis is down") })
+	e.sim.EmitEvent(map[string]any{"type": "channel_id_changed", "old_channel_id": "G0OLD", "new_channel_id": "C0NEW"})
+	e.eventually(func() bool { return len(did(e)) > 0 }, "the first try")
+	e.desk.set(func(d *desk) { d.fail = nil })
+	e.eventually(func() bool { return acks(e.sim) == 1 }, "acknowledged once it is on record")
+	require.Equal(t, "moved G0OLD C0NEW", did(e)[0])
 }

@@ -105,6 +105,9 @@ func (s *session) takeEvent(env envelope) {
 		s.app.groups.forget(e.Sub.ID)
 	case "user_change":
 		s.app.people.forget(userOf(e.User))
+	case "channel_id_changed":
+		s.takeMove(env, e)
+		return
 	case "app_home_opened":
 		// Sent on every opening, so one that is dropped comes with the next.
 		if user := text(e.User); user != "" && e.Tab != "messages" && !s.isStopping() {
@@ -123,7 +126,7 @@ func (s *session) takeEvent(env envelope) {
 func (s *session) kindOfEvent(e event) string {
 	switch e.Type {
 	case "app_mention", "reaction_added", "reaction_removed", "subteam_members_changed", "subteam_updated",
-		"user_change", "app_home_opened", "tokens_revoked", "app_uninstalled":
+		"user_change", "channel_id_changed", "app_home_opened", "tokens_revoked", "app_uninstalled":
 		return e.Type
 	case "message":
 		if e.deleted() != "" {
@@ -152,6 +155,29 @@ func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	}
 	line := commands.TrimMention(e.Text, s.app.self())
 	if !s.front.offer(func(ctx context.Context) { s.mention(ctx, env, c, line) }) {
+		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
+	}
+}
+
+// takeMove has a channel's new id recorded and acknowledges it then: no later event
+// tells it again, so Slack has to until it is on record.
+func (s *session) takeMove(env envelope, e event) {
+	if e.Old == "" || e.New == "" || e.Old == e.New {
+		env.ack(nil)
+		return
+	}
+	if s.isStopping() {
+		return
+	}
+	if !s.back.offer(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, deskBudget)
+		defer cancel()
+		if err := s.desk.ChannelMoved(ctx, e.Old, e.New); err != nil {
+			s.app.log.Error("the new id of a channel could not be recorded", "from", e.Old, "to", e.New, "err", redacted(err))
+			return
+		}
+		env.ack(nil)
+	}) {
 		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
 	}
 }

@@ -228,7 +228,7 @@ func (s *Server) emitIn(ch *channel, name string, ev obj) {
 	switch name {
 	case "message":
 		sub, scope = "message."+ch.kind(), ch.kind()+":history"
-	case "member_joined_channel", "member_left_channel", "channel_archive", "group_archive":
+	case "member_joined_channel", "member_left_channel", "channel_archive", "group_archive", "channel_id_changed":
 		scope = ch.kind() + ":read"
 	}
 	s.emitIf(sub, scope, ev, ch.ExtShared)
