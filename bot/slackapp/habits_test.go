@@ -198,7 +198,10 @@ func TestAFlowFollowsItsChannelToAnotherID(t *testing.T) {
 	id, ts := w.asked()
 	now, err := w.sim.MoveChannel(channel)
 	require.NoError(t, err)
-	w.eventually(func() bool { known, err := w.store.Flag(t.Context(), "channel_was/"+now); return err == nil && known == channel }, "the new id")
+	w.eventually(func() bool {
+		known, err := w.store.Flag(t.Context(), "channel_was/"+now)
+		return err == nil && known == channel
+	}, "the new id")
 	require.NoError(t, w.sim.React(lea, now, ts, "white_check_mark"))
 	w.eventually(func() bool { w.settle(); return w.flow(id).State == flow.Scheduled }, "the vote, heard of and not found after a minute")
 	w.jump(10 * time.Minute)
