@@ -41,7 +41,6 @@ func TestATombstoneIsADeletedCard(t *testing.T) {
 
 func TestADeletedCardIsAskedAboutAnew(t *testing.T) {
 	w := newRoad(t, 1)
-	w.sim.SetHabits(slacksim.AllHabits())
 	id, ts := w.asked()
 	w.eventually(func() bool { w.jump(time.Second); return len(w.sim.Thread(channel, ts)) > 1 }, "its log")
 	w.react(lea, ts, "x")

@@ -42,6 +42,7 @@ func newRoad(t *testing.T, leads int) *road {
 		o.World.Users = append(o.World.Users, slacksim.User{ID: lea, Name: "lea"}, slacksim.User{ID: mia, Name: "mia"})
 		o.World.Channels[0].Members = append(o.World.Channels[0].Members, lea, mia)
 		o.World.Usergroups[0].Users = []string{lea, mia}
+		o.Habits = slacksim.AllHabits() // what holds against these holds against any Slack
 	}, nil)
 	w := &road{edge: e, clock: flowtest.NewClock(time.Now())}
 	w.cloud = flowtest.NewCloud(w.clock, 9)
