@@ -71,11 +71,11 @@ func newCache[V any](c flow.Clock, ttl time.Duration) *cache[V] {
 func (c *cache[V]) get(key string) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.fresh(key)
+	return c.young(key)
 }
 
-// fresh is get under the lock.
-func (c *cache[V]) fresh(key string) (V, bool) {
+// young is get under the lock.
+func (c *cache[V]) young(key string) (V, bool) {
 	e, ok := c.known[key]
 	return e.v, ok && c.clock.Now().Sub(e.at) < c.ttl
 }
@@ -100,7 +100,7 @@ func (c *cache[V]) forget(key string) {
 // time share a look-up, which goes on when one of them leaves.
 func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
 	c.mu.Lock()
-	if v, ok := c.fresh(key); ok {
+	if v, ok := c.young(key); ok {
 		c.mu.Unlock()
 		return v, nil
 	}
