@@ -98,6 +98,8 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteForgotten:   {"Redis restarted while this was being worked on, so it can't be told whether it was already sent. Nobody approves this change, so it is not sent again by itself. Please look at the cluster, and ask again if it is still needed.", "处理期间 Redis 重启，无法确认此变更是否已经提交。由于无人审批此变更，系统不会自行重复提交。请检查集群，如仍需变更请重新申请。"},
 	flow.NoteRestored:    {"Redis had come back without the last of this request; what is known to have happened is on record again.", "Redis 恢复后缺少本申请的最新记录；已知发生的情况现已重新记录。"},
 	flow.NoteNoChannel:   {"scalebot can't post the card in {channel}: it is not a member. Invite it there with “/invite”; the card follows by itself.", "scalebot 不是 {channel} 的成员，无法发布卡片。请在该频道用“/invite”邀请它，卡片随后会自动发布。"},
+	flow.NoteArchived:    {"scalebot can't post the card in {channel}: the channel is archived. Once it is unarchived the card follows by itself.", "{channel} 已归档，无法发布卡片。取消归档后卡片会自动发布。"},
+	flow.NoteRestricted:  {"scalebot can't post the card in {channel}: only some people may post there. Please ask an administrator of the workspace to let scalebot post too; the card follows by itself.", "{channel} 限制了发言权限，无法发布卡片。请联系工作区管理员允许 scalebot 发言，卡片随后会自动发布。"},
 	flow.NoteAuth:        {"The cloud did not let account {account} in.[ {text}] Please ask whoever runs scalebot to run “scalebot check”.", "云平台拒绝了账号 {account} 的访问。[{text}]请联系 scalebot 的管理员运行“scalebot check”。"},
 	flow.NoteSteered:     {"{by} asked the cloud to {control}; it took that.", "{by} 请求云平台{control}，云平台已接受。"},
 	flow.NoteNotSteered:  {"{by} asked the cloud to {control}, but it didn't.[ {text}]", "{by} 请求云平台{control}，但未成功。[{text}]"},

@@ -305,6 +305,19 @@ func TestAReminderWhoseAnswerWasLostIsNotDoubled(t *testing.T) {
 	}
 }
 
+// Too much was said in its channel to look for it, and that stays so.
+func TestAReminderIsPostedWhenNoSearchComesToAnEnd(t *testing.T) {
+	w := newWorld(t)
+	w.bought(prepaid(1))
+	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
+	w.slack.Fail("post", flow.ErrChatInDoubt)
+	for range 100 {
+		w.slack.Fail("find", flow.ErrSearchCut)
+	}
+	w.pass(time.Minute)
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+}
+
 // A replica dies between the post and the save: its lease runs out, and the next
 // one finds the message by its name.
 func TestAReminderOutlivesTheReplicaThatPostedIt(t *testing.T) {

@@ -169,6 +169,8 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	switch {
 	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 		return ref, false, nil // the post will say so
+	case d.searchedEnough(err):
+		return ref, false, nil
 	case there:
 		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
 	case err == nil && !d.posts.Swept:
@@ -176,6 +178,22 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 		d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
 	}
 	return ref, there, err
+}
+
+// mostSearches is how often a search is begun that Slack shows too much for. The span
+// it looks through does not shrink, so each further one would end like the first and
+// the flow would tell nothing any more.
+const mostSearches = 4
+
+// searchedEnough gives up a search that was cut short time and again. What it looked
+// for may then stand twice, and is deleted where it can be found.
+func (d *delivery) searchedEnough(err error) bool {
+	if !errors.Is(err, ErrSearchCut) || d.posts.Tries < mostSearches-1 {
+		return false
+	}
+	d.log.Error("a message is posted that may stand already", "error", err)
+	d.posts.Pruned, d.posts.Prune = nil, d.Clock.Now().Add(inDoubtPause)
+	return true
 }
 
 // settle finds out whether a post whose answer was lost is there. It is looked for
@@ -196,6 +214,7 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 			d.threadGone(j.message.Thread)
 		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
+		case d.searchedEnough(err):
 		case err != nil:
 			return err
 		case found && s.Upto > 0:

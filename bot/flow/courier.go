@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -268,10 +269,13 @@ func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 		return true
 	case errors.Is(err, ErrNoChannel):
 		wait = noChannel
-		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
+		// A card waits for an invitation as long as the flow is open: given up, it would
+		// show an old state for ever.
+		if j.edit.TS != "" && d.f.State.Ended() {
 			h.Tries++
 		}
-	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused):
+	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused), errors.Is(err, ErrMessageGone):
+		// What a private message was to answer in is gone, and comes back no more.
 		h.Tries++
 		wait = min(leastPause<<min(h.Tries-1, 10), mostPause)
 	default:
@@ -333,7 +337,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		err := d.Chat.Update(ctx, j.edit, m)
 		switch {
 		case errors.Is(err, ErrBlocksRefused):
-			return d.goPlain(ctx, err)
+			return d.goPlain(ctx, j, err)
 		case errors.Is(err, ErrMessageGone):
 			d.log.Warn("a card was deleted", "channel", j.edit.Channel, "ts", j.edit.TS)
 			hash = postGone
@@ -365,7 +369,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		return fmt.Errorf("%s: %w", m.Key, err) // Sending stays: it is looked for first
 	case errors.Is(err, ErrBlocksRefused):
 		d.posts.Sending = nil
-		return d.goPlain(ctx, err)
+		return d.goPlain(ctx, j, err)
 	case errors.Is(err, ErrNoChannel):
 		d.posts.Sending = nil
 		return d.noChannel(ctx, j, err)
@@ -391,14 +395,27 @@ func (d *delivery) do(ctx context.Context, j job) error {
 }
 
 // goPlain remembers for the whole workspace that it refuses plan blocks. Plain
-// blocks that are refused too are a bug, and stay an error.
-func (d *delivery) goPlain(ctx context.Context, refused error) error {
-	if !d.rich {
+// blocks that are refused too are a bug, and stay an error: a log that Slack does not
+// take says nothing of the cards.
+func (d *delivery) goPlain(ctx context.Context, j job, refused error) error {
+	if !d.rich || j.plain == nil || bytes.Equal(j.plain().Blocks, j.message.Blocks) {
 		return refused
 	}
 	d.log.Warn("this workspace refuses plan blocks: cards fall back to plain ones", "error", refused)
 	d.rich = false
 	return d.Store.SetFlag(ctx, plainCards, "1")
+}
+
+// noteOf is what to tell about a channel that the bot can't write in: who is told to
+// invite it where it is a member already is no wiser.
+func noteOf(err error) NoteCode {
+	switch {
+	case errors.Is(err, ErrArchived):
+		return NoteArchived
+	case errors.Is(err, ErrRestricted):
+		return NoteRestricted
+	}
+	return NoteNoChannel
 }
 
 // noChannel deals with a channel that the bot can't write in. A notice there is
@@ -407,21 +424,24 @@ func (d *delivery) goPlain(ctx context.Context, refused error) error {
 func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	m := j.message
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
-	first := d.posts.Blocked[m.Channel] == ""
+	open := m.EventType == eventCard && !d.f.State.Ended()
+	if open && d.posts.Blocked[m.Channel] == "" {
+		w := d.Renderer.Whisper(d.f, Note{Code: noteOf(err), At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
+		w.Channel = m.Channel
+		if werr := d.Chat.Whisper(ctx, d.f.Request.User, w); werr != nil {
+			d.log.Error("the requester can't be told that the bot is missing in the channel", "error", werr)
+			if !errors.Is(werr, ErrNoChannel) && !errors.Is(werr, ErrChatRefused) {
+				return err // told with the next try of the card: nobody else knows what to do
+			}
+		}
+	}
 	if d.posts.Blocked == nil {
 		d.posts.Blocked = map[string]string{}
 	}
 	d.posts.Blocked[m.Channel] = err.Error()
-	if m.EventType != eventCard || d.f.State.Ended() {
+	if !open {
 		j.did(MessageRef{Channel: m.Channel}, postBlocked)
 		return nil
-	}
-	if first {
-		w := d.Renderer.Whisper(d.f, Note{Code: NoteNoChannel, At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
-		w.Channel = m.Channel
-		if werr := d.Chat.Whisper(ctx, d.f.Request.User, w); werr != nil {
-			d.log.Error("the requester can't be told that the bot is missing in the channel", "error", werr)
-		}
 	}
 	return errors.Join(err, d.save(ctx))
 }

@@ -125,6 +125,29 @@ func TestAPostThatNeverHappenedIsPostedAfterAll(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/"), 1)
 }
 
+// A busy channel stays as busy as it was in that minute, however often it is asked.
+func TestASearchThatIsAlwaysCutShortDoesNotSilenceAFlow(t *testing.T) {
+	w := newWorld(t)
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	for range 100 {
+		w.slack.Fail("find", flow.ErrSearchCut)
+	}
+	id := w.request(ask(flow.Add, 1))
+	w.pass(3 * time.Second)
+	require.Len(t, w.slack.Keyed("card/"), 1, "not yet posted again: it may be there")
+	w.pass(3 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.slack.Keyed("notice/"), 2)
+	live := 0
+	for _, m := range w.slack.Keyed("card/") {
+		if !m.Deleted {
+			live++
+			require.Contains(t, m.Text, "succeeded")
+		}
+	}
+	require.Equal(t, 1, live, "the copy is deleted")
+}
+
 func TestADeadSlackDelaysNothingInTheCloud(t *testing.T) {
 	w := newWorld(t)
 	for range 40 {
@@ -164,6 +187,18 @@ func TestRefusedBlocksFallBackOnceAndAreRemembered(t *testing.T) {
 	require.JSONEq(t, `[{"rich":false}]`, string(w.slack.Keyed("card/")[1].Blocks), "a restarted bot does not try again")
 }
 
+func TestARefusedLogLeavesTheCardsRich(t *testing.T) {
+	w := newWorld(t)
+	w.slack.Fail("post", nil) // the card's
+	w.slack.Fail("post", flow.ErrBlocksRefused)
+	w.request(ask(flow.Remove, 1))
+	w.pass(10 * time.Second)
+	require.NotEmpty(t, w.slack.Keyed("log/"), "tried again")
+	w.request(ask(flow.Remove, 1))
+	w.settle()
+	require.JSONEq(t, `[{"rich":true}]`, string(w.slack.Keyed("card/")[1].Blocks))
+}
+
 func TestAChannelWithoutTheBotIsToldToTheRequester(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {
@@ -177,6 +212,36 @@ func TestAChannelWithoutTheBotIsToldToTheRequester(t *testing.T) {
 	require.Equal(t, 1, strings.Count(w.whispers(asker), string(flow.NoteNoChannel)), "told once")
 	w.vote(id, 1, "white_check_mark", lead1)
 	w.in(id, flow.Running)
+}
+
+func TestAnInvitationIsNotAskedForWhereItIsNoHelp(t *testing.T) {
+	for why, code := range map[error]flow.NoteCode{flow.ErrArchived: flow.NoteArchived, flow.ErrRestricted: flow.NoteRestricted} {
+		t.Run(string(code), func(t *testing.T) {
+			w := newWorld(t)
+			w.slack.Fail("post", fmt.Errorf("%w: %w", flow.ErrNoChannel, why))
+			w.request(ask(flow.Remove, 1))
+			w.settle()
+			require.Contains(t, w.whispers(asker), string(code))
+			require.NotContains(t, w.whispers(asker), string(flow.NoteNoChannel))
+			w.pass(time.Minute)
+			require.Len(t, w.slack.Keyed("card/"), 1)
+		})
+	}
+}
+
+func TestTheHintThatTheBotIsMissingIsRepeatedUntilItIsTold(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.slack.Fail("post", flow.ErrNoChannel)
+	}
+	w.slack.Fail("whisper", &flow.RateLimited{After: 20 * time.Second})
+	w.slack.Fail("whisper", errors.New("down"))
+	w.request(ask(flow.Remove, 1))
+	w.settle()
+	require.Empty(t, w.whispers(asker))
+	w.pass(3 * time.Minute)
+	require.Equal(t, 1, strings.Count(w.whispers(asker), string(flow.NoteNoChannel)))
+	require.Len(t, w.slack.Keyed("card/"), 1)
 }
 
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
@@ -239,22 +304,45 @@ func TestACardThatCanNotBeEditedHoldsUpNoNotice(t *testing.T) {
 	}
 }
 
-func TestAPrivateMessageThatIsRefusedIsGivenUp(t *testing.T) {
+func TestACardIsEditedAgainOnceTheBotIsBackInTheChannel(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Remove, 1))
 	w.settle()
-	for range 50 {
-		w.slack.Fail("whisper", flow.ErrChatRefused)
+	for range 40 { // 20 minutes of them
+		w.slack.Fail("update", flow.ErrNoChannel)
 	}
-	w.vote(id, 1, "x", lead1)
-	w.pass(20 * time.Minute)
-	w.in(id, flow.Denied)
-	logs := w.slack.Keyed("log/")
-	require.Contains(t, logs[len(logs)-1].Text, string(flow.NoteDenied), "the thread was told all the same")
+	w.cloud.SetPhase(providers.Busy) // so that it stays open meanwhile
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(25 * time.Minute)
 	p, err := w.store.Posts(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, 1, p.Whispered)
-	require.Empty(t, p.Held)
+	require.NotEqual(t, "stuck", p.Cards[1].Hash)
+	w.cloud.SetPhase(providers.Ready)
+	w.pass(3 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Contains(t, w.slack.Keyed("card/1")[0].Text, "succeeded")
+}
+
+func TestAPrivateMessageThatIsRefusedIsGivenUp(t *testing.T) {
+	for name, refusal := range map[string]error{"refused": flow.ErrChatRefused, "its thread is gone": flow.ErrMessageGone} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.request(ask(flow.Remove, 1))
+			w.settle()
+			for range 50 {
+				w.slack.Fail("whisper", refusal)
+			}
+			w.vote(id, 1, "x", lead1)
+			w.pass(20 * time.Minute)
+			w.in(id, flow.Denied)
+			logs := w.slack.Keyed("log/")
+			require.Contains(t, logs[len(logs)-1].Text, string(flow.NoteDenied), "the thread was told all the same")
+			p, err := w.store.Posts(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, 1, p.Whispered)
+			require.Empty(t, p.Held)
+		})
+	}
 }
 
 // A refusal stands on a card too: a private message is never the only place.

@@ -19,6 +19,7 @@ type job struct {
 	to      string // of a private one: who; "" = the requester
 	urgency Urgency
 	upto    int
+	plain   func() Message // of a card: it without plan blocks
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
 }
@@ -172,7 +173,8 @@ func (d *delivery) cardJob(n int) job {
 	if n < len(d.f.Plans) {
 		hash = digest(Message{Text: m.Text, Blocks: m.Blocks}) // a closed card is not edited at every move of the flow
 	}
-	return job{message: m, hash: hash, did: func(ref MessageRef, sent string) {
+	plain := func() Message { return d.Renderer.Card(d.f, n, false) }
+	return job{message: m, hash: hash, plain: plain, did: func(ref MessageRef, sent string) {
 		p := Post{MessageRef: ref, Hash: sent, At: d.Clock.Now(), State: d.f.State}
 		if sent == "" {
 			p.State = "" // found again: what it says is not known

@@ -229,6 +229,8 @@ type FrontDesk interface {
 	// Touched says that reactions of a message may have changed, or that it was
 	// deleted. A message that is no card is ignored.
 	Touched(ctx context.Context, ref MessageRef) error
+	// ChannelMoved says that Slack knows a channel by another id from now on.
+	ChannelMoved(ctx context.Context, from, to string) error
 	// Reconcile wakes every open ballot and every chat lane: after a gap in the
 	// socket. Looks are spread over the given time.
 	Reconcile(ctx context.Context, spread time.Duration) error

@@ -276,6 +276,8 @@ const (
 	NoteForgotten   NoteCode = "forgotten"    // refused: the store forgot what was done with it last
 	NoteRestored    NoteCode = "restored"     // the store had come back older; this is what is known to have happened
 	NoteNoChannel   NoteCode = "no_channel"   // the card can't be posted: the bot is not in channel
+	NoteArchived    NoteCode = "archived"     // the same: channel is archived
+	NoteRestricted  NoteCode = "restricted"   // the same: only some may post in channel
 	NoteAuth        NoteCode = "auth"         // refused: account; Text
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
 	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not

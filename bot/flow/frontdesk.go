@@ -532,9 +532,55 @@ func openSeats(f Flow) []string {
 	return groups
 }
 
+// ChannelMoved keeps a channel's new id for all replicas, and wakes what is to be
+// told there; see FrontDesk and Moved.
+func (d *Desk) ChannelMoved(ctx context.Context, from, to string) error {
+	if err := d.Store.SetFlag(ctx, movedTo(from), to); err != nil {
+		return err
+	}
+	if err := d.Store.SetFlag(ctx, movedFrom(to), from); err != nil {
+		return err
+	}
+	named := []string{}
+	for _, name := range d.Options.Catalog.Names() {
+		if slices.Contains(d.Options.Catalog[name].Channels, from) {
+			named = append(named, name)
+		}
+	}
+	d.Logger.Warn("a channel has another id now and is followed there; please change it in the config", "from", from, "to", to, "clusters", named)
+	now := d.Clock.Now()
+	var failed error
+	err := d.Store.Walk(ctx, Filter{Open: true}, func(f Flow) error {
+		if f.Request.Channel == from || slices.Contains(named, f.Request.Wish.Change.Cluster) {
+			failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, now))
+		}
+		return ctx.Err()
+	})
+	d.wake()
+	return errors.Join(err, failed)
+}
+
+// byCard finds the flow of a card, also of one that was posted when its channel had
+// another id.
+func (d *Desk) byCard(ctx context.Context, ref MessageRef) (string, error) {
+	id, _, err := d.Store.ByCard(ctx, ref.Channel, ref.TS)
+	for range mostMoves {
+		if !errors.Is(err, ErrNotFound) {
+			break
+		}
+		was, unknown := d.Store.Flag(ctx, movedFrom(ref.Channel))
+		if unknown != nil || was == "" {
+			return "", errors.Join(err, unknown)
+		}
+		ref.Channel = was
+		id, _, err = d.Store.ByCard(ctx, ref.Channel, ref.TS)
+	}
+	return id, err
+}
+
 // Touched wakes the flow of a card; see FrontDesk.
 func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
-	id, _, err := d.Store.ByCard(ctx, ref.Channel, ref.TS)
+	id, err := d.byCard(ctx, ref)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

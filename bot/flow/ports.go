@@ -309,6 +309,14 @@ var (
 	ErrNoChannel     = errors.New("the bot can't write in the channel")
 	ErrChatInDoubt   = errors.New("no answer: the message may have been posted")
 	ErrChatRefused   = errors.New("Slack refuses the call, and would again")
+	ErrSearchCut     = errors.New("there are too many messages to look through")
+)
+
+// Why the bot can't write in a channel that it is a member of. They come with
+// ErrNoChannel, since an invitation is no help there.
+var (
+	ErrArchived   = errors.New("the channel is archived")
+	ErrRestricted = errors.New("only some may post in the channel")
 )
 
 // ErrNoGroup says that a group of config names a usergroup that Slack doesn't
@@ -324,7 +332,7 @@ type RateLimited struct {
 // Error names the wait.
 func (e *RateLimited) Error() string { return "Slack asks to wait " + e.After.String() }
 
-// Chat writes to Slack, one call per method, no repeats. Errors: the five
+// Chat writes to Slack, one call per method, no repeats. Errors: the six
 // above, *RateLimited, and anything else for "not done, try later".
 type Chat interface {
 	Post(ctx context.Context, m Message) (MessageRef, error)

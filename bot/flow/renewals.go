@@ -345,7 +345,7 @@ func (w *renewal) settle(ctx context.Context, s Sending) error {
 		defer cancel()
 		ref, found, err := w.Chat.Find(ctx, m, s.At.Add(-clockSkew))
 		switch {
-		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused), errors.Is(err, ErrSearchCut) && w.shown.Tries >= mostSearches-1:
 			w.log.Error("whether a reminder was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
 		case err != nil:
 			return err

@@ -590,7 +590,7 @@ func TestABallotStillCountsWhileTheStartTimeIsWaitedFor(t *testing.T) {
 		require.NoError(t, w.desk.Touched(t.Context(), w.card(id, 1)))
 		w.settle()
 		w.in(id, flow.AwaitingApproval)
-		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+		require.Equal(t, []approvals.Difference{{What: approvals.Withdrawn, Was: lead1}}, w.flow(id).Plans[0].VoidedBy)
 		w.vote(id, 2, "white_check_mark", lead2)
 		w.in(id, flow.Scheduled)
 		w.consistent()
@@ -688,7 +688,7 @@ func TestTheReadingBeforeSendingRemembersNoGroup(t *testing.T) {
 		w.jump(time.Minute)
 		w.in(id, flow.AwaitingApproval)
 		require.Empty(t, w.cloud.Ledger())
-		require.Equal(t, []approvals.Difference{{What: approvals.VotesMoved}}, w.flow(id).Plans[0].VoidedBy)
+		require.Equal(t, []approvals.Difference{{What: approvals.VoteLost, Was: lead1, Field: string(approvals.ReasonNotInGroup)}}, w.flow(id).Plans[0].VoidedBy)
 	})
 	t.Run("who broke the glass", func(t *testing.T) {
 		w := remembered(t)

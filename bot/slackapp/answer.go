@@ -27,6 +27,7 @@ type work struct {
 	slow    bool // asks a cloud: only behind the ack
 	open    bool // told to anybody
 	counted bool // the desk counts it against the caps
+	once    bool // changes something, and the desk doesn't know a delivery again
 	do      func(ctx context.Context) flow.Message
 }
 
@@ -46,26 +47,32 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 	later := func(ctx context.Context, m flow.Message) {
 		s.later(ctx, p.ResponseURL, c, m)
 	}
-	if w.slow {
-		if !s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
-			s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-			env.ack(privately(s.say(saidBusy, c.Language)))
-			return
-		}
-		env.ack(privately(s.say(saidLooking, c.Language)))
-		return
-	}
-	m, acked := s.inTime(ctx, env, w, func(m flow.Message) bool {
+	// tell acknowledges, and reports whether the person was told with that.
+	tell := func(m flow.Message) bool {
 		payload := privately(m)
-		if !fits(payload) {
+		if !env.answerable(p.ResponseURL) || !fits(payload) {
 			env.ack(nil)
 			return false
 		}
 		env.ack(payload)
 		// On another connection nobody knows what becomes of it.
 		return !env.cut()
-	}, func() { env.ack(privately(s.say(saidLooking, c.Language))) })
-	if !acked {
+	}
+	looking := func() { tell(s.say(saidLooking, c.Language)) }
+	if w.once && !s.app.seen.first("command/"+c.Dedupe) {
+		// After a reconnect Slack delivers a command again (slack.md 1.5).
+		w = saying(s.say(saidTwice, c.Language))
+	}
+	if w.slow {
+		if s.back.offer(func(ctx context.Context) { later(ctx, s.slowly(ctx, w)) }) {
+			looking()
+			return
+		}
+		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
+		w = saying(s.say(saidBusy, c.Language))
+	}
+	m, told := s.inTime(ctx, env, w, tell, looking)
+	if !told {
 		s.aside(ctx, func(ctx context.Context) { later(ctx, m) })
 	}
 }
@@ -143,12 +150,19 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 }
 
 // whisper answers in the channel and thread that somebody spoke in, so that only
-// they see it, or by direct message.
+// they see it, or by direct message. It waits while Slack asks to.
 func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	m.Channel, m.Thread = c.Channel, c.Thread
-	if err := s.app.Whisper(ctx, c.User, m); err != nil {
+	tell := func(ctx context.Context) error { return s.app.Whisper(ctx, c.User, m) }
+	err := patiently(ctx, tell)
+	if _, limited := errors.AsType[*flow.RateLimited](err); limited && m.Channel != "" {
+		// Slack limits each method on its own, and a mention has no other way.
+		m.Channel, m.Thread = "", ""
+		err = patiently(ctx, tell)
+	}
+	if err != nil {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
 	}
 }

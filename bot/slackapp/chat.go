@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,9 +28,11 @@ const (
 )
 
 const (
-	// findPages and findLimit bound a search: 1,000 messages since the attempt,
-	// which is seconds to minutes ago.
-	findPages = 5
+	// findMost bounds a search: so many messages since the attempt, which is seconds
+	// to minutes ago. findPages is only against a cursor without end: a page may
+	// have far fewer than findLimit, 15 for some apps (slack.md 6.3).
+	findMost  = 1000
+	findPages = 100
 	findLimit = 200
 	// clockSkew is how far our clock may run ahead of Slack's and a search still
 	// begin before the message.
@@ -115,11 +118,11 @@ func sameMessage(a, b string) bool {
 	return a == b && a != ""
 }
 
-// options are the arguments common to chat.postMessage, chat.update and
+// form are the arguments common to chat.postMessage, chat.update and
 // chat.postEphemeral. Text arrives escaped from card. Unfurling would make Slack
 // fetch what people linked, and link_names or parse would turn words into pings
 // (slack.md 6.5).
-func options(m flow.Message) ([]slack.MsgOption, error) {
+func form(m flow.Message) (url.Values, error) {
 	blocks, err := rawBlocks(m.Blocks)
 	if err != nil {
 		return nil, err
@@ -134,30 +137,66 @@ func options(m flow.Message) ([]slack.MsgOption, error) {
 			}
 		}
 	}
-	opts := []slack.MsgOption{
-		slack.MsgOptionText(m.Text, false),
-		slack.MsgOptionParse(false),
-		slack.MsgOptionLinkNames(false),
-	}
-	if blocks != nil {
-		opts = append(opts, slack.MsgOptionBlocks(blocks...))
+	args := url.Values{"channel": {m.Channel}, "text": {m.Text}, "parse": {"none"}, "link_names": {"false"}}
+	if len(blocks) > 0 {
+		if err := set(args, "blocks", blocks); err != nil {
+			return nil, err
+		}
 	}
 	if m.EventType != "" {
-		opts = append(opts, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: m.EventType, EventPayload: m.Payload}))
+		if err := set(args, "metadata", slack.SlackMetadata{EventType: m.EventType, EventPayload: m.Payload}); err != nil {
+			return nil, err
+		}
 	}
-	return opts, nil
+	return args, nil
+}
+
+// set adds an argument that is JSON inside the form.
+func set(args url.Values, name string, v any) error {
+	body, err := json.Marshal(v)
+	args.Set(name, string(body))
+	return err
+}
+
+// placed is what is read of the answer to a message. The message itself comes back
+// in Slack's own form, block by block: one in a form unknown here would make a post
+// that stands count as lost.
+type placed struct {
+	Channel string          `json:"channel"`
+	TS      string          `json:"ts"`
+	Message json.RawMessage `json:"message"`
+}
+
+// loose reports whether what was meant as a reply came back as no part of a thread.
+func (p placed) loose() bool {
+	var m struct {
+		TS     string `json:"ts"`
+		Thread string `json:"thread_ts"`
+	}
+	return json.Unmarshal(p.Message, &m) == nil && m.TS != "" && m.Thread == ""
+}
+
+// place makes a call that gives a message back.
+func (a *App) place(ctx context.Context, method string, args url.Values) (placed, error) {
+	var p placed
+	err := a.read(ctx, method, args, &p)
+	if err == nil && p.TS == "" {
+		err = fmt.Errorf("%w: %s: the answer names no message", flow.ErrChatInDoubt, method)
+	}
+	return p, err
 }
 
 // Post posts a message once (chat.postMessage). It doesn't wait for the channel's
 // pace: that is a *flow.RateLimited too.
 func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error) {
-	opts, err := options(m)
+	args, err := form(m)
 	if err != nil {
 		return flow.MessageRef{}, err
 	}
-	opts = append(opts, slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
+	args.Set("unfurl_links", "false")
+	args.Set("unfurl_media", "false")
 	if m.Thread != "" {
-		opts = append(opts, slack.MsgOptionTS(m.Thread))
+		args.Set("thread_ts", m.Thread)
 	}
 	if wait := a.rates.wait(methodPost); wait > 0 {
 		return flow.MessageRef{}, &flow.RateLimited{After: wait}
@@ -165,70 +204,75 @@ func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error)
 	if wait := a.pace.take(m.Channel); wait > 0 {
 		return flow.MessageRef{}, &flow.RateLimited{After: wait}
 	}
-	var ref flow.MessageRef
-	err = a.call(ctx, methodPost, func(ctx context.Context) (err error) {
-		ref.Channel, ref.TS, err = a.slack.PostMessageContext(ctx, m.Channel, opts...)
-		if err == nil && ref.TS == "" {
-			// slack-go takes an answer without "ok" and "error" for success.
-			err = errors.New("the answer names no message")
-		}
-		return err
-	})
+	p, err := a.place(ctx, methodPost, args)
 	if err != nil {
 		return flow.MessageRef{}, err
 	}
-	if ref.Channel == "" {
-		ref.Channel = m.Channel
+	ref := flow.MessageRef{Channel: cmp.Or(p.Channel, m.Channel), TS: p.TS}
+	if m.Thread != "" && p.loose() && a.isGone(ctx, flow.MessageRef{Channel: ref.Channel, TS: m.Thread}) {
+		a.log.Warn("a reply to a deleted message stood in the channel and is deleted", "channel", ref.Channel, "ts", ref.TS)
+		if err := a.remove(ctx, ref); err != nil {
+			a.log.Error("a reply stands in the channel and can't be deleted", "channel", ref.Channel, "ts", ref.TS, "err", redacted(err))
+		}
+		return flow.MessageRef{}, fmt.Errorf("%w: %s: it began the thread", flow.ErrMessageGone, methodPost)
 	}
 	return ref, nil
+}
+
+// isGone reports whether a message is known to be deleted. Slack posts the reply to
+// one as a message of its own and says ok (slack-go/slack#1571); that the answer
+// names no thread is the only sign, and too weak a one to give up a card for.
+func (a *App) isGone(ctx context.Context, ref flow.MessageRef) bool {
+	_, err := a.Reactions(ctx, ref)
+	return errors.Is(err, flow.ErrMessageGone)
+}
+
+// remove deletes a message of ours (chat.delete).
+func (a *App) remove(ctx context.Context, ref flow.MessageRef) error {
+	return a.read(ctx, methodDelete, url.Values{"channel": {ref.Channel}, "ts": {ref.TS}}, &struct{}{})
 }
 
 // Update makes a message equal to m (chat.update). Metadata goes along, since
 // other programs read the state there (design.md section 9).
 func (a *App) Update(ctx context.Context, ref flow.MessageRef, m flow.Message) error {
-	opts, err := options(m)
+	args, err := form(m)
 	if err != nil {
 		return err
 	}
-	if len(m.Blocks) == 0 && m.Key == "" {
+	args.Set("channel", ref.Channel)
+	args.Set("ts", ref.TS)
+	if !args.Has("blocks") {
 		// Without this the blocks of the last version would stay.
-		opts = append(opts, slack.MsgOptionBlocks())
+		args.Set("blocks", "[]")
 	}
-	return a.call(ctx, methodUpdate, func(ctx context.Context) error {
-		_, ts, _, err := a.slack.UpdateMessageContext(ctx, ref.Channel, ref.TS, opts...)
-		if err == nil && ts == "" {
-			err = errors.New("the answer names no message")
-		}
-		return err
-	})
+	_, err = a.place(ctx, methodUpdate, args)
+	return err
 }
 
 // Whisper tells one person something privately: ephemeral in m.Channel and
 // m.Thread, or as a direct message where the bot or the person isn't in the
-// channel. Without a channel it is a direct message at once.
+// channel or the thread is gone. Without a channel it is a direct message at once.
 func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
-	opts, err := options(m)
-	if err != nil {
-		return err
-	}
 	if m.Channel != "" {
-		in := opts
-		if m.Thread != "" {
-			in = append(in[:len(in):len(in)], slack.MsgOptionTS(m.Thread))
-		}
-		err := a.call(ctx, methodEphemeral, func(ctx context.Context) error {
-			_, err := a.slack.PostEphemeralContext(ctx, m.Channel, user, in...)
+		args, err := form(m)
+		if err != nil {
 			return err
-		})
+		}
+		args.Set("user", user)
+		if m.Thread != "" {
+			args.Set("thread_ts", m.Thread)
+		}
+		err = a.read(ctx, methodEphemeral, args, &struct{}{})
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, flow.ErrNoChannel) && !refusedWith(err, "user_not_in_channel", "cannot_reply_to_message") {
+		// The message gone is the one that began the thread.
+		if !errors.Is(err, flow.ErrNoChannel) && !errors.Is(err, flow.ErrMessageGone) && !refusedWith(err, "user_not_in_channel", "cannot_reply_to_message") {
 			return err
 		}
 	}
 	m.Channel, m.Thread = user, "" // chat.postMessage opens the conversation itself
-	_, err = a.Post(ctx, m)
+	_, err := a.Post(ctx, m)
 	return err
 }
 
@@ -270,16 +314,13 @@ func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep [
 		if refusedWith(err, "missing_scope") {
 			return nil // a copy may stand, which is no reason to try again
 		}
-		if !errors.Is(err, errSearchCut) {
+		if !errors.Is(err, flow.ErrSearchCut) {
 			return err
 		}
 		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "kind", m.EventType)
 	}
 	for _, ts := range copies {
-		err := a.call(ctx, methodDelete, func(ctx context.Context) error {
-			_, _, err := a.slack.DeleteMessageContext(ctx, m.Channel, ts)
-			return err
-		})
+		err := a.remove(ctx, flow.MessageRef{Channel: m.Channel, TS: ts})
 		if err != nil && !errors.Is(err, flow.ErrMessageGone) {
 			return err
 		}
@@ -303,6 +344,7 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		method = methodReplies
 		form.Set("ts", m.Thread)
 	}
+	seen := 0
 	for range findPages {
 		var page struct {
 			Messages []found `json:"messages"`
@@ -321,10 +363,13 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		if page.Next.Cursor == "" {
 			return nil
 		}
+		if seen += len(page.Messages); seen >= findMost {
+			break
+		}
 		form.Set("cursor", page.Next.Cursor)
 	}
 	// Not seen is not the same as not there: posting again could double it.
-	return fmt.Errorf("%w: more than %d messages since the attempt", errSearchCut, findPages*findLimit)
+	return fmt.Errorf("%w: more than %d messages since the attempt", flow.ErrSearchCut, seen)
 }
 
 // found is what a search needs of a message. Blocks and payload are read only of
@@ -356,8 +401,6 @@ func (f found) is(m flow.Message) bool {
 	}
 	return f.of(m) && json.Unmarshal(f.Blocks, &blocks) == nil && len(blocks) > 0 && sameMessage(blocks[0].ID, blockName(m))
 }
-
-var errSearchCut = errors.New("the search was cut short")
 
 // timestamp is a time as Slack writes it: seconds with six decimals.
 func timestamp(t time.Time) string {

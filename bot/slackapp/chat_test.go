@@ -189,13 +189,26 @@ func TestPruneLeavesWhatIsOnRecord(t *testing.T) {
 func TestFindIsBounded(t *testing.T) {
 	e := newEdge(t, nil, nil)
 	since := time.Now()
-	for range findPages*findLimit + 1 {
-		_, err := e.sim.Say(ann, channel, "", "chatter")
-		require.NoError(t, err)
+	ref, err := e.app.Post(t.Context(), testMessage("card/1"))
+	require.NoError(t, err)
+	chatter := func(n int) {
+		for range n {
+			_, err := e.sim.Say(ann, channel, "", "chatter")
+			require.NoError(t, err)
+		}
 	}
-	_, _, err := e.app.Find(t.Context(), testMessage("card/1"), since)
-	require.ErrorIs(t, err, errSearchCut, "not seen is not the same as not there")
-	require.Len(t, e.sim.Requests("conversations.history"), findPages)
+	chatter(findMost - 100)
+	e.sim.SetHabits(slacksim.Habits{ShortPages: 15})
+	got, there, err := e.app.Find(t.Context(), testMessage("card/1"), since)
+	require.NoError(t, err, "messages count, not pages")
+	require.True(t, there)
+	require.Equal(t, ref, got)
+	e.sim.SetHabits(slacksim.Habits{})
+	chatter(100)
+	before := len(e.sim.Requests("conversations.history"))
+	_, _, err = e.app.Find(t.Context(), testMessage("card/1"), since)
+	require.ErrorIs(t, err, flow.ErrSearchCut, "not seen is not the same as not there")
+	require.Len(t, e.sim.Requests("conversations.history"), before+findMost/findLimit)
 
 	// A search for copies that was cut short must not hold up a flow for good.
 	require.NoError(t, e.app.Prune(t.Context(), testMessage(""), since, nil))
@@ -215,9 +228,11 @@ func TestErrorsOfPosting(t *testing.T) {
 		{"no answer", slacksim.Fault{Kind: slacksim.Hang}, flow.ErrChatInDoubt, nil},
 		{"invalid_blocks", slacksim.Fault{Kind: slacksim.APIError, Code: "invalid_blocks"}, flow.ErrBlocksRefused, flow.ErrChatInDoubt},
 		{"not_in_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "not_in_channel"}, flow.ErrNoChannel, flow.ErrChatInDoubt},
-		{"is_archived", slacksim.Fault{Kind: slacksim.APIError, Code: "is_archived"}, flow.ErrNoChannel, nil},
-		{"restricted_action_thread_only_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "restricted_action_thread_only_channel"}, flow.ErrNoChannel, nil},
+		{"is_archived", slacksim.Fault{Kind: slacksim.APIError, Code: "is_archived"}, flow.ErrArchived, nil},
+		{"restricted_action_thread_only_channel", slacksim.Fault{Kind: slacksim.APIError, Code: "restricted_action_thread_only_channel"}, flow.ErrRestricted, nil},
+		{"restricted_action", slacksim.Fault{Kind: slacksim.APIError, Code: "restricted_action"}, flow.ErrNoChannel, nil},
 		{"token_revoked", slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked"}, ErrTokens, flow.ErrChatInDoubt},
+		{"msg_blocks_too_long", slacksim.Fault{Kind: slacksim.APIError, Code: "msg_blocks_too_long"}, flow.ErrChatRefused, flow.ErrBlocksRefused},
 		{"msg_too_long", slacksim.Fault{Kind: slacksim.APIError, Code: "msg_too_long"}, nil, flow.ErrChatInDoubt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -322,10 +337,17 @@ func TestWhisper(t *testing.T) {
 		require.NoError(t, e.app.Whisper(t.Context(), wei, m))
 		require.Len(t, e.sim.DMs(wei), 1)
 	})
+	t.Run("a thread that is gone", func(t *testing.T) {
+		root, err := e.sim.Say(ann, channel, "", "shall we?")
+		require.NoError(t, err)
+		require.NoError(t, e.sim.DeleteMessage(channel, root.TS))
+		require.NoError(t, e.app.Whisper(t.Context(), ann, flow.Message{Channel: channel, Thread: root.TS, Text: "in vain"}))
+		require.Len(t, e.sim.DMs(ann), 2)
+	})
 	t.Run("a lost answer isn't told a second time elsewhere", func(t *testing.T) {
 		e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.ResetAfter})
 		require.ErrorIs(t, e.app.Whisper(t.Context(), ann, m), flow.ErrChatInDoubt)
-		require.Len(t, e.sim.DMs(ann), 1)
+		require.Len(t, e.sim.DMs(ann), 2)
 	})
 }
 
@@ -463,6 +485,45 @@ func TestCache(t *testing.T) {
 		require.NoError(t, err)
 		_, ok := c.get("other")
 		require.False(t, ok)
+	})
+	t.Run("what happens to somebody else meanwhile voids nothing", func(t *testing.T) {
+		begun, release, looks := make(chan struct{}), make(chan struct{}), 0
+		ask := func() chan int {
+			got := make(chan int, 1)
+			go func() {
+				v, _ := c.fill(t.Context(), "mine", func(context.Context) (int, error) { looks++; close(begun); <-release; return 7, nil })
+				got <- v
+			}()
+			return got
+		}
+		first := ask()
+		<-begun
+		c.forget("theirs")
+		second := ask()
+		close(release)
+		require.Equal(t, 7, <-first)
+		require.Equal(t, 7, <-second)
+		require.Equal(t, 1, looks, "one look-up for both")
+		v, ok := c.get("mine")
+		require.True(t, ok, "and it is kept")
+		require.Equal(t, 7, v)
+	})
+	t.Run("who asks after an event gets no answer from before it", func(t *testing.T) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		old := make(chan int, 1)
+		go func() {
+			v, _ := c.fill(t.Context(), "left", func(context.Context) (int, error) { close(begun); <-release; return 1, nil })
+			old <- v
+		}()
+		<-begun
+		c.forget("left")
+		v, err := c.fill(t.Context(), "left", func(context.Context) (int, error) { return 2, nil })
+		require.NoError(t, err)
+		require.Equal(t, 2, v)
+		close(release)
+		require.Equal(t, 1, <-old)
+		v, _ = c.get("left")
+		require.Equal(t, 2, v, "nor is it kept")
 	})
 	t.Run("a caller who leaves doesn't end the look-up of the others", func(t *testing.T) {
 		begun, release := make(chan struct{}), make(chan struct{})

@@ -86,34 +86,64 @@ func (a *App) call(ctx context.Context, method string, do func(context.Context) 
 }
 
 // read makes one call and decodes only the fields that out has. slack-go decodes
-// whole messages, every block of them: one block in a form it doesn't expect,
-// somebody else's even, and the reactions of a card or a page of history could
-// not be read at all.
+// whole messages and views, every block of them: one block in a form it doesn't
+// expect, somebody else's even, and the reactions of a card or a page of history
+// could not be read at all, nor whether a message was posted.
 func (a *App) read(ctx context.Context, method string, form url.Values, out any) error {
+	return a.ask(ctx, method, "application/x-www-form-urlencoded", form.Encode(), out)
+}
+
+// show makes one call that shows a view, with its arguments as JSON. What Slack
+// makes of the view comes back and is not looked at.
+func (a *App) show(ctx context.Context, method string, args any) error {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	return a.ask(ctx, method, "application/json; charset=utf-8", string(body), &struct{}{})
+}
+
+func (a *App) ask(ctx context.Context, method, kind, args string, out any) error {
 	return a.call(ctx, method, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.opt.APIURL+method, strings.NewReader(form.Encode()))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.opt.APIURL+method, strings.NewReader(args))
 		if err != nil {
 			return &lostError{err: err}
 		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Content-Type", kind)
 		req.Header.Set("Authorization", "Bearer "+a.opt.BotToken)
 		body, err := a.exchange(req)
 		if err != nil {
 			return err
 		}
-		var head struct {
-			OK     bool   `json:"ok"`
-			Error  string `json:"error"`
-			Needed string `json:"needed"`
-		}
-		if err := json.Unmarshal(body, &head); err != nil {
-			return fmt.Errorf("the answer is no JSON: %w", err)
-		}
-		if !head.OK {
-			return slack.SlackErrorResponse{Err: head.Error, Needed: head.Needed}
+		if err := refusedIn(body); err != nil {
+			return err
 		}
 		return json.Unmarshal(body, out)
 	})
+}
+
+// refusedIn is the error that an answer of the Web API tells. Neither ok nor an
+// error is no answer of Slack's: whether anything was done can't be told then.
+func refusedIn(body []byte) error {
+	var head struct {
+		OK     bool            `json:"ok"`
+		Error  string          `json:"error"`
+		Needed string          `json:"needed"`
+		Meta   json.RawMessage `json:"response_metadata"`
+	}
+	if err := json.Unmarshal(body, &head); err != nil {
+		return fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	switch {
+	case head.OK:
+		return nil
+	case head.Error == "":
+		return errors.New("the answer says neither ok nor why not")
+	}
+	refused := slack.SlackErrorResponse{Err: head.Error, Needed: head.Needed}
+	// What is wrong with which block. In another form it is only missed.
+	_ = json.Unmarshal(head.Meta, &refused.ResponseMetadata)
+	return refused
 }
 
 // exchange sends a request and reads its answer, with errors in the form that
@@ -156,8 +186,19 @@ func (a *App) reply(ctx context.Context, responseURL string, m flow.Message) err
 			return &lostError{err: errors.New("the response_url is malformed")}
 		}
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-		_, err = a.exchange(req)
-		return err
+		answer, err := a.exchange(req)
+		if err != nil {
+			return err
+		}
+		// A success may as well be the bare word ok; a refusal comes with 200, too.
+		var said struct {
+			OK    *bool  `json:"ok"`
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(answer, &said) == nil && said.OK != nil && !*said.OK {
+			return slack.SlackErrorResponse{Err: said.Error}
+		}
+		return nil
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"scalebot/bot/flow"
 	"scalebot/commands"
@@ -57,20 +58,28 @@ func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m
 		s.aside(ctx, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 			defer cancel()
-			if err := s.postPatiently(ctx, told); err != nil {
+			err := patiently(ctx, func(ctx context.Context) error {
+				_, err := s.app.Post(ctx, told)
+				return err
+			})
+			if err != nil {
 				s.app.log.Warn("what was ordered for a cluster could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
 			}
 		})
 	}
 }
 
-// postPatiently posts once Slack, or our own pace, listens again: beside cards that
-// are being posted the first try is often too early.
-func (s *session) postPatiently(ctx context.Context, m flow.Message) error {
+// patiently does something once Slack, or our own pace, listens again: beside cards
+// that are being posted the first try is often too early. A wait that ctx doesn't
+// leave time for is not begun.
+func patiently(ctx context.Context, do func(context.Context) error) error {
 	for {
-		_, err := s.app.Post(ctx, m)
+		err := do(ctx)
 		limited, wait := errors.AsType[*flow.RateLimited](err)
 		if !wait {
+			return err
+		}
+		if end, ends := ctx.Deadline(); ends && time.Until(end) < limited.After {
 			return err
 		}
 		if pause(ctx, limited.After) != nil {

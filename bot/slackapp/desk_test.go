@@ -48,6 +48,13 @@ var _ flow.FrontDesk = (*desk)(nil)
 
 func newDesk() *desk { return &desk{taken: map[string]string{}} }
 
+func (d *desk) ChannelMoved(_ context.Context, from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, "moved "+from+" "+to)
+	return d.fail
+}
+
 func (d *desk) Request(ctx context.Context, c flow.Caller, a flow.Ask) (flow.Receipt, error) {
 	d.mu.Lock()
 	hook, panics := d.request, d.panics

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-	"golang.org/x/sync/singleflight"
 
 	"scalebot/approvals"
 	"scalebot/bot/flow"
@@ -48,13 +47,12 @@ type profile struct {
 // cache keeps what look-ups gave, for a time. What an event made void while it
 // was being looked up is not kept: the answer may be from before the event.
 type cache[V any] struct {
-	clock  flow.Clock
-	ttl    time.Duration
-	flight singleflight.Group
+	clock flow.Clock
+	ttl   time.Duration
 
 	mu    sync.Mutex
 	known map[string]cached[V]
-	gen   int
+	asked map[string]*lookup[V] // under way
 }
 
 type cached[V any] struct {
@@ -62,80 +60,98 @@ type cached[V any] struct {
 	at time.Time
 }
 
+// lookup is one question that several may wait for.
+type lookup[V any] struct {
+	done chan struct{} // closed once the rest is set
+	v    V
+	err  error
+}
+
 func newCache[V any](c flow.Clock, ttl time.Duration) *cache[V] {
-	return &cache[V]{clock: c, ttl: ttl, known: map[string]cached[V]{}}
+	return &cache[V]{clock: c, ttl: ttl, known: map[string]cached[V]{}, asked: map[string]*lookup[V]{}}
 }
 
 func (c *cache[V]) get(key string) (V, bool) {
-	now := c.clock.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.young(key)
+}
+
+// young is get under the lock.
+func (c *cache[V]) young(key string) (V, bool) {
 	e, ok := c.known[key]
-	return e.v, ok && now.Sub(e.at) < c.ttl
+	return e.v, ok && c.clock.Now().Sub(e.at) < c.ttl
 }
 
 // outdate drops an entry that is not fresh.
 func (c *cache[V]) outdate(key string) {
-	now := c.clock.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.known[key]; ok && now.Sub(e.at) >= fresh {
+	if e, ok := c.known[key]; ok && c.clock.Now().Sub(e.at) >= fresh {
 		delete(c.known, key)
 	}
 }
 
-// forget drops one entry, or all with "".
+// forget drops one entry, or all with "". A look-up under way goes on for those who
+// wait for it: who asks after an event must not get the answer to a question from
+// before it. Others' look-ups are left alone, since in a large workspace something
+// of somebody changes all the time.
 func (c *cache[V]) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.gen++
 	if key == "" {
 		clear(c.known)
+		clear(c.asked)
 		return
 	}
 	delete(c.known, key)
+	delete(c.asked, key)
 }
 
 // fill gives the cached value, or looks it up. Callers that ask for one key at a
 // time share a look-up, which goes on when one of them leaves.
 func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
-	if v, ok := c.get(key); ok {
+	c.mu.Lock()
+	if v, ok := c.young(key); ok {
+		c.mu.Unlock()
 		return v, nil
 	}
-	c.mu.Lock()
-	gen := c.gen
+	l := c.asked[key]
+	if l == nil {
+		l = &lookup[V]{done: make(chan struct{})}
+		c.asked[key] = l
+		go c.answer(context.WithoutCancel(ctx), key, l, look)
+	}
 	c.mu.Unlock()
-	// The generation is part of the flight: who asks after an event must not get
-	// the answer to a question from before it.
-	flight := c.flight.DoChan(fmt.Sprint(gen, " ", key), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
-		defer cancel()
-		at := c.clock.Now()
-		v, err := look(ctx)
-		if err != nil {
-			return v, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.gen == gen {
-			if len(c.known) >= maxCached {
-				clear(c.known)
-			}
-			c.known[key] = cached[V]{v: v, at: at}
-		}
-		return v, nil
-	})
-	var none V
 	select {
-	case r := <-flight:
-		v, ok := r.Val.(V)
-		if r.Err == nil && !ok {
-			return none, errors.New("a look-up gave nothing")
-		}
-		return v, r.Err
+	case <-l.done:
+		return l.v, l.err
 	case <-ctx.Done():
+		var none V
 		return none, ctx.Err()
 	}
+}
+
+// answer makes a look-up, and keeps what it gave unless it was forgotten meanwhile.
+func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], look func(context.Context) (V, error)) {
+	defer close(l.done)
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	at := c.clock.Now()
+	l.v, l.err = look(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked[key] != l {
+		return
+	}
+	delete(c.asked, key)
+	if l.err != nil {
+		return
+	}
+	if len(c.known) >= maxCached {
+		clear(c.known)
+	}
+	c.known[key] = cached[V]{v: l.v, at: at}
 }
 
 // locales remembers the language of each person for longer than the rest of what

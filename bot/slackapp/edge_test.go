@@ -98,6 +98,15 @@ func TestDoubledDeliveries(t *testing.T) {
 		require.Equal(t, cs[0].Dedupe, cs[1].Dedupe)
 		require.Len(t, read(e.desk, func(d *desk) map[string]string { return d.taken }), 1)
 	})
+	t.Run("a freeze is made and announced once", func(t *testing.T) {
+		e.sim.DuplicateInteractions(1)
+		require.NoError(t, e.sim.Slash(ann, channel, "/scale", "freeze emr-m620 for 2h").Err)
+		e.eventually(func() bool { return acks(e.sim) >= deliveries(e.sim) }, "both are acknowledged")
+		require.Equal(t, []string{"freeze emr-m620 2h0m0s "}, read(e.desk, func(d *desk) []string { return d.did }))
+		require.NoError(t, e.sim.Slash(ann, channel, "/scale", "freeze emr-m620 for 2h").Err)
+		require.Len(t, read(e.desk, func(d *desk) []string { return d.did }), 2, "typed again it is another one")
+		e.desk.set(func(d *desk) { d.callers = d.callers[:2] })
+	})
 	t.Run("a mention is answered once", func(t *testing.T) {
 		e.sim.DuplicateEvents(2) // the app_mention and its message event
 		_, err := e.sim.Mention(wei, channel, "", "emr-m620 task +3")
@@ -176,6 +185,15 @@ func TestMentionInAThreadIsAnsweredThereAndTakesItsCardToTheChannel(t *testing.T
 	require.Equal(t, root.TS, c.Thread)
 	require.Equal(t, channel, c.Channel)
 	require.True(t, strings.HasPrefix(c.Dedupe, "Ev"), "the event's id names the delivery: %s", c.Dedupe)
+
+	_, err = e.sim.Broadcast(ann, channel, root.TS, "<@"+botUser+"> emr-m620 task +3")
+	require.NoError(t, err)
+	require.Equal(t, root.TS, e.told(ann, "F-T002").ThreadTS, "shown in the channel too, it is still said in the thread")
+	e.sim.EmitEvent(map[string]any{
+		"type": "app_mention", "subtype": "file_share", "user": ann, "channel": channel, "ts": "1.000001",
+		"text": "<@" + botUser + "> emr-m620 task +4", "files": []any{map[string]any{"id": "F0FILE"}},
+	})
+	e.told(ann, "F-T003")
 }
 
 func TestMentionsOfBotsAndEditsAreIgnored(t *testing.T) {
@@ -190,7 +208,8 @@ func TestMentionsOfBotsAndEditsAreIgnored(t *testing.T) {
 	mention(map[string]any{"bot_id": "B0OTHER"})
 	mention(map[string]any{"edited": map[string]any{"user": ann, "ts": "1.000002"}})
 	mention(map[string]any{"user": botUser})
-	e.eventually(func() bool { return acks(e.sim) == 3 }, "acknowledged")
+	mention(map[string]any{"subtype": "bot_message"})
+	e.eventually(func() bool { return acks(e.sim) == 4 }, "acknowledged")
 	require.Zero(t, read(e.desk, func(d *desk) int { return len(d.asks) }))
 }
 

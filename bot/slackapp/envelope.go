@@ -19,6 +19,7 @@ type envelope struct {
 	Type    string          `json:"type"`
 	Payload json.RawMessage `json:"payload"`
 	Attempt int             `json:"retry_attempt"`
+	Accepts bool            `json:"accepts_response_payload"` // a payload with the ack
 
 	socket  *socket
 	life    int64 // of the socket when it arrived
@@ -54,6 +55,10 @@ func (e envelope) delivery(name string) string {
 	}
 	return name
 }
+
+// answerable reports whether an answer may go with the ack of a command. What Slack
+// doesn't accept there is shown to nobody, and a response_url works in any case.
+func (e envelope) answerable(responseURL string) bool { return e.Accepts || responseURL == "" }
 
 // cut reports whether the connection that brought the envelope is gone. An ack
 // then goes out on the next one, and nobody knows what Slack does with it
@@ -96,6 +101,7 @@ type event struct {
 	TS      string          `json:"ts"`
 	Thread  string          `json:"thread_ts"`
 	Deleted string          `json:"deleted_ts"`
+	Message json.RawMessage `json:"message"` // of message_changed: what it is now
 	Text    string          `json:"text"`
 	BotID   string          `json:"bot_id"`
 	Edited  json.RawMessage `json:"edited"`
@@ -109,9 +115,29 @@ type event struct {
 		TS      string `json:"ts"`
 	} `json:"item"`
 	Group string `json:"subteam_id"`
+	Old   string `json:"old_channel_id"`
+	New   string `json:"new_channel_id"`
 	Sub   struct {
 		ID string `json:"id"`
 	} `json:"subteam"`
+}
+
+// deleted is the message that was deleted, "" for other events. Of a parent with
+// replies a tombstone stays, so its deletion comes as a change.
+func (e event) deleted() string {
+	switch e.Subtype {
+	case "message_deleted":
+		return e.Deleted
+	case "message_changed":
+		var now struct {
+			Subtype string `json:"subtype"`
+			TS      string `json:"ts"`
+		}
+		if json.Unmarshal(e.Message, &now) == nil && now.Subtype == subtypeTombstone {
+			return now.TS
+		}
+	}
+	return ""
 }
 
 // text reads a field that is a string in this event.
@@ -157,9 +183,7 @@ type interactionPayload struct {
 		Callback string `json:"callback_id"`
 		Private  string `json:"private_metadata"`
 		State    struct {
-			Values map[string]map[string]struct {
-				Value string `json:"value"` // null when left empty
-			} `json:"values"`
+			Values fields `json:"values"`
 		} `json:"state"`
 	} `json:"view"`
 	Actions []struct {
@@ -167,4 +191,20 @@ type interactionPayload struct {
 		Value string `json:"value"`
 		TS    string `json:"action_ts"`
 	} `json:"actions"`
+}
+
+// fields are what was typed into a view, by block and action.
+type fields map[string]map[string]field
+
+type field struct {
+	Value string `json:"value"` // null when left empty
+}
+
+// UnmarshalJSON takes no fields from what is no object: where there are none, some
+// write an empty list.
+func (f *fields) UnmarshalJSON(body []byte) error {
+	if body[0] != '{' {
+		return nil
+	}
+	return json.Unmarshal(body, (*map[string]map[string]field)(f))
 }

@@ -26,7 +26,6 @@ var tokenErrors = map[string]string{
 	"token_revoked":           "the token was revoked",
 	"token_expired":           "the token has expired",
 	"not_allowed_token_type":  "this is another kind of token: app_token must be xapp-…, bot_token xoxb-…",
-	"org_login_required":      "the workspace moves to another organisation",
 	"app_not_installed":       "the app isn't installed in the workspace",
 	"team_access_not_granted": "the app isn't granted access to the workspace",
 	"invalid_app":             "the app doesn't exist any more",
@@ -91,19 +90,31 @@ func translate(method string, err error) error {
 	return fmt.Errorf("%w: %s: %w", flow.ErrChatInDoubt, method, redacted(err))
 }
 
+// postponed are the refusals that end by themselves: a channel or the workspace is
+// being moved. To take them for a no would give up cards and stop the bot for what
+// is over in minutes.
+var postponed = map[string]bool{"external_channel_migrating": true, "team_added_to_org": true, "org_login_required": true}
+
 func translateCode(method string, answer slack.SlackErrorResponse) error {
 	code := answer.Err
 	detail := strings.Join(answer.ResponseMetadata.Messages, "; ")
 	switch {
 	case code == "ratelimited" || code == "rate_limited" || code == "message_limit_exceeded":
 		return &flow.RateLimited{After: defaultRetryAfter, Told: true}
-	case code == "invalid_blocks" || code == "invalid_blocks_format" || code == "msg_blocks_too_long":
+	case code == "invalid_blocks" || code == "invalid_blocks_format":
 		return fmt.Errorf("%w: %s: %s %s", flow.ErrBlocksRefused, method, code, detail)
-	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp":
+	case code == "message_not_found" || code == "thread_not_found" || code == "bad_timestamp" || code == "cant_update_message":
+		// The last one says that the message is not ours, as that of a tombstone is:
+		// only messages of our own are edited.
 		return fmt.Errorf("%w: %s: %s", flow.ErrMessageGone, method, code)
-	case code == "not_in_channel" || code == "channel_not_found" || code == "is_archived" ||
-		strings.HasPrefix(code, "restricted_action"):
+	case code == "not_in_channel" || code == "channel_not_found":
 		return fmt.Errorf("%w: %s: %s", flow.ErrNoChannel, method, code)
+	case code == "is_archived":
+		return fmt.Errorf("%w: %s: %w", flow.ErrNoChannel, method, flow.ErrArchived)
+	case strings.HasPrefix(code, "restricted_action"):
+		return fmt.Errorf("%w: %s: %s: %w", flow.ErrNoChannel, method, code, flow.ErrRestricted)
+	case postponed[code]:
+		return fmt.Errorf("%s was not taken: %s", method, code)
 	case code == "fatal_error" || code == "internal_error" || code == "service_unavailable" || code == "request_timeout":
 		// "May have partly succeeded" (Slack, chat.postMessage errors).
 		return fmt.Errorf("%w: %s: %s", flow.ErrChatInDoubt, method, code)

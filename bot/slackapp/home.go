@@ -68,11 +68,8 @@ func (s *session) publish(ctx context.Context, user, shown string, view flow.Mes
 	if err != nil {
 		return err
 	}
-	return s.app.call(ctx, methodPublish, func(ctx context.Context) error {
-		_, err := s.app.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{
-			UserID: user,
-			View:   slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}, PrivateMetadata: name},
-		})
-		return err
+	return s.app.show(ctx, methodPublish, slack.PublishViewContextRequest{
+		UserID: user,
+		View:   slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}, PrivateMetadata: name},
 	})
 }

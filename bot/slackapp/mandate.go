@@ -15,7 +15,7 @@ func (s *session) mandate(c flow.Caller, cmd commands.Command) work {
 	case cmd.Mandate != nil:
 		return work{do: func(ctx context.Context) flow.Message { return s.sign(ctx, c, cmd.Mandate) }}
 	case cmd.Revoke != "":
-		return work{do: func(ctx context.Context) flow.Message { return s.revoke(ctx, c, cmd.Revoke) }}
+		return work{once: true, do: func(ctx context.Context) flow.Message { return s.revoke(ctx, c, cmd.Revoke) }}
 	}
 	return s.reading(c, func(ctx context.Context) (flow.Message, error) {
 		all, err := s.desk.Mandates(ctx)

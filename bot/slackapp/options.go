@@ -54,7 +54,7 @@ type App struct {
 	metrics *metrics
 
 	http  *http.Client
-	slack *slack.Client // bot token; chat.*, users.*, usergroups.*, views.*
+	slack *slack.Client // bot token; auth.test, bots.info, users.*, usergroups.*
 	rates *rates
 	pace  *pace
 

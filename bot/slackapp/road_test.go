@@ -42,6 +42,7 @@ func newRoad(t *testing.T, leads int) *road {
 		o.World.Users = append(o.World.Users, slacksim.User{ID: lea, Name: "lea"}, slacksim.User{ID: mia, Name: "mia"})
 		o.World.Channels[0].Members = append(o.World.Channels[0].Members, lea, mia)
 		o.World.Usergroups[0].Users = []string{lea, mia}
+		o.Habits = slacksim.AllHabits() // what holds against these holds against any Slack
 	}, nil)
 	w := &road{edge: e, clock: flowtest.NewClock(time.Now())}
 	w.cloud = flowtest.NewCloud(w.clock, 9)
@@ -55,8 +56,9 @@ func newRoad(t *testing.T, leads int) *road {
 	require.Empty(t, problems)
 	ids := 0
 	r := card.New(card.Options{Groups: rules.Groups})
+	moved := flow.Moved{Chat: e.app, Ballots: e.app, Store: w.store}
 	w.options = flow.Options{
-		Store: w.store, Clouds: flowtest.Clouds{"acc": w.cloud}, Ballots: e.app, Directory: e.app, Chat: e.app, Renderer: r,
+		Store: w.store, Clouds: flowtest.Clouds{"acc": w.cloud}, Ballots: moved, Directory: e.app, Chat: moved, Renderer: r,
 		Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
 		Catalog: flow.Catalog{"emr-m620": {Name: "emr-m620", ID: "emr-1", Account: "acc", Kind: "test",
 			Groups: map[string]flow.Group{"task": {Name: "task", ID: "TASK", Charge: providers.Postpaid}}}},

@@ -40,6 +40,10 @@ var (
 		"Too much is going on right now: nothing was done. Please send the command again in a minute.",
 		"当前请求过多，未执行任何操作。请一分钟后重新发送命令。",
 	}
+	saidTwice = said{
+		"Slack delivered this command twice. It was worked on once, and the answer to that holds.",
+		"Slack 重复投递了该命令。命令只处理了一次，以那一次的回复为准。",
+	}
 	saidStopping = said{
 		"I am being restarted: nothing was done. Please send the command again in a minute.",
 		"机器人正在重启，未执行任何操作。请一分钟后重新发送命令。",

@@ -335,7 +335,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		}
 	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
 		if r := evt.Request; r != nil && r.EnvelopeID != "" {
-			take(envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt}.on(s))
+			take(envelope{ID: r.EnvelopeID, Type: r.Type, Payload: r.Payload, Attempt: r.RetryAttempt, Accepts: r.AcceptsResponsePayload}.on(s))
 		}
 	case socketmode.EventTypeConnected:
 		// It comes before hello and says nothing about readiness.

@@ -42,15 +42,27 @@ func (s *session) takeCommand(env envelope) {
 		env.ack(privately(s.say(saidUnreadable, s.app.opt.Language)))
 		return
 	}
-	lang := s.app.language(c.User)
 	if s.isStopping() {
-		env.ack(privately(s.say(saidStopping, lang)))
+		s.turnAway(env, c, saidStopping)
 		return
 	}
 	if !s.front.offer(func(ctx context.Context) { s.command(ctx, env, c) }) {
 		s.app.metrics.shed.WithLabelValues(typeCommand).Inc()
-		env.ack(privately(s.say(saidBusy, lang)))
+		s.turnAway(env, c, saidBusy)
 	}
+}
+
+// turnAway answers a command that is not taken.
+func (s *session) turnAway(env envelope, c commandPayload, why said) {
+	m := s.say(why, s.app.language(c.User))
+	if !env.answerable(c.ResponseURL) {
+		who := flow.Caller{User: c.User, Channel: c.Channel}
+		if s.back.offer(func(ctx context.Context) { s.later(ctx, c.ResponseURL, who, m) }) {
+			env.ack(nil)
+			return
+		}
+	}
+	env.ack(privately(m))
 }
 
 // takeEvent acknowledges an event, or leaves it for Slack to deliver again: at
@@ -84,8 +96,8 @@ func (s *session) takeEvent(env envelope) {
 			s.touch(flow.MessageRef{Channel: e.Item.Channel, TS: e.Item.TS})
 		}
 	case "message":
-		if e.Subtype == "message_deleted" {
-			s.touch(flow.MessageRef{Channel: text(e.Channel), TS: e.Deleted})
+		if ts := e.deleted(); ts != "" {
+			s.touch(flow.MessageRef{Channel: text(e.Channel), TS: ts})
 		}
 	case "subteam_members_changed":
 		s.app.groups.forget(e.Group)
@@ -93,6 +105,9 @@ func (s *session) takeEvent(env envelope) {
 		s.app.groups.forget(e.Sub.ID)
 	case "user_change":
 		s.app.people.forget(userOf(e.User))
+	case "channel_id_changed":
+		s.takeMove(env, e)
+		return
 	case "app_home_opened":
 		// Sent on every opening, so one that is dropped comes with the next.
 		if user := text(e.User); user != "" && e.Tab != "messages" && !s.isStopping() {
@@ -111,11 +126,11 @@ func (s *session) takeEvent(env envelope) {
 func (s *session) kindOfEvent(e event) string {
 	switch e.Type {
 	case "app_mention", "reaction_added", "reaction_removed", "subteam_members_changed", "subteam_updated",
-		"user_change", "app_home_opened", "tokens_revoked", "app_uninstalled":
+		"user_change", "channel_id_changed", "app_home_opened", "tokens_revoked", "app_uninstalled":
 		return e.Type
 	case "message":
-		if e.Subtype == "message_deleted" {
-			return e.Subtype
+		if e.deleted() != "" {
+			return "message_deleted"
 		}
 		return e.Type
 	}
@@ -127,7 +142,7 @@ func (s *session) kindOfEvent(e event) string {
 func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	user := text(e.User)
 	edited := len(e.Edited) > 0 && string(e.Edited) != "null"
-	if user == "" || user == s.app.self() || e.BotID != "" || e.Subtype != "" || edited {
+	if user == "" || user == s.app.self() || e.BotID != "" || !spoken(e.Subtype) || edited {
 		env.ack(nil)
 		return
 	}
@@ -142,6 +157,39 @@ func (s *session) takeMention(env envelope, p eventPayload, e event) {
 	if !s.front.offer(func(ctx context.Context) { s.mention(ctx, env, c, line) }) {
 		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
 	}
+}
+
+// takeMove has a channel's new id recorded and acknowledges it then: no later event
+// tells it again, so Slack has to until it is on record.
+func (s *session) takeMove(env envelope, e event) {
+	if e.Old == "" || e.New == "" || e.Old == e.New {
+		env.ack(nil)
+		return
+	}
+	if s.isStopping() {
+		return
+	}
+	if !s.back.offer(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, deskBudget)
+		defer cancel()
+		if err := s.desk.ChannelMoved(ctx, e.Old, e.New); err != nil {
+			s.app.log.Error("the new id of a channel could not be recorded", "from", e.Old, "to", e.New, "err", redacted(err))
+			return
+		}
+		env.ack(nil)
+	}) {
+		s.app.metrics.shed.WithLabelValues(typeEvents).Inc()
+	}
+}
+
+// spoken reports whether a message of this subtype is one that a person wrote: a
+// reply that is shown in the channel too has one, and so has a message with a file.
+func spoken(subtype string) bool {
+	switch subtype {
+	case "", "thread_broadcast", "file_share":
+		return true
+	}
+	return false
 }
 
 // takeInteraction acknowledges a click and works on it behind that. One that

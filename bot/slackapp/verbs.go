@@ -42,7 +42,7 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbShow:
 		return s.look(c, cmd.Flow)
 	case commands.VerbCancel:
-		return work{do: func(ctx context.Context) flow.Message { return s.cancel(ctx, c, cmd.Flow) }}
+		return work{once: true, do: func(ctx context.Context) flow.Message { return s.cancel(ctx, c, cmd.Flow) }}
 	case commands.VerbRetry:
 		return work{counted: true, do: func(ctx context.Context) flow.Message {
 			return s.requested(ctx, c, func(ctx context.Context) (flow.Receipt, error) { return s.desk.Again(ctx, c, cmd.Flow) })
@@ -58,9 +58,9 @@ func (s *session) understand(c flow.Caller, line string) work {
 	case commands.VerbDeny:
 		return work{do: func(ctx context.Context) flow.Message { return s.vote(ctx, c, cmd.Flow, 0, approvals.Deny, cmd.Reason) }}
 	case commands.VerbFreeze:
-		return work{do: func(ctx context.Context) flow.Message { return s.freeze(ctx, c, cmd) }}
+		return work{once: true, do: func(ctx context.Context) flow.Message { return s.freeze(ctx, c, cmd) }}
 	case commands.VerbUnfreeze:
-		return work{do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
+		return work{once: true, do: func(ctx context.Context) flow.Message { return s.unfreeze(ctx, c, cmd.Cluster) }}
 	case commands.VerbHistory:
 		return s.history(c, cmd.Cluster)
 	case commands.VerbCommit:

@@ -131,10 +131,7 @@ func (s *session) open(ctx context.Context, c flow.Caller, p interactionPayload,
 	if err == nil {
 		open, cancel := context.WithTimeout(ctx, openBudget)
 		defer cancel()
-		err = s.app.call(open, methodView, func(ctx context.Context) error {
-			_, err := s.app.slack.OpenViewContext(ctx, p.Trigger, modal(string(private)))
-			return err
-		})
+		err = s.app.show(open, methodView, map[string]any{"trigger_id": p.Trigger, "view": modal(string(private))})
 	}
 	if err != nil {
 		s.app.log.Warn("a modal could not be opened", "user", c.User, "err", redacted(err))
@@ -194,8 +191,14 @@ func (s *session) submitted(ctx context.Context, env envelope, p interactionPayl
 	if c.Workspace == "" { // null on org-wide installs
 		c.Workspace = p.User.Team
 	}
+	refuse := func(text string) {
+		env.ack(notTaken(block, text))
+		if !env.Accepts { // the modal closes as if it were taken
+			s.aside(context.WithoutCancel(ctx), func(ctx context.Context) { s.whisper(ctx, c, flow.Message{Text: text}) })
+		}
+	}
 	if no := s.admit(ctx, &c, gateBudget); no != nil { // who opened it may be no member any more
-		env.ack(notTaken(block, no.Text))
+		refuse(no.Text)
 		return
 	}
 	// The gate may have taken its share of the three seconds.
@@ -208,7 +211,7 @@ func (s *session) submitted(ctx context.Context, env envelope, p interactionPayl
 			text = s.card.RejectionText(no, c.Language)
 		}
 		s.app.log.Warn("what a modal says was not taken", "modal", p.View.Callback, "user", c.User, "err", redacted(err))
-		env.ack(notTaken(block, text))
+		refuse(text)
 		return
 	}
 	env.ack(nil)

@@ -231,6 +231,15 @@ func (s *Server) showAck(d *Delivery, u *User, ch *channel, line string, raw jso
 // (@ann, #general) become ids as in Slack's composer. An app that is mentioned
 // and is in the channel gets app_mention as well as message.
 func (s *Server) Say(user, channel, threadTS, text string) (Message, error) {
+	return s.say(user, channel, threadTS, text, false)
+}
+
+// Broadcast is Say in a thread with "also send to the channel" ticked.
+func (s *Server) Broadcast(user, channel, threadTS, text string) (Message, error) {
+	return s.say(user, channel, threadTS, text, true)
+}
+
+func (s *Server) say(user, channel, threadTS, text string, broadcast bool) (Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ch, err := s.writer(user, channel)
@@ -247,7 +256,7 @@ func (s *Server) Say(user, channel, threadTS, text string) (Message, error) {
 		}
 		threadTS = cmp.Or(root.ThreadTS, root.TS)
 	}
-	m := &Message{User: user, Text: s.encode(text), ThreadTS: threadTS}
+	m := &Message{User: user, Text: s.encode(text), ThreadTS: threadTS, Broadcast: broadcast && threadTS != ""}
 	s.put(ch, m)
 	if strings.Contains(m.Text, "<@"+s.app.BotUserID+">") && !ch.IM {
 		ev := s.wireMessage(m, true, false)

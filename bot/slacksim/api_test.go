@@ -255,6 +255,12 @@ func TestPostingThroughSlackGo(t *testing.T) {
 	require.Nil(t, left[0].Metadata)
 	_, _, _, err = api.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText("x", false))
 	require.EqualError(t, err, "message_not_found")
+	s.SetHabits(slacksim.AllHabits())
+	_, _, _, err = api.UpdateMessageContext(ctx, channel, ts, slack.MsgOptionText("x", false))
+	require.EqualError(t, err, "cant_update_message", "others let it answer")
+	a := ok(t, call(t, s, "reactions.get", "channel", channel, "timestamp", ts))
+	require.Equal(t, "tombstone", a["message"].(map[string]any)["subtype"])
+	require.NotContains(t, a["message"], "reactions")
 }
 
 func TestTimestampsAreUniqueWhileTheClockStands(t *testing.T) {

@@ -146,6 +146,40 @@ func (s *Server) moved(ch *channel, event, user string) {
 	})
 }
 
+// MoveChannel gives a channel another id, as Slack does with a private one that is
+// shared with another organisation. The old one is answered no more.
+func (s *Server) MoveChannel(id string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.channels[id]
+	if ch == nil || ch.IM {
+		return "", &Refused{"channel_not_found"}
+	}
+	now := s.id("C")
+	delete(s.channels, id)
+	s.channels[now] = ch
+	s.channelOrder[slices.Index(s.channelOrder, id)] = now
+	ch.ID, ch.ExtShared = now, true
+	for _, m := range ch.messages {
+		m.Channel = now
+	}
+	for _, e := range s.ephemerals {
+		if e.Channel == id {
+			e.Channel = now
+		}
+	}
+	for _, r := range s.responseURLs {
+		if r.channel == id {
+			r.channel = now
+		}
+	}
+	s.changed(Change{Kind: "channel", Channel: now})
+	s.emitIn(ch, "channel_id_changed", obj{
+		"type": "channel_id_changed", "old_channel_id": id, "new_channel_id": now, "event_ts": s.nextTS(),
+	})
+	return now, nil
+}
+
 // Archive closes a channel for writing.
 func (s *Server) Archive(id string) error {
 	s.mu.Lock()

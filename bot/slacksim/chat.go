@@ -53,6 +53,9 @@ func (s *Server) chatPostMessage(c *call) (obj, error) {
 		return nil, err
 	}
 	thread := c.arg("thread_ts")
+	if s.habits.LooseReplies && ch.byTS[thread] == nil {
+		thread = ""
+	}
 	if err := s.thread(ch, thread); err != nil {
 		return nil, err
 	}
@@ -67,7 +70,7 @@ func (s *Server) chatPostMessage(c *call) (obj, error) {
 	m.ThreadTS, m.Broadcast = thread, thread != "" && c.flag("reply_broadcast")
 	s.put(ch, m)
 	c.effect = true
-	out := obj{"channel": ch.ID, "ts": m.TS, "message": s.wireMessage(m, true, false)}
+	out := obj{"channel": ch.ID, "ts": m.TS, "message": s.echo(m)}
 	if t.warning != "" {
 		out["warning"] = t.warning
 		out["response_metadata"] = obj{"warnings": []string{t.warning}}
@@ -89,7 +92,7 @@ func (s *Server) own(c *call, refusal string) (*channel, *Message, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := s.find(ch.ID, c.arg("ts"))
+	m := s.known(ch.ID, c.arg("ts"))
 	switch {
 	case m == nil:
 		return nil, nil, refuse("message_not_found")
@@ -132,7 +135,7 @@ func (s *Server) chatUpdate(c *call) (obj, error) {
 		"type": "message", "subtype": "message_changed", "hidden": true, "channel": ch.ID, "channel_type": eventKind(ch),
 		"ts": ts, "event_ts": ts, "message": s.wireMessage(m, true, false), "previous_message": before,
 	})
-	return obj{"channel": ch.ID, "ts": m.TS, "text": m.Text, "message": s.wireMessage(m, true, false)}, nil
+	return obj{"channel": ch.ID, "ts": m.TS, "text": m.Text, "message": s.echo(m)}, nil
 }
 
 func (s *Server) chatDelete(c *call) (obj, error) {

@@ -86,6 +86,12 @@ func (s *Server) interaction(kind string, u *User) obj {
 		"user": obj{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": u.TeamID},
 		"team": obj{"id": s.team.ID, "domain": s.team.Domain},
 	}
+	if s.habits.NullTeam {
+		out["team"] = nil
+		if s.team.EnterpriseID != "" {
+			out["user"].(obj)["team_id"] = s.team.EnterpriseID
+		}
+	}
 	if s.team.EnterpriseID != "" {
 		out["enterprise"] = obj{"id": s.team.EnterpriseID, "name": s.team.Name}
 	}

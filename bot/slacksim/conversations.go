@@ -267,6 +267,9 @@ func (s *Server) listMessages(c *call, list []*Message) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if most := s.habits.ShortPages; most > 0 {
+		limit = min(limit, most)
+	}
 	part, next, err := page(c, list, limit)
 	if err != nil {
 		return nil, err

@@ -183,8 +183,12 @@ func (s *Server) trimEnvelopes() {
 func (s *Server) interact(kind string, payload obj, d *Delivery, onAck func(json.RawMessage) error) <-chan struct{} {
 	done := make(chan struct{})
 	d.Kind = kind
+	bare := s.habits.BareAcks
 	frame := func() obj {
-		return obj{"type": kind, "payload": payload, "accepts_response_payload": true}
+		return obj{"type": kind, "payload": payload, "accepts_response_payload": !bare}
+	}
+	if takes := onAck; bare && takes != nil {
+		onAck = func(json.RawMessage) error { return takes(nil) }
 	}
 	e := &envelope{kind: kind, frame: frame(), d: d, onAck: onAck, done: done}
 	if s.closed || !s.dispatch(e) {
@@ -224,7 +228,7 @@ func (s *Server) emitIn(ch *channel, name string, ev obj) {
 	switch name {
 	case "message":
 		sub, scope = "message."+ch.kind(), ch.kind()+":history"
-	case "member_joined_channel", "member_left_channel", "channel_archive", "group_archive":
+	case "member_joined_channel", "member_left_channel", "channel_archive", "group_archive", "channel_id_changed":
 		scope = ch.kind() + ":read"
 	}
 	s.emitIf(sub, scope, ev, ch.ExtShared)

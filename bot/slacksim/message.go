@@ -27,6 +27,17 @@ func (s *Server) find(channel, ts string) *Message {
 	return nil
 }
 
+// known is find, with the tombstones that answer as messages (Habits).
+func (s *Server) known(channel, ts string) *Message {
+	if m := s.find(channel, ts); m != nil || !s.habits.LivingTombstones {
+		return m
+	}
+	if ch := s.channels[channel]; ch != nil {
+		return ch.byTS[ts]
+	}
+	return nil
+}
+
 // content is what a message says.
 type content struct {
 	text        string
@@ -143,27 +154,31 @@ func eventKind(ch *channel) string {
 	}
 }
 
-// remove takes a message away. A parent with replies leaves a tombstone.
+// remove takes a message away. A parent with replies leaves a tombstone, which
+// Slack tells as a change of the message and not as its deletion.
 func (s *Server) remove(ch *channel, m *Message) {
 	before := s.wireMessage(m, true, false)
+	ts := s.nextTS()
+	event := obj{
+		"type": "message", "subtype": "message_deleted", "hidden": true, "channel": ch.ID, "channel_type": eventKind(ch),
+		"ts": ts, "event_ts": ts, "previous_message": before,
+	}
 	if m.Replies > 0 {
 		*m = Message{
 			Channel: m.Channel, TS: m.TS, ThreadTS: m.ThreadTS, User: "USLACKBOT", At: m.At,
 			Text: "This message was deleted.", Replies: m.Replies, Deleted: true,
 		}
+		event["subtype"], event["message"] = "message_changed", s.wireMessage(m, true, false)
 	} else {
+		event["deleted_ts"] = m.TS
 		ch.messages = slices.DeleteFunc(ch.messages, func(x *Message) bool { return x == m })
 		delete(ch.byTS, m.TS)
 		if root := ch.byTS[m.ThreadTS]; root != nil && root != m {
 			root.Replies--
 		}
 	}
-	ts := s.nextTS()
 	s.changed(Change{Kind: "delete", Channel: ch.ID, TS: m.TS})
-	s.emitIn(ch, "message", obj{
-		"type": "message", "subtype": "message_deleted", "hidden": true, "channel": ch.ID, "channel_type": eventKind(ch),
-		"ts": ts, "event_ts": ts, "deleted_ts": m.TS, "previous_message": before,
-	})
+	s.emitIn(ch, "message", event)
 }
 
 func (s *Server) wireMessage(m *Message, allMetadata, fullReactions bool) obj {

@@ -45,6 +45,8 @@ type Options struct {
 	// RefusePlanBlocks acts a workspace without the plan and task_card blocks:
 	// they give invalid_blocks. See also Server.SetRefusePlanBlocks.
 	RefusePlanBlocks bool
+	// Habits are the readings of Slack that this one follows.
+	Habits Habits
 }
 
 func (o Options) withDefaults() Options {

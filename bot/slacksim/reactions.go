@@ -107,7 +107,7 @@ func (s *Server) reactionItem(c *call) (*channel, *Message, error) {
 	if _, ok := micros(c.arg("timestamp")); !ok {
 		return nil, nil, refuse("bad_timestamp")
 	}
-	m := s.find(ch.ID, c.arg("timestamp"))
+	m := s.known(ch.ID, c.arg("timestamp"))
 	if m == nil {
 		return nil, nil, refuse("message_not_found")
 	}

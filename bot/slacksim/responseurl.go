@@ -53,6 +53,9 @@ func (s *Server) serveResponseURL(w http.ResponseWriter, r *http.Request) {
 		case "ratelimited":
 			return tooMany(1)
 		}
+		if s.habits.RefusalsWith200 {
+			status = http.StatusOK
+		}
 		return status, nil, answerError(err)
 	})
 }

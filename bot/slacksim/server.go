@@ -54,6 +54,7 @@ type Server struct {
 
 	rates      rates
 	refusePlan bool
+	habits     Habits
 	shownUsers int // users per reaction also with full=true; 0 = all
 	faults     map[string][]*Fault
 	socket     socketFaults
@@ -90,7 +91,7 @@ func New(opt Options) *Server {
 		users: map[string]*User{}, channels: map[string]*channel{}, groups: map[string]*Usergroup{},
 		home: map[string]*View{}, views: map[string]*View{}, stacks: map[string][]string{},
 		triggers: map[string]*trigger{}, responseURLs: map[string]*responseURL{},
-		rates: newRates(!opt.NoRateLimits), refusePlan: opt.RefusePlanBlocks,
+		rates: newRates(!opt.NoRateLimits), refusePlan: opt.RefusePlanBlocks, habits: opt.Habits,
 		faults: map[string][]*Fault{}, limited: map[string]int{}, tickets: map[string]time.Time{}, envelopes: map[string]*envelope{},
 		timers: map[*time.Timer]struct{}{}, subs: map[chan Change]struct{}{},
 	}

@@ -338,6 +338,8 @@ func TestEventsThatSlackGoReads(t *testing.T) {
 	require.NoError(t, s.Invite("U0DAN", "C0DATA"))
 	_, err := s.Mention("U0ANN", "C0DATA", ts, "status @bob")
 	require.NoError(t, err)
+	lone := post(t, s, "C0DATA", "no replies")
+	require.NoError(t, s.DeleteMessage("C0DATA", lone))
 	require.NoError(t, s.DeleteMessage("C0DATA", ts))
 	require.NoError(t, s.Archive("C0DATA"))
 	got := map[string]slackevents.EventsAPIEvent{}
@@ -350,7 +352,7 @@ func TestEventsThatSlackGoReads(t *testing.T) {
 			}
 			got[name] = api
 		}
-		return len(got) == 12
+		return len(got) == 13
 	}, patience, tick)
 	require.Empty(t, b.all(socketmode.EventTypeErrorBadMessage))
 
@@ -367,10 +369,13 @@ func TestEventsThatSlackGoReads(t *testing.T) {
 	require.Equal(t, "<@U0BOT> status <@U0BOB>", m.Text)
 	require.Equal(t, ts, m.ThreadTimeStamp)
 	del := got["message/message_deleted"].InnerEvent.Data.(*slackevents.MessageEvent)
-	require.Equal(t, ts, del.DeletedTimeStamp)
+	require.Equal(t, lone, del.DeletedTimeStamp)
+	tomb := got["message/message_changed"].InnerEvent.Data.(*slackevents.MessageEvent)
+	require.Equal(t, "tombstone", tomb.Message.SubType, "a parent with replies is changed, not deleted")
+	require.Equal(t, ts, tomb.Message.Timestamp)
 	for name := range got {
 		require.Contains(t, []string{
-			"message", "message/message_deleted", "reaction_added", "reaction_removed", "subteam_members_changed", "subteam_updated",
+			"message", "message/message_deleted", "message/message_changed", "reaction_added", "reaction_removed", "subteam_members_changed", "subteam_updated",
 			"user_change", "app_home_opened", "member_left_channel", "member_joined_channel", "app_mention", "channel_archive",
 		}, name)
 	}

@@ -121,9 +121,16 @@ func (s *Server) wireView(v *View) obj {
 		}
 		return obj{"type": "plain_text", "text": t, "emoji": true}
 	}
-	state := v.state
-	if state == nil {
+	var state any = v.state
+	switch {
+	case len(v.state) == 0 && s.habits.ListForNoFields:
+		state = []any{}
+	case v.state == nil:
 		state = obj{}
+	}
+	blocks := any(v.Blocks)
+	if s.habits.StrangeEchoes {
+		blocks = strange(v.Blocks)
 	}
 	var previous any
 	if v.PreviousID != "" {
@@ -132,7 +139,7 @@ func (s *Server) wireView(v *View) obj {
 	return obj{
 		"id": v.ID, "team_id": s.team.ID, "app_id": s.app.ID, "bot_id": s.app.BotID, "app_installed_team_id": s.team.ID,
 		"type": v.Type, "callback_id": v.CallbackID, "private_metadata": v.PrivateMetadata, "external_id": v.ExternalID,
-		"title": text(v.Title), "submit": text(v.Submit), "close": text(v.Close), "blocks": v.Blocks, "hash": v.Hash,
+		"title": text(v.Title), "submit": text(v.Submit), "close": text(v.Close), "blocks": blocks, "hash": v.Hash,
 		"notify_on_close": v.NotifyOnClose, "clear_on_close": v.ClearOnClose, "root_view_id": v.RootID,
 		"previous_view_id": previous, "state": obj{"values": state},
 	}

@@ -113,11 +113,12 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
+	moved := flow.Moved{Chat: b.app, Ballots: b.app, Store: store}
 	b.options = flow.Options{
 		Store: store, Clouds: open, Blocked: b.guards.blocked, Pace: paces(cfg.Accounts), Memory: flow.NewMemory(),
 		Reborn:    func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
 		Restarted: func(ctx context.Context) (time.Time, error) { return store.Restarted(ctx, wall{}.Now()) },
-		Ballots:   b.app, Directory: b.app, Chat: b.app, Renderer: b.renderer,
+		Ballots:   moved, Directory: b.app, Chat: moved, Renderer: b.renderer,
 		Quota: redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team),
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
