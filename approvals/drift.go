@@ -43,26 +43,18 @@ func Drift(voted, fresh Plan, tolerance float64) []Difference {
 func BallotDrift(asked []Requirement, before, now Ballot) []Difference {
 	var out []Difference
 	var gone []string
-	for _, u := range now.Uncounted { // also who was seen to be gone at an earlier count
-		if u.Reason == ReasonWithdrawn && !slices.Contains(gone, u.User) {
-			gone = append(gone, u.User)
-		}
-	}
 	still := now.Seated()
 	for _, id := range before.Seated() {
-		if slices.Contains(still, id) || slices.Contains(gone, id) {
+		if slices.Contains(still, id) {
 			continue
 		}
 		i := slices.IndexFunc(now.Uncounted, func(u Uncounted) bool { return u.User == id })
-		if i < 0 {
+		if i < 0 || now.Uncounted[i].Reason == ReasonWithdrawn {
 			gone = append(gone, id)
 			continue
 		}
 		u := now.Uncounted[i]
 		out = append(out, Difference{What: VoteLost, Field: string(u.Reason), Was: id, Is: u.Mandate})
-	}
-	if len(gone) > 0 {
-		out = slices.Insert(out, 0, Difference{What: Withdrawn, Was: strings.Join(gone, ",")})
 	}
 	wanted := make([]Requirement, len(now.Seats))
 	for i, s := range now.Seats {
@@ -73,6 +65,16 @@ func BallotDrift(asked []Requirement, before, now Ballot) []Difference {
 	})
 	if more {
 		out = append(out, Difference{What: RulesMoved, Was: Asks(asked), Is: Asks(wanted)})
+	}
+	if len(out)+len(gone) == 0 { // the last count had seen already that votes were gone
+		for _, u := range now.Uncounted {
+			if u.Reason == ReasonWithdrawn && !slices.Contains(gone, u.User) {
+				gone = append(gone, u.User)
+			}
+		}
+	}
+	if len(gone) > 0 {
+		out = slices.Insert(out, 0, Difference{What: Withdrawn, Was: strings.Join(gone, ",")})
 	}
 	if len(out) == 0 {
 		out = []Difference{{What: VotesMoved}}

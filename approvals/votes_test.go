@@ -302,6 +302,10 @@ func TestBallotDriftSaysWhoAndWhat(t *testing.T) {
 			asked, before, Ballot{Seats: []Seat{seat("finops", 1), seat("leads", 1, "U1")}},
 			[]Difference{{What: RulesMoved, Was: "1 of leads", Is: "1 of finops, 1 of leads"}},
 		},
+		"who withdrew long ago is no reason when others are asked": {
+			asked, before, Ballot{Seats: []Seat{seat("finops", 1), seat("leads", 1, "U1")}, Uncounted: []Uncounted{{User: "U2", Reason: ReasonWithdrawn}}},
+			[]Difference{{What: RulesMoved, Was: "1 of leads", Is: "1 of finops, 1 of leads"}},
+		},
 		"more of the same group": {asked, before, Ballot{Seats: []Seat{seat("leads", 2, "U1")}}, []Difference{{What: RulesMoved, Was: "1 of leads", Is: "2 of leads"}}},
 		"nobody was asked":       {nil, Ballot{}, Ballot{Seats: []Seat{seat("leads", 1)}}, []Difference{{What: RulesMoved, Is: "1 of leads"}}},
 		"nothing can be told":    {asked, Ballot{}, Ballot{Seats: []Seat{seat("leads", 1)}}, []Difference{{What: VotesMoved}}},
