@@ -38,6 +38,7 @@ func (s *sim) check() {
 		s.checkNotices(f)
 	}
 	s.checkStrangers(byID)
+	s.checkMandates(ctx, byID)
 }
 
 // checkNoneLost holds what people were told, and what a script took, to be there

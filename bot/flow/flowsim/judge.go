@@ -21,8 +21,9 @@ type seen struct {
 	members map[string][]string // of usergroups that it read last
 	pressed []press             // votes by button that were on record when the intent was saved
 
-	intent   *flow.Flow // that it saved
-	intended time.Time  // when
+	mandates []approvals.Mandate // that stood when the intent was saved
+	intent   *flow.Flow          // that it saved
+	intended time.Time           // when
 }
 
 // lostSince reports whether Redis may have lost what was written at a time.
@@ -106,6 +107,9 @@ func (s *sim) mayRun(f flow.Flow, saw seen, need map[string]int) string {
 			yes[p.user] = yes[p.user] || p.choice == approvals.Approve
 			no[p.user] = no[p.user] || p.choice == approvals.Deny
 		}
+	}
+	for u := range s.inAdvance(f, saw) {
+		yes[u] = true
 	}
 	sits := func(u, group string) bool {
 		if u == f.Request.User || u == gus {

@@ -26,6 +26,8 @@ type mood struct {
 	moves                                    int     // times that somebody joins or leaves a group
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
+
+	mandates int // times that somebody signs a mandate
 }
 
 func (s *sim) newMood() mood {
@@ -51,6 +53,7 @@ func (s *sim) newMood() mood {
 		dropped: often(0.2, 1), doubled: often(0.2),
 		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
 	}
+	s.plays(&m)
 	return m
 }
 

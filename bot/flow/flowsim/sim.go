@@ -63,6 +63,7 @@ const (
 type sim struct {
 	Setup
 	rng   *rand.Rand
+	more  *rand.Rand // of what came into the world later
 	mood  mood
 	calm  bool // faults have stopped
 	t0    time.Time
@@ -117,7 +118,7 @@ func (r *replica) Now() time.Time { return time.Now().Add(r.skew) }
 // empty.
 func Play(setup Setup) Outcome {
 	s := &sim{
-		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), t0: time.Now(), truth: setup.Disk.Store(),
+		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), more: rand.New(rand.NewPCG(setup.Seed, 0x90de7)), t0: time.Now(), truth: setup.Disk.Store(),
 	}
 	s.mood = s.newMood()
 	s.build()
@@ -127,6 +128,7 @@ func Play(setup Setup) Outcome {
 	}
 	s.log(nil, "mood", fmt.Sprintf("%+v", s.mood))
 	s.plan()
+	s.planMoney()
 	s.drive()
 	s.check()
 	for _, r := range s.replicas {

@@ -46,6 +46,11 @@ type world struct {
 	frozen    []span
 	looked    map[string]time.Time // when people first saw the card as unknown
 	mind      map[string]int       // how the approvers think of a flow
+
+	mandates    map[string]*signed         // that a script took
+	signedBy    map[string]map[string]bool // by delivery: the mandates that somebody read were signed by it
+	saidRevoked map[string]time.Time       // when somebody read that a mandate was revoked
+	intents     map[string]*intent         // by flow
 }
 
 type span struct {
@@ -79,6 +84,7 @@ func (s *sim) cast() {
 	s.world = world{
 		asks: map[string]flow.Flow{}, askedAt: map[string]time.Time{}, promised: map[string]bool{}, forgotten: map[string]bool{},
 		decided: map[string][]decision{}, deleted: map[string]bool{}, looked: map[string]time.Time{}, mind: map[string]int{},
+		mandates: map[string]*signed{}, signedBy: map[string]map[string]bool{}, saidRevoked: map[string]time.Time{}, intents: map[string]*intent{},
 	}
 	s.slack = &slackTeam{
 		s:      s,
@@ -266,6 +272,7 @@ func (s *sim) forgotten(since time.Time) {
 	s.world.lost = append(s.world.lost, span{from: since, to: time.Now()})
 	s.world.pressed = slices.DeleteFunc(s.world.pressed, func(p press) bool { return !p.at.Before(since) })
 	s.world.frozen = slices.DeleteFunc(s.world.frozen, func(z span) bool { return !z.from.Before(since) })
+	s.loseMoney(since)
 	for id, at := range s.world.askedAt {
 		if !at.Before(since) {
 			s.world.forgotten[id] = true
