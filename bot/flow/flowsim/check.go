@@ -39,6 +39,7 @@ func (s *sim) check() {
 	}
 	s.checkStrangers(byID)
 	s.checkMandates(ctx, byID)
+	s.checkBudgets(ctx, byID)
 }
 
 // checkNoneLost holds what people were told, and what a script took, to be there

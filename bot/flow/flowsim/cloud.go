@@ -489,8 +489,8 @@ func asked(ch providers.Change, q providers.Quote) map[string]int {
 }
 
 // theRules are the same in the product's words.
-func theRules() approvals.Config {
-	return approvals.Config{
+func (s *sim) theRules() approvals.Config {
+	c := approvals.Config{
 		Groups: map[string]approvals.Group{
 			"leads": {Usergroups: []string{"S0LEADS"}}, "finops": {Usergroups: []string{"S0FINOPS"}}, "oncall": {Users: []string{oncall}},
 		},
@@ -502,4 +502,8 @@ func theRules() approvals.Config {
 		},
 		BreakGlass: []string{"oncall"}, Freezers: []string{"leads"},
 	}
+	if s.mood.budgets {
+		c.Rules = append(c.Rules, overBudget)
+	}
+	return c
 }

@@ -1,6 +1,7 @@
 package flowsim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -63,16 +64,22 @@ func (s *sim) seldom(most int) int {
 // plays adds to the mood what came into the world later. With the real adapters
 // it stays out: their control planes do not tell what came of an operation.
 func (s *sim) plays(m *mood) {
-	m.mandates = s.seldom(5)
 	if s.Real != nil {
-		m.mandates = 0
+		return
 	}
+	m.mandates = 2 * s.seldom(4)
+	m.budgets, m.month = s.seldom(1) > 0, s.seldom(1) > 0
 }
 
 // planMoney lays out what people do about money.
 func (s *sim) planMoney() {
+	for _, name := range slices.Sorted(maps.Keys(s.clouds)) {
+		if s.mood.mandates > 0 { // so that leads are asked for most additions
+			s.clouds[name].price = int64(1 + s.more.IntN(6))
+		}
+	}
 	for range s.mood.mandates {
-		s.at(s.later(time.Second, busyTime*2/3), func() {
+		s.at(s.later(time.Second, busyTime/2), func() {
 			if !s.calm {
 				s.sign()
 			}
@@ -84,11 +91,11 @@ func (s *sim) planMoney() {
 func (s *sim) sign() {
 	names := s.catalog.Names() // most requests are about the last ones
 	a := flow.MandateAsk{
-		Cluster: names[max(s.more.IntN(len(names)), s.more.IntN(len(names)))], Group: "task", Nodes: 1 + s.more.IntN(6),
+		Cluster: names[max(s.more.IntN(len(names)), s.more.IntN(len(names)))], Group: "task", Nodes: 2 + s.more.IntN(7),
 		Until: time.Now().Add(s.later(3*time.Minute, 40*time.Minute)),
 	}
 	if s.more.IntN(2) == 0 {
-		a.Max, a.Currency = decimal.NewFromInt(int64(providers.HoursPerMonth*(1+s.more.IntN(8)))), currency
+		a.Max, a.Currency = decimal.NewFromInt(int64(providers.HoursPerMonth*(4+s.more.IntN(30)))), currency
 	}
 	s.serial++
 	c := flow.Caller{
@@ -221,10 +228,14 @@ func (s *sim) intended(k *task, f flow.Flow) {
 			it.mandates = append(it.mandates, u.ID)
 		}
 	}
+	it.book = s.centreOf(f.Request.Wish.Change.Cluster)
+	it.unasked = it.book != "" && it.priced && !it.cost.IsZero() && !s.heardFinops(f, k.seen)
 	s.world.intents[f.ID] = it
+	s.log(k, "intent", fmt.Sprintf("%s costs %s, under %v, unasked %v", f.ID, it.cost, it.mandates, it.unasked))
 	for _, id := range it.mandates {
 		s.heldTo(id)
 	}
+	s.checkCentre(it.book)
 }
 
 // taken are the nodes that a flow's changes made or may still make, by what clouds
@@ -346,7 +357,7 @@ func (s *sim) checkUses(f flow.Flow, it *intent) {
 		}
 		told, logged := false, false
 		for _, x := range s.slack.messages {
-			if !strings.Contains(x.Text, id) || x.flow() != f.ID && x.private == "" {
+			if !strings.Contains(x.Text, id) && !bytes.Contains(x.Blocks, []byte(id)) || x.flow() != f.ID && x.private == "" {
 				continue
 			}
 			told = told || x.private == m.By
@@ -395,6 +406,7 @@ func (st *store) Mandates(ctx context.Context, since time.Time) (all []flow.Book
 	return all, err
 }
 
+// Book implements flow.Store. It is read only where there are mandates or budgets.
 func (st *store) Book(ctx context.Context, name string) (b flow.Book, err error) {
 	err = st.op(ctx, "Book "+name, false, func(ctx context.Context) (err error) {
 		b, err = st.Store.Book(ctx, name)

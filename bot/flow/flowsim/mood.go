@@ -27,7 +27,9 @@ type mood struct {
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
 
-	mandates int // times that somebody signs a mandate
+	mandates int  // times that somebody signs a mandate
+	budgets  bool // cost centres have budgets, and a rule looks at them
+	month    bool // a calendar month ends while people ask
 }
 
 func (s *sim) newMood() mood {

@@ -84,6 +84,7 @@ type sim struct {
 	policy   *approvals.Policy
 	rules    approvals.Config
 	catalog  flow.Catalog
+	budgets  flow.Budgets
 	renderer flow.Renderer
 
 	events []event
@@ -222,7 +223,7 @@ func (s *sim) start(r *replica) {
 		Store: st, Clouds: clouds, Ballots: team, Directory: team, Chat: team, Renderer: s.renderer,
 		Quota: &quota{Quota: s.truth.Quota(), st: &store{Store: s.truth, s: s}},
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
-		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
+		Catalog: s.catalog, Budgets: s.budgets, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
 		Memory: flow.NewMemory(), Reborn: s.reborn, Restarted: s.restarted, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}

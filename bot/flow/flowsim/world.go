@@ -91,7 +91,8 @@ func (s *sim) cast() {
 		people: map[string]approvals.Person{gus: {ID: gus, Found: true, Guest: true}},
 		groups: map[string][]string{"S0LEADS": {lea, leo, fay, gus, ann}, "S0FINOPS": {fay}},
 	}
-	s.rules = theRules()
+	s.castBudgets()
+	s.rules = s.theRules()
 	policy, problems := approvals.Compile(s.rules)
 	if len(problems) > 0 {
 		panic(fmt.Sprint("flowsim: ", problems))
@@ -116,7 +117,7 @@ func (s *sim) cast() {
 		s.clouds[cl.account] = cl
 		most, step := 40, 10
 		s.catalog[c.name] = flow.Cluster{
-			Name: c.name, ID: cl.cluster, Account: cl.account, Kind: "sim", Channels: []string{dataRoom},
+			Name: c.name, ID: cl.cluster, Account: cl.account, Kind: "sim", Channels: []string{dataRoom}, Labels: s.labels(c.name),
 			Groups: map[string]flow.Group{"task": {Name: "task", ID: groupID, Min: 1, Max: &most, MaxStep: &step, Charge: providers.Postpaid}},
 		}
 	}
