@@ -75,6 +75,19 @@ var plantedBugs = []plantedBug{
 		wrong: `has no next look`},
 	{name: "a move does not wake the chat lane", script: [2]string{"if ARGV[13] == '1' then wake(base, 'chat', id, now) end", ""},
 		wrong: `in Slack is not the flow's|has no card|is missing`},
+	{name: "a mandate that was revoked counts", plant: bugStore(func(s flow.Store) flow.Store { return unrevoked{s} }),
+		wrong: `sent without the people`},
+	{name: "what was taken of a mandate is not counted", plant: bugStore(func(s flow.Store) flow.Store { return endless{s} }),
+		wrong: `were added under it|were spent under it`},
+	{name: "the use of a mandate is told to nobody", plant: bugStore(func(s flow.Store) flow.Store { return discreet{s} }),
+		wrong: `was not told that mandate`},
+	{name: "what others took of a budget is not counted", plant: bugStore(func(s flow.Store) flow.Store { return rich{s} }),
+		wrong: `spent without finops`},
+	{name: "a budget that moved on since it was read stops nobody", script: [2]string{
+		"if seen ~= '' and (redis.call('HGET', KEYS[12 + i], 'v') or '0') ~= seen then return 'ledger' end", ""},
+		wrong: `spent without finops|were added under it|were spent under it|sent without the people`},
+	{name: "an end that made nothing frees no money", script: [2]string{"redis.call('HDEL', book, field)", ""},
+		wrong: `takes nothing of it`},
 }
 
 func bugStore(f func(flow.Store) flow.Store) func() flowsim.Bug {
@@ -321,4 +334,43 @@ type alone struct{ flow.Store }
 func (s alone) Place(ctx context.Context, seat, id string) (int, string, error) {
 	_, _, err := s.Store.Place(ctx, seat, id)
 	return 1, "", err
+}
+
+// unrevoked knows of no revocation.
+type unrevoked struct{ flow.Store }
+
+func (s unrevoked) Mandates(ctx context.Context, since time.Time) ([]flow.Book, error) {
+	all, err := s.Store.Mandates(ctx, since)
+	for i := range all {
+		all[i].Mandate.Revoked = nil
+	}
+	return all, err
+}
+
+// endless takes every mandate for an untouched one.
+type endless struct{ flow.Store }
+
+func (s endless) Mandates(ctx context.Context, since time.Time) ([]flow.Book, error) {
+	all, err := s.Store.Mandates(ctx, since)
+	for i := range all {
+		all[i].Entries = nil
+	}
+	return all, err
+}
+
+// discreet records no word for the signer of a mandate.
+type discreet struct{ flow.Store }
+
+func (s discreet) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	sv.Flow.Whispers = slices.DeleteFunc(slices.Clone(sv.Flow.Whispers), func(n flow.Note) bool { return n.Code == flow.NoteMandate })
+	return s.Store.Save(ctx, c, sv)
+}
+
+// rich takes every budget for an untouched one.
+type rich struct{ flow.Store }
+
+func (s rich) Book(ctx context.Context, name string) (flow.Book, error) {
+	b, err := s.Store.Book(ctx, name)
+	b.Entries = nil
+	return b, err
 }

@@ -36,6 +36,7 @@ func (s *sim) check() {
 	for _, f := range flows {
 		s.checkCards(f, plain == "")
 		s.checkNotices(f)
+		s.checkEnds(f)
 	}
 	s.checkStrangers(byID)
 	s.checkMandates(ctx, byID)

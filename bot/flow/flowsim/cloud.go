@@ -77,6 +77,9 @@ type operation struct {
 	fails    bool
 	applied  bool
 	joined   []string
+
+	paused    time.Time // since when it stands still; zero = it does not
+	cancelled bool
 }
 
 func (c *cloud) grow(n int) []string {
@@ -92,7 +95,10 @@ func (c *cloud) grow(n int) []string {
 // progress lets operations end whose time has come.
 func (c *cloud) progress() {
 	for _, op := range c.ops {
-		if op.applied || time.Now().Before(op.ends) {
+		if !op.paused.IsZero() && time.Since(op.paused) > forgotPaused {
+			op.ends, op.paused = op.ends.Add(forgotPaused), time.Time{}
+		}
+		if op.applied || !op.paused.IsZero() || time.Now().Before(op.ends) {
 			continue
 		}
 		op.applied = true
@@ -433,6 +439,7 @@ func (a *account) Follow(ctx context.Context, sub providers.Submission, op provi
 		if i < 0 {
 			return p, trouble(providers.NotFound, "no such operation")
 		}
+		p.Controls = a.controls(a.ops[i])
 		return a.ended(p, a.ops[i]), nil
 	}
 	was, _ := sub.Baseline.Group(groupID)
@@ -465,11 +472,6 @@ func (a *account) ended(p providers.Progress, op *operation) providers.Progress 
 		p.State = providers.Succeeded
 	}
 	return p
-}
-
-// Control implements providers.Provider.
-func (a *account) Control(context.Context, providers.Submission, providers.Operation, providers.Control) error {
-	return providers.Refusef(sentence("This can't be steered."))
 }
 
 // Clusters implements providers.Provider.

@@ -73,6 +73,9 @@ func (s *sim) judge(k *task, c *cloud, sub providers.Submission) {
 	if k.seen.quote != nil {
 		need = asked(plan.Change, *k.seen.quote)
 	}
+	if len(need) == 0 && s.mood.budgets && s.heardFinops(f, k.seen) {
+		return // asked because of the budget, of which the plan that was voted on knows nothing
+	}
 	if len(need) == 0 {
 		need = asked(plan.Change, plan.Quote)
 	}

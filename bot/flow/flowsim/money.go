@@ -68,6 +68,9 @@ func (s *sim) plays(m *mood) {
 		return
 	}
 	m.mandates = 2 * s.seldom(4)
+	if s.seldom(1) > 0 {
+		m.steering = oneOf(s, 0.1, 0.3)
+	}
 	m.budgets, m.month = s.seldom(1) > 0, s.seldom(1) > 0
 }
 

@@ -27,9 +27,10 @@ type mood struct {
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
 
-	mandates int  // times that somebody signs a mandate
-	budgets  bool // cost centres have budgets, and a rule looks at them
-	month    bool // a calendar month ends while people ask
+	mandates int     // times that somebody signs a mandate
+	budgets  bool    // cost centres have budgets, and a rule looks at them
+	month    bool    // a calendar month ends while people ask
+	steering float64 // of each look at a running operation, that somebody steers it
 }
 
 func (s *sim) newMood() mood {

@@ -211,6 +211,7 @@ func (st *store) Signal(ctx context.Context, id string, sig flow.Signal, a flow.
 		err := st.Store.Signal(ctx, id, sig, a)
 		if err == nil {
 			st.s.signalled(id, sig)
+			st.s.steers(taskOf(ctx), id, sig)
 		}
 		return err
 	})

@@ -51,6 +51,8 @@ type world struct {
 	signedBy    map[string]map[string]bool // by delivery: the mandates that somebody read were signed by it
 	saidRevoked map[string]time.Time       // when somebody read that a mandate was revoked
 	intents     map[string]*intent         // by flow
+	steered     map[string][]steered       // by flow: presses that a script took
+	madeOf      map[string]int             // by flow: how many of them were made
 }
 
 type span struct {
@@ -85,6 +87,7 @@ func (s *sim) cast() {
 		asks: map[string]flow.Flow{}, askedAt: map[string]time.Time{}, promised: map[string]bool{}, forgotten: map[string]bool{},
 		decided: map[string][]decision{}, deleted: map[string]bool{}, looked: map[string]time.Time{}, mind: map[string]int{},
 		mandates: map[string]*signed{}, signedBy: map[string]map[string]bool{}, saidRevoked: map[string]time.Time{}, intents: map[string]*intent{},
+		steered: map[string][]steered{}, madeOf: map[string]int{},
 	}
 	s.slack = &slackTeam{
 		s:      s,
@@ -384,7 +387,10 @@ func (s *sim) lookAt(m *message) {
 		if mind%4 == 0 && !s.calm && s.rng.IntN(4) == 0 {
 			s.again(id)
 		}
-	case flow.Submitting, flow.Running, flow.Refused, flow.Cancelled, flow.Succeeded:
+	case flow.Running:
+		delete(s.world.looked, id)
+		s.steering(m)
+	case flow.Submitting, flow.Refused, flow.Cancelled, flow.Succeeded:
 		delete(s.world.looked, id)
 	}
 }
