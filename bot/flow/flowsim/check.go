@@ -41,6 +41,7 @@ func (s *sim) check() {
 	s.checkStrangers(byID)
 	s.checkMandates(ctx, byID)
 	s.checkBudgets(ctx, byID)
+	s.checkTerms(ctx, byID)
 }
 
 // checkNoneLost holds what people were told, and what a script took, to be there

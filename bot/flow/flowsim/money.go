@@ -69,9 +69,9 @@ func (s *sim) plays(m *mood) {
 	}
 	m.mandates = 2 * s.seldom(4)
 	if s.seldom(1) > 0 {
-		m.steering = oneOf(s, 0.1, 0.3)
+		m.steering = oneOf(s, 0.2, 0.5)
 	}
-	m.budgets, m.month = s.seldom(1) > 0, s.seldom(1) > 0
+	m.budgets, m.month, m.terms = s.seldom(1) > 0, s.seldom(1) > 0, s.seldom(1) > 0
 }
 
 // planMoney lays out what people do about money.
@@ -395,6 +395,9 @@ func (s *sim) loseMoney(since time.Time) {
 		if !m.revoked.IsZero() && !m.revoked.Before(since) {
 			m.revoked = time.Time{}
 		}
+	}
+	for id, all := range s.world.renewed {
+		s.world.renewed[id] = slices.DeleteFunc(all, func(d renewed) bool { return !d.at.Before(since) })
 	}
 }
 

@@ -31,6 +31,7 @@ type mood struct {
 	budgets  bool    // cost centres have budgets, and a rule looks at them
 	month    bool    // a calendar month ends while people ask
 	steering float64 // of each look at a running operation, that somebody steers it
+	terms    bool    // people are reminded of prepaid terms and decide about them
 }
 
 func (s *sim) newMood() mood {

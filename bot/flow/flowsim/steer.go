@@ -24,7 +24,7 @@ const forgotPaused = 12 * time.Minute
 // controls are the ways in which an operation can be steered now.
 func (c *cloud) controls(op *operation) []providers.Control {
 	switch {
-	case c.s.mood.steering == 0 || c.style != byTask || op.applied:
+	case c.s.mood.steering == 0 || c.style == byState || op.applied:
 		return nil
 	case !op.paused.IsZero():
 		return []providers.Control{providers.Resume, providers.Cancel}
@@ -58,7 +58,7 @@ func (c *cloud) steer(op *operation, how providers.Control) error {
 
 // Control implements providers.Provider.
 func (a *account) Control(ctx context.Context, sub providers.Submission, op providers.Operation, how providers.Control) error {
-	if a.style != byTask || a.s.mood.steering == 0 {
+	if a.style == byState || a.s.mood.steering == 0 {
 		return providers.Refusef(sentence("This can't be steered."))
 	}
 	k, err := a.call(ctx, "Control "+string(how))
@@ -88,7 +88,7 @@ func (a *account) Control(ctx context.Context, sub providers.Submission, op prov
 	return err
 }
 
-// account knows how a signal is said to the cloud.
+// controlOf is how a signal is said to the cloud.
 var controlOf = map[flow.SignalKind]providers.Control{
 	flow.SignalPause: providers.Pause, flow.SignalResume: providers.Resume, flow.SignalStop: providers.Cancel,
 }
@@ -142,7 +142,7 @@ func (s *sim) steering(m *message) {
 	id := m.flow()
 	c := s.cluster(s.world.asks[id].Request.Wish.Change.Cluster)
 	op, running := s.happened(id)
-	if c == nil || c.style != byTask || !running {
+	if c == nil || c.style == byState || !running {
 		return
 	}
 	kind := oneOf(s, flow.SignalPause, flow.SignalStop, flow.SignalPause)

@@ -53,6 +53,7 @@ type world struct {
 	intents     map[string]*intent         // by flow
 	steered     map[string][]steered       // by flow: presses that a script took
 	madeOf      map[string]int             // by flow: how many of them were made
+	renewed     map[string][]renewed       // by flow: decisions that a script took
 }
 
 type span struct {
@@ -87,7 +88,7 @@ func (s *sim) cast() {
 		asks: map[string]flow.Flow{}, askedAt: map[string]time.Time{}, promised: map[string]bool{}, forgotten: map[string]bool{},
 		decided: map[string][]decision{}, deleted: map[string]bool{}, looked: map[string]time.Time{}, mind: map[string]int{},
 		mandates: map[string]*signed{}, signedBy: map[string]map[string]bool{}, saidRevoked: map[string]time.Time{}, intents: map[string]*intent{},
-		steered: map[string][]steered{}, madeOf: map[string]int{},
+		steered: map[string][]steered{}, madeOf: map[string]int{}, renewed: map[string][]renewed{},
 	}
 	s.slack = &slackTeam{
 		s:      s,
@@ -331,6 +332,7 @@ func (s *sim) people() {
 	if time.Since(s.t0) < patience {
 		s.at(s.between(4*time.Second, 30*time.Second), s.people)
 	}
+	s.renewals()
 	newest := map[string]*message{}
 	for _, m := range s.slack.messages {
 		if m.plan() >= 0 && !m.deleted && m.private == "" {
