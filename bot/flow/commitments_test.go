@@ -122,6 +122,21 @@ func TestAPurchaseThatCameShortCommitsToWhatWasMade(t *testing.T) {
 	require.Equal(t, "1460", c.Total.String())
 }
 
+// A better price lets the votes stand; what is owed is what was paid.
+func TestAPurchaseCommitsToThePriceAtWhichItWasSent(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.SetPrice(4, true)
+	a := prepaid(2)
+	a.StartAt = w.clock.Now().Add(5 * time.Minute)
+	id := w.bought(a)
+	w.in(id, flow.Scheduled)
+	w.cloud.SetPrice(1, true)
+	w.pass(6 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.flow(id).Plans, 1, "nobody was asked again")
+	require.Equal(t, "1460", w.commitments()[0].Total.String())
+}
+
 func TestTheHourlyPriceHoldsNothingUp(t *testing.T) {
 	for why, f := range map[string]func() (providers.Quote, error){
 		"refused": func() (providers.Quote, error) { return providers.Quote{}, flowRefused() },
