@@ -51,6 +51,12 @@ func (s *sim) later(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.more.Int64N(int64(most-least)+1))
 }
 
+// favourite is the cluster that most of the requests under mandates are about.
+func (s *sim) favourite() string {
+	names := s.catalog.Names()
+	return names[s.Seed%uint64(len(names))]
+}
+
 func oneOf[T any](s *sim, from ...T) T { return from[s.more.IntN(len(from))] }
 
 // seldom is how often something happens in a run: in most not at all.
@@ -78,8 +84,11 @@ func (s *sim) plays(m *mood) {
 func (s *sim) planMoney() {
 	for _, name := range slices.Sorted(maps.Keys(s.clouds)) {
 		if s.mood.mandates > 0 { // so that leads are asked for most additions
-			s.clouds[name].price = int64(1 + s.more.IntN(6))
+			s.clouds[name].price = int64(4 + s.more.IntN(5))
 		}
+	}
+	for range min(s.mood.mandates, 1) * (3 + s.more.IntN(3)) {
+		s.at(s.later(time.Minute, busyTime*2/3), func() { s.request(s.favourite()) })
 	}
 	for range s.mood.mandates {
 		s.at(s.later(time.Second, busyTime/2), func() {
@@ -92,13 +101,12 @@ func (s *sim) planMoney() {
 
 // sign is a person who signs a mandate, which Slack may deliver twice.
 func (s *sim) sign() {
-	names := s.catalog.Names() // most requests are about the last ones
 	a := flow.MandateAsk{
-		Cluster: names[max(s.more.IntN(len(names)), s.more.IntN(len(names)))], Group: "task", Nodes: 2 + s.more.IntN(7),
-		Until: time.Now().Add(s.later(3*time.Minute, 40*time.Minute)),
+		Cluster: oneOf(s, s.favourite(), s.favourite(), s.favourite(), oneOf(s, s.catalog.Names()...)), Group: "task", Nodes: 2 + s.more.IntN(5),
+		Until: time.Now().Add(s.later(3*time.Minute, time.Hour)),
 	}
 	if s.more.IntN(2) == 0 {
-		a.Max, a.Currency = decimal.NewFromInt(int64(providers.HoursPerMonth*(4+s.more.IntN(30)))), currency
+		a.Max, a.Currency = decimal.NewFromInt(int64(providers.HoursPerMonth*(10+s.more.IntN(50)))), currency
 	}
 	s.serial++
 	c := flow.Caller{
