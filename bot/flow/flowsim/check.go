@@ -219,7 +219,7 @@ func (s *sim) checkCards(f flow.Flow, rich bool) {
 		}
 	}
 	last := len(f.Plans)
-	if len(shown[last]) == 0 && !s.world.deleted[fmt.Sprint(f.ID, "/", last)] && (last > 0 || f.End == nil || !f.End.Code.Private()) {
+	if len(shown[last]) == 0 && !s.wasRefused(f.ID, "card/") && !s.world.deleted[fmt.Sprint(f.ID, "/", last)] && (last > 0 || f.End == nil || !f.End.Code.Private()) {
 		s.blame("%s ended as %s and has no card", f.ID, f.State)
 	}
 }
@@ -247,6 +247,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 	}
 	for what, n := range want {
 		switch got := count[what]; {
+		case got < n && s.wasRefused(f.ID, "notice/"):
 		case got == 0:
 			s.blame("%s: the notice %s is missing", f.ID, what)
 		case got < n:

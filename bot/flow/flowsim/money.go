@@ -73,7 +73,7 @@ func (s *sim) plays(m *mood) {
 	if s.Real != nil {
 		return
 	}
-	m.mandates = 2 * s.seldom(4)
+	m.mandates, m.removed = 2*s.seldom(4), s.seldom(3)
 	if s.seldom(1) > 0 {
 		m.steering = oneOf(s, 0.2, 0.5)
 	}
@@ -89,6 +89,13 @@ func (s *sim) planMoney() {
 	}
 	for range min(s.mood.mandates, 1) * (3 + s.more.IntN(3)) {
 		s.at(s.later(time.Minute, busyTime*2/3), func() { s.request(s.favourite()) })
+	}
+	for range s.mood.removed {
+		s.at(s.later(time.Minute, busyTime), func() {
+			if !s.calm {
+				s.remove()
+			}
+		})
 	}
 	for range s.mood.mandates {
 		s.at(s.later(time.Second, busyTime/2), func() {
@@ -377,7 +384,7 @@ func (s *sim) checkUses(f flow.Flow, it *intent) {
 		if !told {
 			s.blame("%s: %s was not told that mandate %s was used", f.ID, m.By, id)
 		}
-		if !logged && !s.anyDeleted(f.ID) {
+		if !logged && !s.anyDeleted(f.ID) && s.mood.removed == 0 {
 			s.blame("%s: the thread does not say that mandate %s was used", f.ID, id)
 		}
 	}

@@ -32,6 +32,7 @@ type mood struct {
 	month    bool    // a calendar month ends while people ask
 	steering float64 // of each look at a running operation, that somebody steers it
 	terms    bool    // people are reminded of prepaid terms and decide about them
+	removed  int     // times that the bot is removed from a channel for some minutes
 }
 
 func (s *sim) newMood() mood {

@@ -54,6 +54,8 @@ type world struct {
 	steered     map[string][]steered       // by flow: presses that a script took
 	madeOf      map[string]int             // by flow: how many of them were made
 	renewed     map[string][]renewed       // by flow: decisions that a script took
+	out         map[string]time.Time       // by channel: until when the bot is not in it
+	refused     map[string]bool            // messages that Slack refused because of it
 }
 
 type span struct {
@@ -89,6 +91,7 @@ func (s *sim) cast() {
 		decided: map[string][]decision{}, deleted: map[string]bool{}, looked: map[string]time.Time{}, mind: map[string]int{},
 		mandates: map[string]*signed{}, signedBy: map[string]map[string]bool{}, saidRevoked: map[string]time.Time{}, intents: map[string]*intent{},
 		steered: map[string][]steered{}, madeOf: map[string]int{}, renewed: map[string][]renewed{},
+		out: map[string]time.Time{}, refused: map[string]bool{},
 	}
 	s.slack = &slackTeam{
 		s:      s,
@@ -315,7 +318,7 @@ func (s *sim) freezeCluster(name string) {
 // tell is an event of Slack: some replica hears of it, or none.
 func (s *sim) tell(m *message) {
 	for range 2 {
-		if r := s.someone(); r != nil && !s.chance(s.mood.dropped) {
+		if r := s.someone(); r != nil && !s.out(m.Message.Channel) && !s.chance(s.mood.dropped) {
 			desk, ref := r.desk, m.ref
 			s.spawn(r, "touched", func(ctx context.Context, k *task) {
 				_ = desk.Touched(ctx, ref) // an event is only a wake
