@@ -258,9 +258,13 @@ func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 		d.putOff(b.lane(), h.Until)
 		return true
 	case errors.Is(err, ErrNoChannel):
+		// As long as the flow is open it waits for an invitation: somebody may have to
+		// answer on the card. After that ever longer, so that a card is put right by
+		// whoever invites the bot again within the hour.
 		wait = noChannel
-		if j.edit.TS != "" { // a new card waits for an invitation as long as the flow is open
+		if d.f.State.Ended() {
 			h.Tries++
+			wait = noChannel << min(h.Tries-1, 7)
 		}
 	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused):
 		h.Tries++
@@ -392,9 +396,9 @@ func (d *delivery) goPlain(ctx context.Context, refused error) error {
 	return d.Store.SetFlag(ctx, plainCards, "1")
 }
 
-// noChannel deals with a channel that the bot can't write in. A notice there is
-// given up; a card is tried again while the flow is open, and the requester is
-// told how to help.
+// noChannel deals with a channel that the bot can't write in. Where it was asked all
+// is tried again while the flow is open, and the requester is told how to help; what
+// is to be said elsewhere, or of an end, is given up.
 func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	m := j.message
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
@@ -403,7 +407,7 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 		d.posts.Blocked = map[string]string{}
 	}
 	d.posts.Blocked[m.Channel] = err.Error()
-	if m.EventType != eventCard || d.f.State.Ended() {
+	if m.Channel != d.f.Request.Channel || d.f.State.Ended() {
 		j.did(MessageRef{Channel: m.Channel}, postBlocked)
 		return nil
 	}
