@@ -115,11 +115,11 @@ const forgetting = 10 * time.Minute
 // that came back older. A log is not looked for: nobody could say how much of it
 // was told, and to tell it twice does no harm.
 func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, error) {
-	if d.Restarted == nil || m.Thread != "" {
+	if m.Thread != "" {
 		return MessageRef{}, false, nil
 	}
-	at, err := d.Restarted(ctx)
-	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+	since, err := d.before(ctx, m.Key)
+	if err != nil || since.IsZero() {
 		return MessageRef{}, false, err
 	}
 	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
@@ -127,14 +127,31 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	} else if !again.IsZero() {
 		return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
 	}
-	ref, there, err := d.Chat.Find(ctx, m, at.Add(-forgetting+clockSkew))
+	ref, there, err := d.Chat.Find(ctx, m, since)
 	switch {
 	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 		return ref, false, nil // the post will say so
 	case there:
-		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
+		d.log.Warn("a message that was posted and is not on record was found", "message", m.Key, "ts", ref.TS)
 	}
 	return ref, there, err
+}
+
+// before is since when a message may have been posted already: the store may have
+// forgotten it, or its answer was lost and it could not be looked up. Zero = it was
+// not.
+func (d *delivery) before(ctx context.Context, key string) (time.Time, error) {
+	if since := d.posts.Held[key].Since; !since.IsZero() {
+		return since.Add(-clockSkew), nil
+	}
+	if d.Restarted == nil {
+		return time.Time{}, nil
+	}
+	at, err := d.Restarted(ctx)
+	if err != nil || at.IsZero() || d.f.CreatedAt.After(at) || d.Clock.Now().After(at.Add(forgetting)) {
+		return time.Time{}, err
+	}
+	return at.Add(-forgetting + clockSkew), nil
 }
 
 // settle finds out whether a post whose answer was lost is there. It is looked for
@@ -153,6 +170,11 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 		switch {
 		case errors.Is(err, ErrMessageGone):
 			d.threadGone(j.message.Thread)
+		case errors.Is(err, ErrNoChannel) && s.Upto == 0:
+			// Another one beside it would be a card that nobody closes. A log that is told
+			// twice does no harm.
+			d.log.Error("whether a message was posted can't be looked up before the bot is invited again", "message", s.Key, "error", err)
+			d.keep(s.Key, Hold{Until: d.Clock.Now().Add(noChannel), Since: s.At})
 		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
 		case err != nil:

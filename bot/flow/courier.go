@@ -398,7 +398,7 @@ func (d *delivery) goPlain(ctx context.Context, refused error) error {
 
 // noChannel deals with a channel that the bot can't write in. Where it was asked all
 // is tried again while the flow is open, and the requester is told how to help; what
-// is to be said elsewhere, or of an end, is given up.
+// is to be said elsewhere, or of an end, is given up, unless it may be there already.
 func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	m := j.message
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
@@ -407,7 +407,7 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 		d.posts.Blocked = map[string]string{}
 	}
 	d.posts.Blocked[m.Channel] = err.Error()
-	if m.Channel != d.f.Request.Channel || d.f.State.Ended() {
+	if (m.Channel != d.f.Request.Channel || d.f.State.Ended()) && d.posts.Held[m.Key].Since.IsZero() {
 		j.did(MessageRef{Channel: m.Channel}, postBlocked)
 		return nil
 	}

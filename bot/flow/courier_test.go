@@ -148,6 +148,40 @@ func TestWhatMustBeAnsweredWaitsForAnInvitation(t *testing.T) {
 	require.Len(t, w.slack.Keyed("notice/unknown"), 2)
 }
 
+// A card whose post has no answer, and a channel in which it can't be looked for: a
+// second one beside it would ask people who vote on the first.
+func TestACardThatCanNotBeLookedForIsNotPostedTwice(t *testing.T) {
+	w := newWorld(t)
+	c := &chat{Chat: w.slack}
+	out := false
+	c.post = func(m flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		out = true
+		_, err := w.slack.Post(t.Context(), m)
+		require.NoError(t, err)
+		return flow.ErrChatInDoubt
+	}
+	c.find = func(flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		return nil
+	}
+	w.options.Chat = c
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Minute)
+	out = false
+	c.post = nil
+	w.pass(time.Minute)
+	require.Len(t, w.slack.Keyed("card/"), 1)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(time.Minute)
+	w.in(id, flow.Succeeded)
+}
+
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Add, 1))
