@@ -262,7 +262,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 		}
 	}
 	for key, n := range logs {
-		if n > 1 && len(s.world.lost) == 0 {
+		if n > 1 && len(s.world.lost) == 0 && !s.wasRefused(f.ID, key) {
 			s.blame("%s: %s stands %d times", f.ID, key, n)
 		}
 	}

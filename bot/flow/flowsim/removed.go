@@ -43,3 +43,12 @@ func (s *sim) wasRefused(id, kind string) bool {
 	}
 	return false
 }
+
+// chatRest is how long before its next look the chat lane of an ended flow is at
+// rest: where the bot was removed, a card may wait longer for the invitation.
+func (s *sim) chatRest() time.Duration {
+	if s.mood.removed > 0 {
+		return 40 * time.Minute
+	}
+	return 10 * time.Minute
+}

@@ -441,7 +441,7 @@ func (s *sim) over(next due) (bool, string) {
 		return true, "not everything has come to an end: " + strings.Join(left, "; ")
 	}
 	s.scheduled(ctx, open)
-	if chat, some := next[flow.LaneChat]; len(open) > 0 || some && time.Until(chat) < 10*time.Minute {
+	if chat, some := next[flow.LaneChat]; len(open) > 0 || some && time.Until(chat) < s.chatRest() {
 		return false, ""
 	}
 	if at, some := next[flow.LaneRenew]; some && time.Until(at) < 30*time.Minute {
