@@ -88,6 +88,18 @@ var plantedBugs = []plantedBug{
 		wrong: `spent without finops|were added under it|were spent under it|sent without the people`},
 	{name: "an end that made nothing frees no money", script: [2]string{"redis.call('HDEL', book, field)", ""},
 		wrong: `takes nothing of it`},
+	{name: "a pause is passed on as a stop", plant: bugCloud(func(p providers.Provider) providers.Provider { return final{p} }),
+		wrong: `which nobody pressed`},
+	{name: "what came short is taken for all of it", plant: bugCloud(func(p providers.Provider) providers.Provider { return content{p} }),
+		wrong: `and its operation`},
+	{name: "an end commits to nothing", plant: bugStore(func(s flow.Store) flow.Store { return gratis{s} }),
+		wrong: `commitment: false`},
+	{name: "an end commits to what was asked and not to what was made", plant: bugStore(func(s flow.Store) flow.Store { return whole{s} }),
+		wrong: `and commits to`},
+	{name: "two decisions about one renewal are both taken", script: [2]string{
+		"if tonumber(c[2] or '0') + 1 ~= tonumber(ARGV[4]) then return 'stale' end", ""}, wrong: `was taken twice`},
+	{name: "a ballot that can't be read without an invitation counts as empty", plant: bugSlack(func(s flowsim.Slack) flowsim.Slack { return unmoved{s} }),
+		wrong: `without reading its ballot`},
 }
 
 func bugStore(f func(flow.Store) flow.Store) func() flowsim.Bug {
@@ -373,4 +385,56 @@ func (s rich) Book(ctx context.Context, name string) (flow.Book, error) {
 	b, err := s.Store.Book(ctx, name)
 	b.Entries = nil
 	return b, err
+}
+
+// final ends what was to be paused.
+type final struct{ providers.Provider }
+
+func (p final) Control(ctx context.Context, sub providers.Submission, op providers.Operation, how providers.Control) error {
+	if how == providers.Pause {
+		how = providers.Cancel
+	}
+	return p.Provider.Control(ctx, sub, op, how)
+}
+
+// content takes a part for the whole.
+type content struct{ providers.Provider }
+
+func (p content) Follow(ctx context.Context, sub providers.Submission, op providers.Operation) (providers.Progress, error) {
+	seen, err := p.Provider.Follow(ctx, sub, op)
+	if seen.State == providers.Partial {
+		seen.State = providers.Succeeded
+	}
+	return seen, err
+}
+
+// gratis records no commitment.
+type gratis struct{ flow.Store }
+
+func (s gratis) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	sv.Commit = nil
+	return s.Store.Save(ctx, c, sv)
+}
+
+// whole commits to all nodes that were asked for.
+type whole struct{ flow.Store }
+
+func (s whole) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if sv.Commit != nil {
+		all := *sv.Commit
+		all.N = sv.Flow.Submission.Change.Delta
+		sv.Commit = &all
+	}
+	return s.Store.Save(ctx, c, sv)
+}
+
+// unmoved takes a card that it may not read for one without reactions.
+type unmoved struct{ flowsim.Slack }
+
+func (s unmoved) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
+	all, err := s.Slack.Reactions(ctx, ref)
+	if errors.Is(err, flow.ErrNoChannel) {
+		return nil, nil
+	}
+	return all, err
 }

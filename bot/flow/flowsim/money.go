@@ -44,9 +44,7 @@ const (
 	mandateSlack = lease + 10*time.Second
 )
 
-// rand of what came into the world later is another one, so that the seeds whose
-// mood has none of it play as they always did.
-
+// later is a length of time at random, of what came into the world later.
 func (s *sim) later(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.more.Int64N(int64(most-least)+1))
 }
@@ -57,6 +55,7 @@ func (s *sim) favourite() string {
 	return names[s.Seed%uint64(len(names))]
 }
 
+// oneOf is pick of what came into the world later.
 func oneOf[T any](s *sim, from ...T) T { return from[s.more.IntN(len(from))] }
 
 // seldom is how often something happens in a run: in most not at all.
@@ -87,7 +86,7 @@ func (s *sim) planMoney() {
 			s.clouds[name].price = int64(4 + s.more.IntN(5))
 		}
 	}
-	for range min(s.mood.mandates, 1) * (3 + s.more.IntN(3)) {
+	for range min(s.mood.mandates, 1) * (2 + s.more.IntN(2)) {
 		s.at(s.later(time.Minute, busyTime*2/3), func() { s.request(s.favourite()) })
 	}
 	for range s.mood.removed {
