@@ -88,6 +88,8 @@ var plantedBugs = []plantedBug{
 		wrong: `spent without finops|were added under it|were spent under it|sent without the people`},
 	{name: "an end that made nothing frees no money", script: [2]string{"redis.call('HDEL', book, field)", ""},
 		wrong: `takes nothing of it`},
+	{name: "an approval reserves nothing", plant: bugStore(func(s flow.Store) flow.Store { return lavish{s} }),
+		wrong: `has 0 reservations`},
 	{name: "a pause is passed on as a stop", plant: bugCloud(func(p providers.Provider) providers.Provider { return final{p} }),
 		wrong: `which nobody pressed`},
 	{name: "what came short is taken for all of it", plant: bugCloud(func(p providers.Provider) providers.Provider { return content{p} }),
@@ -385,6 +387,16 @@ func (s rich) Book(ctx context.Context, name string) (flow.Book, error) {
 	b, err := s.Store.Book(ctx, name)
 	b.Entries = nil
 	return b, err
+}
+
+// lavish reserves nothing while a flow waits.
+type lavish struct{ flow.Store }
+
+func (s lavish) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if sv.Flow.State == flow.Queued || sv.Flow.State == flow.Scheduled {
+		sv.Postings = nil
+	}
+	return s.Store.Save(ctx, c, sv)
 }
 
 // final ends what was to be paused.

@@ -110,12 +110,48 @@ func (s *sim) checkCentre(centre string) {
 	}
 }
 
+// months are the two that a run may have.
+var months = []string{"1999-12", "2000-01"}
+
+// checkReserved wants what is approved and has not ended to be reserved, once, and
+// nothing else, at the moment in which a record is saved.
+func (s *sim) checkReserved(f flow.Flow) {
+	centre := s.centreOf(f.Request.Wish.Change.Cluster)
+	if centre == "" {
+		return
+	}
+	reserved := 0
+	for _, month := range months {
+		b, err := s.truth.Book(context.Background(), "budget/"+centre+"/"+month)
+		if err != nil {
+			s.blame("a book can't be read: %v", err)
+			return
+		}
+		for _, e := range b.Entries {
+			if e.Flow == f.ID && !e.Used {
+				reserved++
+			}
+		}
+	}
+	want := 0
+	switch f.State {
+	case flow.Scheduled, flow.Queued, flow.Submitting, flow.Running, flow.Unknown:
+		if plan := f.Plan(); plan != nil && plan.Change.Delta > 0 {
+			want = 1
+		}
+	case flow.Planning, flow.AwaitingApproval, flow.Refused, flow.Denied, flow.Expired, flow.Cancelled, flow.Failed, flow.Partial, flow.Succeeded:
+	}
+	if reserved != want {
+		s.blame("%s is %s and has %d reservations", f.ID, f.State, reserved)
+	}
+}
+
 // checkBudgets wants each book to say what the flows on record came to.
 func (s *sim) checkBudgets(ctx context.Context, flows map[string]flow.Flow) {
 	books := map[string]flow.Book{}
 	for name := range s.budgets.Centres {
 		s.checkCentre(name)
-		for _, month := range []string{"1999-12", "2000-01"} {
+		for _, month := range months {
 			books["budget/"+name+"/"+month] = flow.Book{}
 		}
 	}

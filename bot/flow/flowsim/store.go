@@ -159,6 +159,7 @@ func (st *store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (f flow.F
 		got, err := st.Store.Save(ctx, c, sv)
 		if err == nil {
 			f = got
+			st.s.checkReserved(got)
 			if k := taskOf(ctx); k != nil && sv.Flow.State == flow.Submitting && sv.From != flow.Submitting {
 				k.seen.pressed, k.seen.intent, k.seen.intended = st.s.standing(sv.Flow.ID), &got, time.Now()
 				st.s.intended(k, got)
