@@ -258,9 +258,6 @@ func (d *delivery) logJob() (job, bool) {
 	return job{}, false
 }
 
-// eventCard is the metadata event type of cards, a contract (design.md section 9).
-const eventCard = "scalebot_flow"
-
 // byKey makes the job of a message anew from its key.
 func (d *delivery) byKey(key string, upto int) (job, bool) {
 	if rest, ok := strings.CutPrefix(key, "card/"); ok {
