@@ -96,6 +96,9 @@ func (s *sim) decides(k *task, id string, d flow.Decision) {
 // checkTerms wants one commitment of each prepaid change that made nodes, of the
 // price at which it was sent, with the last decision, and its reminders in Slack.
 func (s *sim) checkTerms(ctx context.Context, flows map[string]flow.Flow) {
+	if s.Real != nil { // whose control planes do not say what came of an operation
+		return
+	}
 	all, err := s.truth.Commitments(ctx, s.t0)
 	if err != nil {
 		s.blame("commitments can't be read: %v", err)
