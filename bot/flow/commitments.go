@@ -190,7 +190,11 @@ func (f *Flow) commitment() *Commitment {
 		return nil
 	}
 	c.Until = c.ends(progress.Changed)
-	if q := plan.Quote; q.Known && q.Committed.IsPositive() {
+	q := plan.Quote
+	if f.Quote != nil { // the price may have come down since people voted
+		q = *f.Quote
+	}
+	if q.Known && q.Committed.IsPositive() {
 		c.Known, c.Currency, c.Total = true, q.Currency, q.Committed
 		if c.N != change.Delta {
 			c.Total = q.Committed.Mul(decimal.NewFromInt(int64(c.N))).DivRound(decimal.NewFromInt(int64(change.Delta)), 2)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
@@ -134,6 +135,21 @@ func TestAPurchaseThatCameShortCommitsToWhatWasMade(t *testing.T) {
 	require.Equal(t, 2, c.N, "the node that is no use was bought all the same")
 	require.Len(t, c.Nodes, 2)
 	require.Equal(t, "1460", c.Total.String())
+}
+
+// A better price lets the votes stand; what is owed is what was paid.
+func TestAPurchaseCommitsToThePriceAtWhichItWasSent(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.SetPrice(4, true)
+	a := prepaid(2)
+	a.StartAt = w.clock.Now().Add(5 * time.Minute)
+	id := w.bought(a)
+	w.in(id, flow.Scheduled)
+	w.cloud.SetPrice(1, true)
+	w.pass(6 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.flow(id).Plans, 1, "nobody was asked again")
+	require.Equal(t, "1460", w.commitments()[0].Total.String())
 }
 
 func TestTheHourlyPriceHoldsNothingUp(t *testing.T) {
@@ -371,7 +387,29 @@ func TestAChannelThatTakesNoReminderHoldsUpNoOther(t *testing.T) {
 	for range 20 {
 		w.pass(3 * time.Minute)
 	}
-	require.Len(t, w.slack.Keyed("renewal/"), 1, "given up, and nothing is due again and again")
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+}
+
+// A term is long: whoever removes the bot for an hour has not decided about it.
+func TestAReminderWaitsForAnInvitation(t *testing.T) {
+	w := newWorld(t)
+	id := w.bought(prepaid(1))
+	c := &chat{Chat: w.slack, post: func(flow.Message) error { return flow.ErrNoChannel }}
+	w.options.Chat = c
+	w.wire()
+	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
+	w.pass(time.Hour)
+	require.Less(t, c.posts, 12, "it is not tried again and again")
+	c.post = nil
+	w.pass(time.Hour)
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+
+	// What nobody lets in until the term is over is not tried for ever.
+	c.update = func(flow.Message) error { return flow.ErrNoChannel }
+	w.clock.Advance(15 * day)
+	w.pass(time.Hour)
+	_, err := w.rdb.ZScore(t.Context(), "test:{T1}:due:renew", id).Result()
+	require.ErrorIs(t, err, redis.Nil)
 }
 
 func TestADecisionIsShownAndEndsTheReminders(t *testing.T) {

@@ -156,8 +156,8 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	if m.Thread != "" {
 		return MessageRef{}, false, nil
 	}
-	at, err := d.reborn(ctx)
-	if err != nil || at.IsZero() {
+	since, err := d.before(ctx, m.Key)
+	if err != nil || since.IsZero() {
 		return MessageRef{}, false, err
 	}
 	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
@@ -165,14 +165,14 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	} else if !again.IsZero() {
 		return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
 	}
-	ref, there, err := d.Chat.Find(ctx, m, at.Add(-forgetting+clockSkew))
+	ref, there, err := d.Chat.Find(ctx, m, since)
 	switch {
 	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 		return ref, false, nil // the post will say so
 	case d.searchedEnough(err):
 		return ref, false, nil
 	case there:
-		d.log.Warn("the store came back older: a message that it forgot was found", "message", m.Key, "ts", ref.TS)
+		d.log.Warn("a message that was posted and is not on record was found", "message", m.Key, "ts", ref.TS)
 	case err == nil && !d.posts.Swept:
 		// Another one may stand in its place: a card of the plan that was forgotten.
 		d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
@@ -196,6 +196,20 @@ func (d *delivery) searchedEnough(err error) bool {
 	return true
 }
 
+// before is since when a message may have been posted already: the store may have
+// forgotten it, or its answer was lost and it could not be looked up. Zero = it was
+// not.
+func (d *delivery) before(ctx context.Context, key string) (time.Time, error) {
+	if since := d.posts.Held[key].Since; !since.IsZero() {
+		return since.Add(-clockSkew), nil
+	}
+	at, err := d.reborn(ctx)
+	if err != nil || at.IsZero() {
+		return time.Time{}, err
+	}
+	return at.Add(-forgetting + clockSkew), nil
+}
+
 // settle finds out whether a post whose answer was lost is there. It is looked for
 // where it was sent, whatever the flow wants meanwhile: a card that nobody wants
 // any more must still be closed, and a log that went into another card's thread
@@ -212,6 +226,11 @@ func (d *delivery) settle(ctx context.Context, s Sending) error {
 		switch {
 		case errors.Is(err, ErrMessageGone):
 			d.threadGone(j.message.Thread)
+		case errors.Is(err, ErrNoChannel) && s.Upto == 0:
+			// Another one beside it would be a card that nobody closes. A log that is told
+			// twice does no harm.
+			d.log.Error("whether a message was posted can't be looked up before the bot is invited again", "message", s.Key, "error", err)
+			d.keep(s.Key, Hold{Until: d.Clock.Now().Add(noChannel), Since: s.At})
 		case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
 			d.log.Error("whether a message was posted can't be looked up; it is posted again", "message", s.Key, "error", err)
 		case d.searchedEnough(err):

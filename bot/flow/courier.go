@@ -268,11 +268,13 @@ func (d *delivery) hold(ctx context.Context, j job, err error) bool {
 		d.putOff(b.lane(), h.Until)
 		return true
 	case errors.Is(err, ErrNoChannel):
+		// As long as the flow is open it waits for an invitation: somebody may have to
+		// answer on the card. After that ever longer, so that a card is put right by
+		// whoever invites the bot again within the hour.
 		wait = noChannel
-		// A card waits for an invitation as long as the flow is open: given up, it would
-		// show an old state for ever.
-		if j.edit.TS != "" && d.f.State.Ended() {
+		if d.f.State.Ended() {
 			h.Tries++
+			wait = noChannel << min(h.Tries-1, 7)
 		}
 	case errors.Is(err, ErrChatRefused), errors.Is(err, ErrBlocksRefused), errors.Is(err, ErrMessageGone):
 		// What a private message was to answer in is gone, and comes back no more.
@@ -418,13 +420,13 @@ func noteOf(err error) NoteCode {
 	return NoteNoChannel
 }
 
-// noChannel deals with a channel that the bot can't write in. A notice there is
-// given up; a card is tried again while the flow is open, and the requester is
-// told how to help.
+// noChannel deals with a channel that the bot can't write in. Where it was asked all
+// is tried again while the flow is open, and the requester is told how to help; what
+// is to be said elsewhere, or of an end, is given up, unless it may be there already.
 func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 	m := j.message
 	d.log.Error("the bot can't write in a channel", "channel", m.Channel, "message", m.Key, "error", err)
-	open := m.EventType == eventCard && !d.f.State.Ended()
+	open := m.Channel == d.f.Request.Channel && !d.f.State.Ended()
 	if open && d.posts.Blocked[m.Channel] == "" {
 		w := d.Renderer.Whisper(d.f, Note{Code: noteOf(err), At: d.Clock.Now(), Args: map[string]string{"channel": m.Channel}})
 		w.Channel = m.Channel
@@ -439,7 +441,7 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 		d.posts.Blocked = map[string]string{}
 	}
 	d.posts.Blocked[m.Channel] = err.Error()
-	if !open {
+	if !open && d.posts.Held[m.Key].Since.IsZero() {
 		j.did(MessageRef{Channel: m.Channel}, postBlocked)
 		return nil
 	}

@@ -244,6 +244,71 @@ func TestTheHintThatTheBotIsMissingIsRepeatedUntilItIsTold(t *testing.T) {
 	require.Len(t, w.slack.Keyed("card/"), 1)
 }
 
+// Whoever removes the bot may invite it again: what a person must answer on is not
+// given up meanwhile, nor what tells them of it.
+func TestWhatMustBeAnsweredWaitsForAnInvitation(t *testing.T) {
+	w := newWorld(t)
+	c := &chat{Chat: w.slack}
+	out := false
+	gone := func(m flow.Message) error {
+		if out && m.Channel == room {
+			return flow.ErrNoChannel
+		}
+		return nil
+	}
+	c.post, c.update = gone, gone
+	w.options.Chat = c
+	w.wire()
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		out = true
+		return providers.Operation{}, &providers.Error{Kind: providers.Unknown, Advice: providers.Text{EN: "No answer."}}
+	})
+	id := w.request(ask(flow.Remove, 1))
+	w.settle()
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(time.Hour)
+	w.in(id, flow.Unknown)
+	require.NotContains(t, w.slack.Keyed("card/")[0].Text, "unknown")
+	out = false
+	w.pass(time.Minute)
+	require.Contains(t, w.slack.Keyed("card/")[0].Text, "unknown")
+	require.Len(t, w.slack.Keyed("notice/unknown"), 2)
+}
+
+// A card whose post has no answer, and a channel in which it can't be looked for: a
+// second one beside it would ask people who vote on the first.
+func TestACardThatCanNotBeLookedForIsNotPostedTwice(t *testing.T) {
+	w := newWorld(t)
+	c := &chat{Chat: w.slack}
+	out := false
+	c.post = func(m flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		out = true
+		_, err := w.slack.Post(t.Context(), m)
+		require.NoError(t, err)
+		return flow.ErrChatInDoubt
+	}
+	c.find = func(flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		return nil
+	}
+	w.options.Chat = c
+	w.wire()
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Minute)
+	out = false
+	c.post = nil
+	w.pass(time.Minute)
+	require.Len(t, w.slack.Keyed("card/"), 1)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(time.Minute)
+	w.in(id, flow.Succeeded)
+}
+
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Add, 1))
@@ -297,7 +362,7 @@ func TestACardThatCanNotBeEditedHoldsUpNoNotice(t *testing.T) {
 			w.in(id, flow.Succeeded)
 			require.Len(t, w.slack.Keyed("notice/"), 2)
 			require.NotEmpty(t, w.slack.Keyed("log/"))
-			w.pass(20 * time.Minute)
+			w.pass(2 * time.Hour)
 			due, err := w.rdb.ZScore(t.Context(), "test:{T1}:due:chat", id).Result()
 			require.ErrorIs(t, err, redis.Nil, "it is given up and not tried for ever (due %v)", due)
 		})

@@ -41,6 +41,7 @@ type Flow struct {
 	Repeats    int                   `json:"repeats,omitempty"`  // of its request, by token, to find out about a lost answer
 	RepeatedAt time.Time             `json:"repeated_at,omitzero"`
 	Submission *providers.Submission `json:"submission,omitempty"`
+	Quote      *providers.Quote      `json:"quote,omitempty"` // at which it was sent; nil = not sent, or by a version that kept none
 	Operation  *providers.Operation  `json:"operation,omitempty"`
 	Progress   *providers.Progress   `json:"progress,omitempty"`
 

@@ -304,6 +304,7 @@ type chat struct {
 	flow.Chat
 	post   func(m flow.Message) error
 	update func(m flow.Message) error
+	find   func(m flow.Message) error
 	posts  int
 	edits  int
 }
@@ -326,6 +327,15 @@ func (c *chat) Update(ctx context.Context, r flow.MessageRef, m flow.Message) er
 		}
 	}
 	return c.Chat.Update(ctx, r, m)
+}
+
+func (c *chat) Find(ctx context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
+	if c.find != nil {
+		if err := c.find(m); err != nil {
+			return flow.MessageRef{}, false, err
+		}
+	}
+	return c.Chat.Find(ctx, m, since)
 }
 
 type hookCloud struct {

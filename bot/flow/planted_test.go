@@ -75,6 +75,33 @@ var plantedBugs = []plantedBug{
 		wrong: `has no next look`},
 	{name: "a move does not wake the chat lane", script: [2]string{"if ARGV[13] == '1' then wake(base, 'chat', id, now) end", ""},
 		wrong: `in Slack is not the flow's|has no card|is missing`},
+	{name: "a mandate that was revoked counts", plant: bugStore(func(s flow.Store) flow.Store { return unrevoked{s} }),
+		wrong: `sent without the people`},
+	{name: "what was taken of a mandate is not counted", plant: bugStore(func(s flow.Store) flow.Store { return endless{s} }),
+		wrong: `were added under it|were spent under it`},
+	{name: "the use of a mandate is told to nobody", plant: bugStore(func(s flow.Store) flow.Store { return discreet{s} }),
+		wrong: `was not told that mandate`},
+	{name: "what others took of a budget is not counted", plant: bugStore(func(s flow.Store) flow.Store { return rich{s} }),
+		wrong: `spent without finops`},
+	{name: "a budget that moved on since it was read stops nobody", script: [2]string{
+		"if seen ~= '' and (redis.call('HGET', KEYS[12 + i], 'v') or '0') ~= seen then return 'ledger' end", ""},
+		wrong: `spent without finops|were added under it|were spent under it|sent without the people`},
+	{name: "an end that made nothing frees no money", script: [2]string{"redis.call('HDEL', book, field)", ""},
+		wrong: `takes nothing of it`},
+	{name: "an approval reserves nothing", plant: bugStore(func(s flow.Store) flow.Store { return lavish{s} }),
+		wrong: `has 0 reservations`},
+	{name: "a pause is passed on as a stop", plant: bugCloud(func(p providers.Provider) providers.Provider { return final{p} }),
+		wrong: `which nobody pressed`},
+	{name: "what came short is taken for all of it", plant: bugCloud(func(p providers.Provider) providers.Provider { return content{p} }),
+		wrong: `and its operation`},
+	{name: "an end commits to nothing", plant: bugStore(func(s flow.Store) flow.Store { return gratis{s} }),
+		wrong: `commitment: false`},
+	{name: "an end commits to what was asked and not to what was made", plant: bugStore(func(s flow.Store) flow.Store { return whole{s} }),
+		wrong: `and commits to`},
+	{name: "two decisions about one renewal are both taken", script: [2]string{
+		"if tonumber(c[2] or '0') + 1 ~= tonumber(ARGV[4]) then return 'stale' end", ""}, wrong: `was taken twice`},
+	{name: "a ballot that can't be read without an invitation counts as empty", plant: bugSlack(func(s flowsim.Slack) flowsim.Slack { return unmoved{s} }),
+		wrong: `without reading its ballot`},
 }
 
 func bugStore(f func(flow.Store) flow.Store) func() flowsim.Bug {
@@ -321,4 +348,105 @@ type alone struct{ flow.Store }
 func (s alone) Place(ctx context.Context, seat, id string) (int, string, error) {
 	_, _, err := s.Store.Place(ctx, seat, id)
 	return 1, "", err
+}
+
+// unrevoked knows of no revocation.
+type unrevoked struct{ flow.Store }
+
+func (s unrevoked) Mandates(ctx context.Context, since time.Time) ([]flow.Book, error) {
+	all, err := s.Store.Mandates(ctx, since)
+	for i := range all {
+		all[i].Mandate.Revoked = nil
+	}
+	return all, err
+}
+
+// endless takes every mandate for an untouched one.
+type endless struct{ flow.Store }
+
+func (s endless) Mandates(ctx context.Context, since time.Time) ([]flow.Book, error) {
+	all, err := s.Store.Mandates(ctx, since)
+	for i := range all {
+		all[i].Entries = nil
+	}
+	return all, err
+}
+
+// discreet records no word for the signer of a mandate.
+type discreet struct{ flow.Store }
+
+func (s discreet) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	sv.Flow.Whispers = slices.DeleteFunc(slices.Clone(sv.Flow.Whispers), func(n flow.Note) bool { return n.Code == flow.NoteMandate })
+	return s.Store.Save(ctx, c, sv)
+}
+
+// rich takes every budget for an untouched one.
+type rich struct{ flow.Store }
+
+func (s rich) Book(ctx context.Context, name string) (flow.Book, error) {
+	b, err := s.Store.Book(ctx, name)
+	b.Entries = nil
+	return b, err
+}
+
+// lavish reserves nothing while a flow waits.
+type lavish struct{ flow.Store }
+
+func (s lavish) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if sv.Flow.State == flow.Queued || sv.Flow.State == flow.Scheduled {
+		sv.Postings = nil
+	}
+	return s.Store.Save(ctx, c, sv)
+}
+
+// final ends what was to be paused.
+type final struct{ providers.Provider }
+
+func (p final) Control(ctx context.Context, sub providers.Submission, op providers.Operation, how providers.Control) error {
+	if how == providers.Pause {
+		how = providers.Cancel
+	}
+	return p.Provider.Control(ctx, sub, op, how)
+}
+
+// content takes a part for the whole.
+type content struct{ providers.Provider }
+
+func (p content) Follow(ctx context.Context, sub providers.Submission, op providers.Operation) (providers.Progress, error) {
+	seen, err := p.Provider.Follow(ctx, sub, op)
+	if seen.State == providers.Partial {
+		seen.State = providers.Succeeded
+	}
+	return seen, err
+}
+
+// gratis records no commitment.
+type gratis struct{ flow.Store }
+
+func (s gratis) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	sv.Commit = nil
+	return s.Store.Save(ctx, c, sv)
+}
+
+// whole commits to all nodes that were asked for.
+type whole struct{ flow.Store }
+
+func (s whole) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if sv.Commit != nil {
+		all := *sv.Commit
+		all.N = sv.Flow.Submission.Change.Delta
+		sv.Commit = &all
+	}
+	return s.Store.Save(ctx, c, sv)
+}
+
+// unmoved takes a card that it may not read for one without reactions.
+type unmoved struct{ flowsim.Slack }
+
+func (s unmoved) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
+	all, err := s.Slack.Reactions(ctx, ref)
+	if errors.Is(err, flow.ErrNoChannel) {
+		return nil, nil
+	}
+	return all, err
 }

@@ -424,6 +424,9 @@ type Post struct {
 type Hold struct {
 	Until time.Time `json:"until"`
 	Tries int       `json:"tries"` // refusals in a row
+	// Since is when it may have been posted already, which could not be looked up: it is
+	// looked for before it is posted again.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Sending is a post that may or may not have happened.

@@ -366,8 +366,9 @@ func (w *renewal) hold(m Message, was Post, err error) bool {
 	}
 	h := w.shown.Held[m.Key]
 	h.Tries++
+	waits := errors.Is(err, ErrNoChannel) && w.c.On(w.Clock.Now()) // for an invitation: a term is long
 	w.log.Error("Slack refuses a reminder", "message", m.Key, "channel", m.Channel, "tries", h.Tries, "error", err)
-	if h.Tries >= refusals {
+	if h.Tries >= refusals && !waits {
 		ref := was.MessageRef
 		ref.Channel = m.Channel
 		w.did(m.Key, ref, postStuck)
@@ -376,7 +377,11 @@ func (w *renewal) hold(m Message, was Post, err error) bool {
 	if w.shown.Held == nil {
 		w.shown.Held = map[string]Hold{}
 	}
-	h.Until = w.Clock.Now().Add(min(leastPause<<min(h.Tries-1, 10), mostPause))
+	pause := min(leastPause<<min(h.Tries-1, 10), mostPause)
+	if waits {
+		pause = min(noChannel<<min(h.Tries-1, 12), renewalLook)
+	}
+	h.Until = w.Clock.Now().Add(pause)
 	w.shown.Held[m.Key] = h
 	return true
 }

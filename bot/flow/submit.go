@@ -212,7 +212,7 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 		Change: voted.Change, Baseline: baseline, Attempt: t.f.Attempts,
 		Token: providers.Token(t.Workspace, t.f.ID, t.f.Attempts), SentAt: now,
 	}
-	t.f.Operation, t.f.Progress = nil, nil
+	t.f.Quote, t.f.Operation, t.f.Progress = &fresh.planned.Plan.Quote, nil, nil
 	t.f.SentBy, t.f.Repeats, t.f.RepeatedAt = t.claim.Fence, 0, time.Time{}
 	t.become(Submitting)
 	if t.f.OccupiedSince.IsZero() {

@@ -36,8 +36,12 @@ func (s *sim) check() {
 	for _, f := range flows {
 		s.checkCards(f, plain == "")
 		s.checkNotices(f)
+		s.checkEnds(f)
 	}
 	s.checkStrangers(byID)
+	s.checkMandates(ctx, byID)
+	s.checkBudgets(ctx, byID)
+	s.checkTerms(ctx, byID)
 }
 
 // checkNoneLost holds what people were told, and what a script took, to be there
@@ -215,7 +219,7 @@ func (s *sim) checkCards(f flow.Flow, rich bool) {
 		}
 	}
 	last := len(f.Plans)
-	if len(shown[last]) == 0 && !s.world.deleted[fmt.Sprint(f.ID, "/", last)] && (last > 0 || f.End == nil || !f.End.Code.Private()) {
+	if len(shown[last]) == 0 && !s.wasRefused(f.ID, "card/") && !s.world.deleted[fmt.Sprint(f.ID, "/", last)] && (last > 0 || f.End == nil || !f.End.Code.Private()) {
 		s.blame("%s ended as %s and has no card", f.ID, f.State)
 	}
 }
@@ -243,6 +247,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 	}
 	for what, n := range want {
 		switch got := count[what]; {
+		case got < n && s.wasRefused(f.ID, "notice/"):
 		case got == 0:
 			s.blame("%s: the notice %s is missing", f.ID, what)
 		case got < n:
@@ -257,7 +262,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 		}
 	}
 	for key, n := range logs {
-		if n > 1 && len(s.world.lost) == 0 {
+		if n > 1 && len(s.world.lost) == 0 && !s.wasRefused(f.ID, key) {
 			s.blame("%s: %s stands %d times", f.ID, key, n)
 		}
 	}

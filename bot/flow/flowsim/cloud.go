@@ -77,6 +77,9 @@ type operation struct {
 	fails    bool
 	applied  bool
 	joined   []string
+
+	paused    time.Time // since when it stands still; zero = it does not
+	cancelled bool
 }
 
 func (c *cloud) grow(n int) []string {
@@ -92,7 +95,10 @@ func (c *cloud) grow(n int) []string {
 // progress lets operations end whose time has come.
 func (c *cloud) progress() {
 	for _, op := range c.ops {
-		if op.applied || time.Now().Before(op.ends) {
+		if !op.paused.IsZero() && time.Since(op.paused) > forgotPaused {
+			op.ends, op.paused = op.ends.Add(forgotPaused), time.Time{}
+		}
+		if op.applied || !op.paused.IsZero() || time.Now().Before(op.ends) {
 			continue
 		}
 		op.applied = true
@@ -433,6 +439,7 @@ func (a *account) Follow(ctx context.Context, sub providers.Submission, op provi
 		if i < 0 {
 			return p, trouble(providers.NotFound, "no such operation")
 		}
+		p.Controls = a.controls(a.ops[i])
 		return a.ended(p, a.ops[i]), nil
 	}
 	was, _ := sub.Baseline.Group(groupID)
@@ -467,11 +474,6 @@ func (a *account) ended(p providers.Progress, op *operation) providers.Progress 
 	return p
 }
 
-// Control implements providers.Provider.
-func (a *account) Control(context.Context, providers.Submission, providers.Operation, providers.Control) error {
-	return providers.Refusef(sentence("This can't be steered."))
-}
-
 // Clusters implements providers.Provider.
 func (a *account) Clusters(context.Context) ([]providers.ClusterInfo, error) { return nil, nil }
 
@@ -489,8 +491,8 @@ func asked(ch providers.Change, q providers.Quote) map[string]int {
 }
 
 // theRules are the same in the product's words.
-func theRules() approvals.Config {
-	return approvals.Config{
+func (s *sim) theRules() approvals.Config {
+	c := approvals.Config{
 		Groups: map[string]approvals.Group{
 			"leads": {Usergroups: []string{"S0LEADS"}}, "finops": {Usergroups: []string{"S0FINOPS"}}, "oncall": {Users: []string{oncall}},
 		},
@@ -502,4 +504,8 @@ func theRules() approvals.Config {
 		},
 		BreakGlass: []string{"oncall"}, Freezers: []string{"leads"},
 	}
+	if s.mood.budgets {
+		c.Rules = append(c.Rules, overBudget)
+	}
+	return c
 }

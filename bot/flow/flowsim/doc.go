@@ -20,10 +20,30 @@
 // three rules of its own little policy by heart, counts votes by itself, and
 // knows what was accepted from the clouds.
 //
-// In it are Desk, Engine and Courier, the store with its scripts, bot/card, and
-// either clouds of this package (TestSim in bot/flow), which can also take a change
-// after the caller gave up, or the real adapters with their SDKs over HTTP on
-// providers/cloudsim (the tests here), where nothing can arrive late. Not in it are
-// the sockets and the Web API client of bot/slackapp, whose place is taken by a
-// Slack of this package, and temporary changes, steering and budgets.
+// In it are Desk, Engine, Courier and Renewals, the store with its scripts, bot/card,
+// and either clouds of this package (TestSim in bot/flow), which can also take a
+// change after the caller gave up, or the real adapters with their SDKs over HTTP on
+// providers/cloudsim (the tests here), where nothing can arrive late. In some of the
+// seeds, on the clouds of this package:
+//
+//   - people sign mandates and revoke them. What is sent without enough people must be
+//     covered by mandates that stood at its intent, and what clouds made under each
+//     never exceeds what was signed.
+//   - cost centres have budgets and a fourth rule looks at what is left, also where a
+//     month ends amid the requests. What was sent without finops never exceeds the
+//     month's money, and each book says in the end what the flows came to.
+//   - people pause, resume and stop running operations. Each control that a cloud gets
+//     belongs to a press of somebody who may.
+//   - people are reminded of prepaid terms and decide about them. Each prepaid change
+//     that made nodes is one commitment, of the price at which it was sent.
+//   - the bot is removed from a channel for some minutes. What is still to be said there
+//     is said once it is invited again, and no ballot is taken for read meanwhile.
+//
+// What these decide for themselves comes from a second generator, so that a seed
+// whose mood has none of it is the run that it was before they came.
+//
+// Not in it are the sockets and the Web API client of bot/slackapp, whose place is
+// taken by a Slack of this package, and temporary changes: the product refuses them
+// (RejectTemporary). With the real adapters no operation can be steered here, and
+// there are no mandates, budgets, terms and removals.
 package flowsim

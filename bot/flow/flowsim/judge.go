@@ -21,8 +21,9 @@ type seen struct {
 	members map[string][]string // of usergroups that it read last
 	pressed []press             // votes by button that were on record when the intent was saved
 
-	intent   *flow.Flow // that it saved
-	intended time.Time  // when
+	mandates []approvals.Mandate // that stood when the intent was saved
+	intent   *flow.Flow          // that it saved
+	intended time.Time           // when
 }
 
 // lostSince reports whether Redis may have lost what was written at a time.
@@ -72,6 +73,9 @@ func (s *sim) judge(k *task, c *cloud, sub providers.Submission) {
 	if k.seen.quote != nil {
 		need = asked(plan.Change, *k.seen.quote)
 	}
+	if len(need) == 0 && s.mood.budgets && s.heardFinops(f, k.seen) {
+		return // asked because of the budget, of which the plan that was voted on knows nothing
+	}
 	if len(need) == 0 {
 		need = asked(plan.Change, plan.Quote)
 	}
@@ -106,6 +110,9 @@ func (s *sim) mayRun(f flow.Flow, saw seen, need map[string]int) string {
 			yes[p.user] = yes[p.user] || p.choice == approvals.Approve
 			no[p.user] = no[p.user] || p.choice == approvals.Deny
 		}
+	}
+	for u := range s.inAdvance(f, saw) {
+		yes[u] = true
 	}
 	sits := func(u, group string) bool {
 		if u == f.Request.User || u == gus {

@@ -26,6 +26,13 @@ type mood struct {
 	moves                                    int     // times that somebody joins or leaves a group
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
+
+	mandates int     // times that somebody signs a mandate
+	budgets  bool    // cost centres have budgets, and a rule looks at them
+	month    bool    // a calendar month ends while people ask
+	steering float64 // of each look at a running operation, that somebody steers it
+	terms    bool    // people are reminded of prepaid terms and decide about them
+	removed  int     // times that the bot is removed from a channel for some minutes
 }
 
 func (s *sim) newMood() mood {
@@ -51,6 +58,7 @@ func (s *sim) newMood() mood {
 		dropped: often(0.2, 1), doubled: often(0.2),
 		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
 	}
+	s.plays(&m)
 	return m
 }
 

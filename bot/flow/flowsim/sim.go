@@ -63,6 +63,7 @@ const (
 type sim struct {
 	Setup
 	rng   *rand.Rand
+	more  *rand.Rand // of what came into the world later
 	mood  mood
 	calm  bool // faults have stopped
 	t0    time.Time
@@ -83,6 +84,7 @@ type sim struct {
 	policy   *approvals.Policy
 	rules    approvals.Config
 	catalog  flow.Catalog
+	budgets  flow.Budgets
 	renderer flow.Renderer
 
 	events []event
@@ -108,6 +110,7 @@ type replica struct {
 	engine *flow.Engine
 	chat   *flow.Courier
 	desk   *flow.Desk
+	renew  *flow.Renewals
 }
 
 // Now is the replica's own clock.
@@ -117,7 +120,7 @@ func (r *replica) Now() time.Time { return time.Now().Add(r.skew) }
 // empty.
 func Play(setup Setup) Outcome {
 	s := &sim{
-		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), t0: time.Now(), truth: setup.Disk.Store(),
+		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), more: rand.New(rand.NewPCG(setup.Seed, 0x90de7)), t0: time.Now(), truth: setup.Disk.Store(),
 	}
 	s.mood = s.newMood()
 	s.build()
@@ -127,6 +130,7 @@ func Play(setup Setup) Outcome {
 	}
 	s.log(nil, "mood", fmt.Sprintf("%+v", s.mood))
 	s.plan()
+	s.planMoney()
 	s.drive()
 	s.check()
 	for _, r := range s.replicas {
@@ -220,11 +224,14 @@ func (s *sim) start(r *replica) {
 		Store: st, Clouds: clouds, Ballots: team, Directory: team, Chat: team, Renderer: s.renderer,
 		Quota: &quota{Quota: s.truth.Quota(), st: &store{Store: s.truth, s: s}},
 		Clock: r, Logger: slog.New(slog.DiscardHandler),
-		Catalog: s.catalog, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
+		Catalog: s.catalog, Budgets: s.budgets, Policy: s.policy, Approvals: s.rules, Workspace: workspaceID, Bot: botUser,
 		NewID: s.world.newID, Lease: lease, CallTimeout: callTimeout, PollMin: 3 * time.Second, PollMax: 20 * time.Second,
 		Memory: flow.NewMemory(), Reborn: s.reborn, Restarted: s.restarted, RemindAfter: 6 * time.Minute, Grace: s.mood.grace, Doubt: 3 * time.Minute, Follow: 20 * time.Minute, Workers: 4,
 	}
-	r.engine, r.chat, r.desk = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil)
+	if s.mood.terms {
+		o.RenewalReminders = reminders
+	}
+	r.engine, r.chat, r.desk, r.renew = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil), flow.NewRenewals(o)
 	r.up = true
 }
 
@@ -317,11 +324,9 @@ func (s *sim) calmDown() {
 // due is when the next look of each lane comes, of flows that have one.
 type due map[flow.Lane]time.Time
 
-var bothLanes = []flow.Lane{flow.LaneStep, flow.LaneChat}
-
 func (s *sim) schedule() due {
 	next := due{}
-	for _, lane := range bothLanes {
+	for _, lane := range s.lanes() {
 		all, err := s.truth.Schedule(context.Background(), lane)
 		if err != nil {
 			s.blame("the schedule can't be read: %v", err)
@@ -370,7 +375,7 @@ func (s *sim) idle(lanes due) {
 			engine := r.engine
 			s.spawn(r, "recheck", func(ctx context.Context, _ *task) { engine.Recheck(ctx) })
 		}
-		for _, lane := range bothLanes {
+		for _, lane := range s.lanes() {
 			if at, some := lanes[lane]; some && !at.After(r.Now()) && s.rng.IntN(3) > 0 {
 				s.poll(r, lane)
 			}
@@ -380,7 +385,7 @@ func (s *sim) idle(lanes due) {
 
 // poll is one look of a replica for due flows, each then stepped by itself.
 func (s *sim) poll(r *replica, lane flow.Lane) {
-	engine, chat := r.engine, r.chat
+	engine, chat, renew := r.engine, r.chat, r.renew
 	most := 1 + s.rng.IntN(4)
 	s.spawn(r, "poll "+string(lane), func(ctx context.Context, k *task) {
 		claims, err := engine.Store.Claim(ctx, lane, r.Now(), lease, most)
@@ -390,8 +395,12 @@ func (s *sim) poll(r *replica, lane flow.Lane) {
 		for _, c := range claims {
 			s.spawn(r, fmt.Sprintf("%s %s", lane, c.ID), func(ctx context.Context, k *task) {
 				step := engine.Step
-				if lane == flow.LaneChat {
+				switch lane {
+				case flow.LaneStep:
+				case flow.LaneChat:
 					step = chat.Step
+				case flow.LaneRenew:
+					step = renew.Step
 				}
 				if err := step(ctx, c); err != nil {
 					s.note(k, err)
@@ -432,7 +441,10 @@ func (s *sim) over(next due) (bool, string) {
 		return true, "not everything has come to an end: " + strings.Join(left, "; ")
 	}
 	s.scheduled(ctx, open)
-	if chat, some := next[flow.LaneChat]; len(open) > 0 || some && time.Until(chat) < 10*time.Minute {
+	if chat, some := next[flow.LaneChat]; len(open) > 0 || some && time.Until(chat) < s.chatRest() {
+		return false, ""
+	}
+	if at, some := next[flow.LaneRenew]; some && time.Until(at) < 30*time.Minute {
 		return false, ""
 	}
 	// What is still planned is people looking at Slack, where there is nothing left

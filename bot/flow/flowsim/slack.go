@@ -32,7 +32,9 @@ type message struct {
 	yes, no []string // who holds which reaction, in order
 }
 
-func (m *message) flow() string {
+func (m *message) flow() string { return flowOf(m.Message) }
+
+func flowOf(m flow.Message) string {
 	id, _ := m.Payload["flow"].(string)
 	return id
 }
@@ -92,6 +94,9 @@ func (w *workspace) Post(ctx context.Context, m flow.Message) (flow.MessageRef, 
 	if err != nil {
 		return flow.MessageRef{}, err
 	}
+	if err := w.refuses(k, "Post", m.Channel, m.Key, flowOf(m)); err != nil {
+		return flow.MessageRef{}, err
+	}
 	if w.s.chance(w.s.mood.postLost / 2) {
 		w.s.log(k, "slack.Post "+m.Key, "lost on the way, no answer")
 		return flow.MessageRef{}, flow.ErrChatInDoubt
@@ -114,6 +119,9 @@ func (w *workspace) Post(ctx context.Context, m flow.Message) (flow.MessageRef, 
 func (w *workspace) Update(ctx context.Context, ref flow.MessageRef, m flow.Message) error {
 	k, err := w.call(ctx, "Update "+m.Key, false)
 	if err != nil {
+		return err
+	}
+	if err := w.refuses(k, "Update", ref.Channel, m.Key, flowOf(m)); err != nil {
 		return err
 	}
 	for _, p := range w.messages {
@@ -145,6 +153,9 @@ func (w *workspace) Find(ctx context.Context, m flow.Message, since time.Time) (
 	if err != nil {
 		return flow.MessageRef{}, false, err
 	}
+	if err := w.refuses(k, "Find", m.Channel, m.Key, flowOf(m)); err != nil {
+		return flow.MessageRef{}, false, err
+	}
 	for _, p := range w.messages {
 		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Thread == m.Thread && p.flow() == m.Payload["flow"] && !p.deleted && p.private == "" &&
 			!p.at.Before(since.Add(-2*time.Minute)) && !p.at.After(since.Add(10*time.Minute)) {
@@ -162,6 +173,9 @@ func (w *workspace) Prune(ctx context.Context, m flow.Message, _ time.Time, keep
 	if err != nil {
 		return err
 	}
+	if err := w.refuses(k, "Prune", m.Channel, m.Key, flowOf(m)); err != nil {
+		return err
+	}
 	for _, p := range w.messages {
 		if p.EventType == m.EventType && p.Message.Channel == m.Channel && p.flow() == m.Payload["flow"] && p.private == "" && !slices.Contains(keep, p.ref) && !p.deleted {
 			p.deleted = true
@@ -175,6 +189,9 @@ func (w *workspace) Prune(ctx context.Context, m flow.Message, _ time.Time, keep
 func (w *workspace) Reactions(ctx context.Context, ref flow.MessageRef) ([]approvals.Reaction, error) {
 	k, err := w.call(ctx, "Reactions", true)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.refuses(k, "Reactions", ref.Channel, ref.TS, ""); err != nil {
 		return nil, err
 	}
 	p := w.message(ref)

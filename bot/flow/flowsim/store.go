@@ -159,8 +159,10 @@ func (st *store) Save(ctx context.Context, c flow.Claim, sv flow.Save) (f flow.F
 		got, err := st.Store.Save(ctx, c, sv)
 		if err == nil {
 			f = got
+			st.s.checkReserved(got)
 			if k := taskOf(ctx); k != nil && sv.Flow.State == flow.Submitting && sv.From != flow.Submitting {
 				k.seen.pressed, k.seen.intent, k.seen.intended = st.s.standing(sv.Flow.ID), &got, time.Now()
+				st.s.intended(k, got)
 			}
 		}
 		return err
@@ -210,6 +212,7 @@ func (st *store) Signal(ctx context.Context, id string, sig flow.Signal, a flow.
 		err := st.Store.Signal(ctx, id, sig, a)
 		if err == nil {
 			st.s.signalled(id, sig)
+			st.s.steers(taskOf(ctx), id, sig)
 		}
 		return err
 	})

@@ -46,6 +46,16 @@ type world struct {
 	frozen    []span
 	looked    map[string]time.Time // when people first saw the card as unknown
 	mind      map[string]int       // how the approvers think of a flow
+
+	mandates    map[string]*signed         // that a script took
+	signedBy    map[string]map[string]bool // by delivery: the mandates that somebody read were signed by it
+	saidRevoked map[string]time.Time       // when somebody read that a mandate was revoked
+	intents     map[string]*intent         // by flow
+	steered     map[string][]steered       // by flow: presses that a script took
+	madeOf      map[string]int             // by flow: how many of them were made
+	renewed     map[string][]renewed       // by flow: decisions that a script took
+	out         map[string]time.Time       // by channel: until when the bot is not in it
+	refused     map[string]bool            // messages that Slack refused because of it
 }
 
 type span struct {
@@ -79,13 +89,17 @@ func (s *sim) cast() {
 	s.world = world{
 		asks: map[string]flow.Flow{}, askedAt: map[string]time.Time{}, promised: map[string]bool{}, forgotten: map[string]bool{},
 		decided: map[string][]decision{}, deleted: map[string]bool{}, looked: map[string]time.Time{}, mind: map[string]int{},
+		mandates: map[string]*signed{}, signedBy: map[string]map[string]bool{}, saidRevoked: map[string]time.Time{}, intents: map[string]*intent{},
+		steered: map[string][]steered{}, madeOf: map[string]int{}, renewed: map[string][]renewed{},
+		out: map[string]time.Time{}, refused: map[string]bool{},
 	}
 	s.slack = &slackTeam{
 		s:      s,
 		people: map[string]approvals.Person{gus: {ID: gus, Found: true, Guest: true}},
 		groups: map[string][]string{"S0LEADS": {lea, leo, fay, gus, ann}, "S0FINOPS": {fay}},
 	}
-	s.rules = theRules()
+	s.castBudgets()
+	s.rules = s.theRules()
 	policy, problems := approvals.Compile(s.rules)
 	if len(problems) > 0 {
 		panic(fmt.Sprint("flowsim: ", problems))
@@ -110,7 +124,7 @@ func (s *sim) cast() {
 		s.clouds[cl.account] = cl
 		most, step := 40, 10
 		s.catalog[c.name] = flow.Cluster{
-			Name: c.name, ID: cl.cluster, Account: cl.account, Kind: "sim", Channels: []string{dataRoom},
+			Name: c.name, ID: cl.cluster, Account: cl.account, Kind: "sim", Channels: []string{dataRoom}, Labels: s.labels(c.name),
 			Groups: map[string]flow.Group{"task": {Name: "task", ID: groupID, Min: 1, Max: &most, MaxStep: &step, Charge: providers.Postpaid}},
 		}
 	}
@@ -266,6 +280,7 @@ func (s *sim) forgotten(since time.Time) {
 	s.world.lost = append(s.world.lost, span{from: since, to: time.Now()})
 	s.world.pressed = slices.DeleteFunc(s.world.pressed, func(p press) bool { return !p.at.Before(since) })
 	s.world.frozen = slices.DeleteFunc(s.world.frozen, func(z span) bool { return !z.from.Before(since) })
+	s.loseMoney(since)
 	for id, at := range s.world.askedAt {
 		if !at.Before(since) {
 			s.world.forgotten[id] = true
@@ -303,7 +318,7 @@ func (s *sim) freezeCluster(name string) {
 // tell is an event of Slack: some replica hears of it, or none.
 func (s *sim) tell(m *message) {
 	for range 2 {
-		if r := s.someone(); r != nil && !s.chance(s.mood.dropped) {
+		if r := s.someone(); r != nil && !s.out(m.Message.Channel) && !s.chance(s.mood.dropped) {
 			desk, ref := r.desk, m.ref
 			s.spawn(r, "touched", func(ctx context.Context, k *task) {
 				_ = desk.Touched(ctx, ref) // an event is only a wake
@@ -320,6 +335,7 @@ func (s *sim) people() {
 	if time.Since(s.t0) < patience {
 		s.at(s.between(4*time.Second, 30*time.Second), s.people)
 	}
+	s.renewals()
 	newest := map[string]*message{}
 	for _, m := range s.slack.messages {
 		if m.plan() >= 0 && !m.deleted && m.private == "" {
@@ -376,7 +392,10 @@ func (s *sim) lookAt(m *message) {
 		if mind%4 == 0 && !s.calm && s.rng.IntN(4) == 0 {
 			s.again(id)
 		}
-	case flow.Submitting, flow.Running, flow.Refused, flow.Cancelled, flow.Succeeded:
+	case flow.Running:
+		delete(s.world.looked, id)
+		s.steering(m)
+	case flow.Submitting, flow.Refused, flow.Cancelled, flow.Succeeded:
 		delete(s.world.looked, id)
 	}
 }
