@@ -110,6 +110,16 @@ func (s *Server) Start(addr string) error {
 	if err != nil {
 		return fmt.Errorf("local Slack: %w", err)
 	}
+	return s.Serve(ln)
+}
+
+// Serve is Start on a listener of the caller's, which need not be of a network:
+// one in memory lets the server run inside a testing/synctest bubble. Its address
+// stands in the URLs that apps get, as host and port.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.bad != nil {
+		return errors.Join(fmt.Errorf("the simulated workspace is inconsistent: %w", s.bad), ln.Close())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.http != nil {
