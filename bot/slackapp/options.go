@@ -38,7 +38,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Jitter is a wait at random below a span, which keeps replicas from coming back
 	// in step (default: math/rand). A simulator that plays a run again needs its own.
-	Jitter func(below time.Duration) time.Duration
+	Jitter     func(below time.Duration) time.Duration
 	Clock      flow.Clock
 	Logger     *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: none

@@ -26,6 +26,17 @@ type mood struct {
 	moves                                    int     // times that somebody joins or leaves a group
 	deletes                                  float64 // of each card, that somebody deletes it
 	liars                                    float64 // of each decision about an unknown flow, that it is wrong
+
+	// With the real Slack edge only.
+	slow      float64 // of each Slack call
+	reordered float64 // of each event, that it waits for the next and comes after it
+	cuts      int     // times that all sockets are cut
+	silences  int     // times that they are half open
+	refresh   int     // times that Slack asks to reconnect
+	unwelcome int     // times that sockets get no hello
+	closed    int     // times that no socket can be opened for a while
+	delays    int     // times that events come late for a while
+	truncated int     // times that reactions are not told in full for a while
 }
 
 func (s *sim) newMood() mood {
@@ -52,6 +63,24 @@ func (s *sim) newMood() mood {
 		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
 	}
 	return m
+}
+
+// moreOf adds what can go wrong with a real Slack between the two.
+func (m *mood) moreOf(s *sim) {
+	often := func(rates ...float64) float64 {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return rates[s.rng.IntN(len(rates))]
+	}
+	times := func(most int) int {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return 1 + s.rng.IntN(most)
+	}
+	m.slow, m.reordered = often(0.02, 0.1), often(0.2)
+	m.cuts, m.silences, m.refresh, m.unwelcome, m.truncated, m.closed, m.delays = times(4), times(2), times(2), times(1), times(1), times(2), times(2)
 }
 
 // chance is a throw of the dice for a fault; none falls once the faults stopped.

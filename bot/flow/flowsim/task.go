@@ -13,12 +13,21 @@ import (
 // task is one goroutine of the product: a step, a delivery, a poll for claims, or
 // a call that a person made. seen is what it read of the world, for the judge.
 type task struct {
-	id   int
-	name string
-	rep  *replica
-	dead bool // its replica was killed: it must not do another thing
-	done bool
-	seen seen
+	id    int
+	name  string
+	rep   *replica // nil = a person's
+	life  *life    // of rep, in which it began
+	began time.Time
+	edge  bool // the replica's whole Slack edge, with all that it begins by itself
+	done  bool
+	seen  seen
+}
+
+// life is a replica from its start until it is killed.
+type life struct {
+	ctx   context.Context
+	dead  bool   // it must not do another thing; under sim.mu
+	phone *phone // its way to the local Slack, if it has one
 }
 
 // waiter is a task that stands before an effect.
@@ -39,9 +48,17 @@ func taskOf(ctx context.Context) *task {
 // spawn starts a task on a replica.
 func (s *sim) spawn(rep *replica, name string, run func(ctx context.Context, k *task)) {
 	s.serial++
-	k := &task{id: s.serial, name: name, rep: rep}
+	k := &task{id: s.serial, name: name, rep: rep, began: time.Now()}
+	ctx := context.Background()
+	if rep != nil {
+		k.life, ctx = rep.life, rep.life.ctx
+	}
+	s.launch(ctx, k, run)
+}
+
+func (s *sim) launch(ctx context.Context, k *task, run func(ctx context.Context, k *task)) {
 	s.tasks = append(s.tasks, k)
-	ctx := context.WithValue(context.Background(), taskKey{}, k)
+	ctx = context.WithValue(ctx, taskKey{}, k)
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
@@ -60,25 +77,33 @@ func (s *sim) spawn(rep *replica, name string, run func(ctx context.Context, k *
 // checker looks) there is nothing to wait for.
 func (s *sim) gate(ctx context.Context, label string) *task {
 	k := taskOf(ctx)
-	if k == nil {
-		return nil
+	if k != nil && !s.turn(k, label) {
+		runtime.Goexit()
 	}
+	return k
+}
+
+// turn is gate for those who may not end just so: it is false if the task's replica
+// was killed.
+func (s *sim) turn(k *task, label string) bool {
 	w := &waiter{k: k, label: label, go_: make(chan struct{})}
 	s.mu.Lock()
-	dead := k.dead
+	dead := s.isDead(k)
 	if !dead {
 		s.waiting = append(s.waiting, w)
 	}
 	s.mu.Unlock()
 	if dead {
-		runtime.Goexit()
+		return false
 	}
 	<-w.go_
-	if k.dead {
-		runtime.Goexit()
-	}
-	return k
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.isDead(k)
 }
+
+// isDead is under the lock.
+func (s *sim) isDead(k *task) bool { return s.ended || k.life != nil && k.life.dead }
 
 // sleep lets virtual time pass. A task that wakes by a timer of its own runs while
 // the scheduler sleeps: the lock tells the race detector that the one comes after
@@ -106,7 +131,7 @@ func (s *sim) runnable() []*waiter {
 	})
 	var free []*waiter
 	for _, w := range s.waiting {
-		if !time.Now().Before(w.k.rep.frozen) {
+		if w.k.rep == nil || !time.Now().Before(w.k.rep.frozen) {
 			free = append(free, w)
 		}
 	}
@@ -122,10 +147,11 @@ func (s *sim) resume(w *waiter) {
 // with them all that the replica had in memory.
 func (s *sim) kill(rep *replica) {
 	rep.up, rep.frozen = false, time.Time{}
-	for _, k := range s.tasks {
-		if k.rep == rep {
-			k.dead = true
-		}
+	s.mu.Lock()
+	rep.life.dead = true
+	s.mu.Unlock()
+	if p := rep.life.phone; p != nil {
+		p.hangUp()
 	}
 	for _, w := range s.waiting {
 		if w.k.rep == rep && !w.went {

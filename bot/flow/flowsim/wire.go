@@ -103,7 +103,7 @@ func (l *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// stop lets nothing come in or go out until go_.
+// stop lets nothing come in or go out, until it is called with false.
 func (l *lines) stop(stopped bool) {
 	l.mu.Lock()
 	l.stopped = stopped
@@ -119,6 +119,12 @@ func (l *lines) stop(stopped bool) {
 		e.p.moved.Broadcast()
 		e.p.mu.Unlock()
 	}
+}
+
+func (l *lines) still() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
 }
 
 // cut ends all connections, and lets no more be made.

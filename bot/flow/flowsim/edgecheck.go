@@ -1,0 +1,78 @@
+package flowsim
+
+import (
+	"time"
+
+	"scalebot/bot/flow"
+)
+
+// check holds the edge to what only it promises.
+func (e *edge) check(flows map[string]flow.Flow) {
+	s := e.s
+	for method, n := range e.server.Limited() {
+		s.blame("Slack answered %d calls of %s with 429, since the bot made too many", n, method)
+	}
+	e.checkOnce()
+	e.checkWords()
+}
+
+// of are the flows that scripts took for what was typed, but for those that Redis
+// lost.
+func (e *edge) of(t *typed) []string {
+	var ids []string
+	for id, f := range e.s.world.asks {
+		if f.Request.Reason == t.tag && !e.s.world.forgotten[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// checkOnce wants at most one flow of each thing that was typed, however often Slack
+// delivered it.
+func (e *edge) checkOnce() {
+	for _, t := range e.typed {
+		if ids := e.of(t); len(ids) > 1 {
+			e.s.blame("%q was typed once and became %v", t.tag, ids)
+		}
+	}
+}
+
+// tellWithin is how long after somebody typed a request they may still be told what
+// became of it.
+const tellWithin = 4 * time.Minute
+
+// checkWords holds what people were told against the record.
+func (e *edge) checkWords() {
+	for _, m := range e.all() {
+		if m.private == "" {
+			continue
+		}
+		e.believe(m.Text)
+		if !nothingDone.MatchString(m.Text) {
+			continue
+		}
+		// Which of somebody's requests an answer is about can't be told, so all have to
+		// be on record for it to be wrong.
+		about, recorded := 0, 0
+		var tags []string
+		for _, t := range e.typed {
+			if t.user == m.private && !t.at.After(m.at) && m.at.Sub(t.at) < tellWithin {
+				about++
+				tags = append(tags, t.tag)
+				if len(e.of(t)) > 0 {
+					recorded++
+				}
+			}
+		}
+		clicked := false
+		for _, c := range e.clicks {
+			if c.user == m.private && !c.at.After(m.at) && m.at.Sub(c.at) < tellWithin {
+				clicked = true
+			}
+		}
+		if about > 0 && about == recorded && !clicked {
+			e.s.blame("%s was told %q, and what was typed (%v) is on record", m.private, m.Text, tags)
+		}
+	}
+}
