@@ -78,6 +78,7 @@ type sim struct {
 	faults  int
 	looks   int // whether everything is over, once the faults have stopped
 	ended   bool
+	came    chan struct{} // somebody came to a gate
 
 	traceMu sync.Mutex // apart from mu: what a timer of the product woke is noted too
 	trace   []string
@@ -126,6 +127,7 @@ func Play(setup Setup) Outcome {
 	s := &sim{
 		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), t0: time.Now(), truth: setup.Disk.Store(),
 	}
+	s.came = make(chan struct{}, 1)
 	s.mood = s.newMood()
 	if setup.Edge {
 		s.mood.moreOf(s)
@@ -422,7 +424,9 @@ func (s *sim) idle(lanes due) {
 	if len(s.events) > 0 && s.events[0].at.Before(next) {
 		next = s.events[0].at
 	}
-	s.sleep(max(time.Until(next), time.Millisecond))
+	if !s.nap(max(time.Until(next), time.Millisecond)) {
+		return
+	}
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue

@@ -91,6 +91,10 @@ func (s *sim) turn(k *task, label string) bool {
 	dead := s.isDead(k)
 	if !dead {
 		s.waiting = append(s.waiting, w)
+		select {
+		case s.came <- struct{}{}:
+		default:
+		}
 	}
 	s.mu.Unlock()
 	if dead {
@@ -111,6 +115,28 @@ func (s *sim) isDead(k *task) bool { return s.ended || k.life != nil && k.life.d
 func (s *sim) sleep(d time.Duration) {
 	s.fence()
 	time.Sleep(d)
+}
+
+// nap is sleep that ends, and is false, once the edge has something to do: it works
+// when Slack calls, and not when the scheduler looks.
+func (s *sim) nap(d time.Duration) bool {
+	if s.edge == nil {
+		s.sleep(d)
+		return true
+	}
+	s.fence()
+	select {
+	case <-s.came:
+	default:
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.came:
+		return false
+	}
 }
 
 func (s *sim) fence() {
