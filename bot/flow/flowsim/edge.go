@@ -113,12 +113,13 @@ func (s *sim) spell() func(flow.Ask) string {
 
 // logger puts what the edge warns of into the trace.
 func (s *sim) logger(r *replica) *slog.Logger {
-	return slog.New(&notes{s: s, r: r})
+	return slog.New(&notes{s: s, r: r, life: r.life})
 }
 
 type notes struct {
-	s *sim
-	r *replica
+	s    *sim
+	r    *replica
+	life *life
 }
 
 // Enabled implements slog.Handler.
@@ -132,6 +133,12 @@ func (n *notes) WithGroup(string) slog.Handler { return n }
 
 // Handle implements slog.Handler.
 func (n *notes) Handle(_ context.Context, rec slog.Record) error {
+	n.s.mu.Lock()
+	over := n.s.ended || n.life.dead
+	n.s.mu.Unlock()
+	if over {
+		return nil
+	}
 	text := rec.Message
 	rec.Attrs(func(a slog.Attr) bool {
 		text += " " + a.String()

@@ -1,6 +1,7 @@
 package flowsim
 
 import (
+	"strings"
 	"time"
 
 	"scalebot/bot/flow"
@@ -17,11 +18,11 @@ func (e *edge) check(flows map[string]flow.Flow) {
 }
 
 // of are the flows that scripts took for what was typed, but for those that Redis
-// lost.
+// lost, and for those that a button made of another: they have its reason too.
 func (e *edge) of(t *typed) []string {
 	var ids []string
 	for id, f := range e.s.world.asks {
-		if f.Request.Reason == t.tag && !e.s.world.forgotten[id] {
+		if strings.Contains(f.Request.Raw, t.tag) && !e.s.world.forgotten[id] {
 			ids = append(ids, id)
 		}
 	}

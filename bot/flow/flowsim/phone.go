@@ -40,7 +40,8 @@ func (p *phone) hangUp() {
 
 // connect gives a replica a new App. Nothing is sent before run.
 func (e *edge) connect(r *replica) Slack {
-	p := &phone{e: e, rep: r, lines: newLines(e.x)}
+	p := &phone{e: e, rep: r}
+	p.lines = newLines(e.x, func(label string, come func()) { e.s.wait(&waiter{k: p.task, label: label, come: come}) })
 	p.http = &http.Transport{DialContext: p.lines.dial}
 	r.life.phone = p
 	r.life.ctx, p.ended = context.WithCancel(context.Background())
@@ -51,7 +52,7 @@ func (e *edge) connect(r *replica) Slack {
 	var err error
 	if p.app, err = slackapp.New(slackapp.Options{
 		AppToken: appToken, BotToken: botToken, APIURL: e.server.APIURL(), Language: "en", Sockets: 2, Clock: r,
-		HTTPClient: &http.Client{Transport: &caller{p: p}}, Dial: p.lines.dial, Logger: e.s.logger(r),
+		HTTPClient: &http.Client{Transport: &caller{p: p}, Timeout: time.Hour}, Dial: p.lines.dialSocket, Logger: e.s.logger(r),
 		Jitter: func(below time.Duration) time.Duration {
 			mu.Lock()
 			defer mu.Unlock()
@@ -122,23 +123,45 @@ func (c *caller) RoundTrip(req *http.Request) (*http.Response, error) {
 		why = " (" + string(f.Kind) + ")"
 		server.Fail(method, f)
 	}
+	// The client's own timeout would end a call in two ways at one moment.
+	ctx, cancel := context.WithTimeout(req.Context(), 10*time.Second)
 	var votes *message
 	if method == "reactions.get" {
 		votes = c.p.e.message(args.Get("channel"), args.Get("timestamp"))
 	}
-	resp, err := c.p.http.RoundTrip(req)
+	resp, err := c.p.http.RoundTrip(withoutCancel(req, ctx))
 	if why != "" {
 		server.ClearFaults(method) // it may never have arrived
 	}
 	if err != nil {
+		cancel()
 		s.log(k, label+why, err.Error())
 		return resp, err
 	}
+	resp.Body = &answer{resp.Body, cancel}
 	s.log(k, label+why, resp.Status)
 	if votes != nil && resp.StatusCode == http.StatusOK {
 		k.seen.card, k.seen.yes, k.seen.no = votes, votes.yes, votes.no
 	}
 	return resp, nil
+}
+
+func withoutCancel(req *http.Request, ctx context.Context) *http.Request {
+	req = req.WithContext(ctx)
+	req.Cancel = nil //nolint:staticcheck // the client sets it
+	return req
+}
+
+// answer ends its call's time when it has been read.
+type answer struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (a *answer) Close() error {
+	defer a.cancel()
+	return a.ReadCloser.Close()
 }
 
 // fault is what is to go wrong with a call.

@@ -36,6 +36,7 @@ type waiter struct {
 	label string
 	went  bool
 	go_   chan struct{}
+	come  func() // instead of go_: a message from Slack, on its way to the task
 }
 
 type taskKey struct{}
@@ -87,23 +88,28 @@ func (s *sim) gate(ctx context.Context, label string) *task {
 // was killed.
 func (s *sim) turn(k *task, label string) bool {
 	w := &waiter{k: k, label: label, go_: make(chan struct{})}
-	s.mu.Lock()
-	dead := s.isDead(k)
-	if !dead {
-		s.waiting = append(s.waiting, w)
-		select {
-		case s.came <- struct{}{}:
-		default:
-		}
-	}
-	s.mu.Unlock()
-	if dead {
+	if !s.wait(w) {
 		return false
 	}
 	<-w.go_
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.isDead(k)
+}
+
+// wait puts somebody in line; not a dead one.
+func (s *sim) wait(w *waiter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isDead(w.k) {
+		return false
+	}
+	s.waiting = append(s.waiting, w)
+	select {
+	case s.came <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 // isDead is under the lock.
@@ -166,6 +172,10 @@ func (s *sim) runnable() []*waiter {
 
 func (s *sim) resume(w *waiter) {
 	w.went = true
+	if w.come != nil {
+		w.come()
+		return
+	}
 	close(w.go_)
 }
 

@@ -3,6 +3,7 @@ package flowsim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -69,16 +70,34 @@ type lines struct {
 	stopped bool
 	dead    bool
 	ends    []*end // that the process holds
+	sockets int    // that were ever dialled
+	told    func(label string, come func())
 }
 
-func newLines(x *exchange) *lines {
-	l := &lines{x: x}
+func newLines(x *exchange, told func(label string, come func())) *lines {
+	l := &lines{x: x, told: told}
 	l.moved = sync.NewCond(&l.mu)
 	return l
 }
 
 // dial connects to Slack.
-func (l *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (l *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) { return l.open(ctx, nil) }
+
+// dialSocket is dial for a socket: what Slack says on it comes when whoever was told
+// of it lets it come, message by message. Two that came at one moment would be read
+// in an order that no seed decides.
+func (l *lines) dialSocket(ctx context.Context, _, _ string) (net.Conn, error) {
+	l.mu.Lock()
+	l.sockets++
+	n, seq := l.sockets, 0
+	l.mu.Unlock()
+	return l.open(ctx, func(come func()) {
+		seq++
+		l.told(fmt.Sprintf("socket %02d message %04d", n, seq), come)
+	})
+}
+
+func (l *lines) open(ctx context.Context, told func(come func())) (net.Conn, error) {
 	l.mu.Lock()
 	for l.stopped && !l.dead {
 		l.moved.Wait()
@@ -87,7 +106,7 @@ func (l *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		l.mu.Unlock()
 		return nil, errDown
 	}
-	p := &pair{}
+	p := &pair{told: told}
 	p.moved = sync.NewCond(&p.mu)
 	ours, theirs := &end{p: p, of: l, n: 0}, &end{p: p, n: 1}
 	l.ends = slices.DeleteFunc(l.ends, func(e *end) bool { return e.gone() })
@@ -151,6 +170,39 @@ type pair struct {
 	moved *sync.Cond
 	bytes [2][]byte // on their way to each end
 	over  [2]bool   // what each end writes has come to its end
+
+	told func(come func()) // of a message from Slack; nil = it comes at once
+	held [][]byte          // messages that still have to come
+}
+
+// hold keeps a message of Slack's back, and what is said between two of them with
+// the first. It is false for what may come at once. Under the lock.
+func (p *pair) hold(b []byte) bool {
+	const text = 0x81 // how a WebSocket frame with a message begins
+	switch {
+	case p.told == nil:
+		return false
+	case b[0] == text:
+		p.held = append(p.held, slices.Clone(b))
+		p.told(p.come)
+		return true
+	case len(p.held) > 0:
+		last := len(p.held) - 1
+		p.held[last] = append(p.held[last], b...)
+		return true
+	}
+	return false
+}
+
+// come lets the oldest message come.
+func (p *pair) come() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.held) > 0 {
+		p.bytes[0] = append(p.bytes[0], p.held[0]...)
+		p.held = p.held[1:]
+		p.moved.Broadcast()
+	}
 }
 
 // end is one end of a pair; of is whose it is, nil = Slack's.
@@ -202,7 +254,7 @@ func (e *end) Read(b []byte) (int, error) {
 			n := copy(b, in)
 			p.bytes[e.n] = in[n:]
 			return n, nil
-		case p.over[1-e.n]:
+		case p.over[1-e.n] && (e.n == 1 || len(p.held) == 0):
 			return 0, io.EOF
 		case len(b) == 0:
 			return 0, nil
@@ -225,6 +277,8 @@ func (e *end) Write(b []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		case p.over[1-e.n]:
 			return 0, errReset
+		case len(b) == 0 || e.n == 1 && p.hold(b):
+			return len(b), nil
 		default:
 			p.bytes[1-e.n] = append(p.bytes[1-e.n], b...)
 			p.moved.Broadcast()
