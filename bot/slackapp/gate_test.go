@@ -102,6 +102,27 @@ func TestSomebodyWhoCanNotBeLookedUpIsToldToTryAgain(t *testing.T) {
 	require.Contains(t, e.sim.Slash(ann, channel, "/scale", "emr-m620 task +1").Ephemeral.Text, "F-T001")
 }
 
+// Of two deliveries of a request one may be taken and the other come to nothing.
+// Whoever asked must not read that nothing was done.
+func TestADeliveryThatComesToNothingDoesNotDenyTheOther(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.desk.everyTaken = "F-T009" // as another replica has it
+	for _, fail := range []func(){
+		func() { e.sim.Fail("users.info", slacksim.Fault{Kind: slacksim.Error500, Times: 1}) },
+		func() {
+			e.desk.request = func(context.Context) error {
+				return &flow.Rejection{Code: flow.RejectStore, Err: errors.New("read only")}
+			}
+		},
+	} {
+		fail()
+		d := e.sim.Slash(ann, channel, "/scale", "emr-m620 task +1")
+		require.NoError(t, d.Err)
+		require.Contains(t, d.Ephemeral.Text, "F-T009")
+		require.NotContains(t, d.Ephemeral.Text, "try again")
+	}
+}
+
 // A look-up that takes long must not cost the ack, and its answer is there for
 // the next try.
 func TestASlowLookUpKeepsTheAckInTime(t *testing.T) {

@@ -42,13 +42,27 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 	}
 	if err != nil {
 		// Anything else than a rejection may have been recorded all the same.
-		return s.refuse(spelled(err, false), c, saidUncertain)
+		return s.unlessTaken(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
 	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
 	if !receipt.Fresh {
 		return s.card.Again(receipt.Flow, c.Language)
 	}
 	return s.card.Accepted(receipt.Flow, c.Language)
+}
+
+// unlessTaken is a no to a request, or what became of it where another delivery of
+// the same was taken. Slack delivers a mention again after three seconds, and a
+// replica that stood still for longer would tell somebody that nothing was done who
+// has read from another that it was.
+func (s *session) unlessTaken(ctx context.Context, c flow.Caller, no flow.Message) flow.Message {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takenBudget)
+	defer cancel()
+	f, err := s.desk.Outcome(ctx, c)
+	if err != nil {
+		return no // mostly: nothing was
+	}
+	return s.card.Again(f, c.Language)
 }
 
 // The pace of finding out what became of a request in doubt, and how long it is
