@@ -65,6 +65,13 @@ func TestAfterAnOutageItComesBackSoon(t *testing.T) {
 	}
 	require.Zero(t, patience(1, rand.N[time.Duration]), "one cut is nothing")
 	require.GreaterOrEqual(t, patience(4, rand.N[time.Duration]), 4*time.Second)
+	var passed time.Duration
+	opens := 0
+	for poor := 0; passed < time.Minute; poor++ {
+		opens++
+		passed += time.Second + patience(poor+1, func(time.Duration) time.Duration { return 0 })
+	}
+	require.LessOrEqual(t, opens*maxSockets, 50, "an outage is no reason for a 429")
 	require.GreaterOrEqual(t, patience(100, rand.N[time.Duration]), slowest)
 	seen := map[time.Duration]bool{}
 	for range 20 {

@@ -134,12 +134,14 @@ const poorHint = 4
 
 // patience is the wait before a connection is opened after some in a row that
 // didn't last, beyond what keeps all opens apart: none after the first, then
-// doubling, with jitter so that replicas don't come back in step.
+// doubling, with jitter so that replicas don't come back in step. That makes five
+// in the first minute of an outage, so that ten sockets, which is what an app may
+// have, stay within the fifty calls a minute that Slack allows (slack.md 9).
 func patience(poor int, jitter func(time.Duration) time.Duration) time.Duration {
 	if poor < 2 {
 		return 0
 	}
-	wait := min(time.Second<<min(poor-2, 10), slowest)
+	wait := min(5*time.Second<<min(poor-2, 10), slowest)
 	return wait + jitter(wait/4+1)
 }
 
