@@ -281,8 +281,7 @@ func shown(m slacksim.Message, private string) *message {
 		ID string `json:"block_id"`
 	}
 	if json.Unmarshal(m.Blocks, &blocks) == nil && len(blocks) > 0 {
-		name, _, _ := strings.Cut(blocks[0].ID, "#")
-		out.Key, _ = strings.CutPrefix(name, out.flow()+"/")
+		out.Key = strings.TrimPrefix(version.ReplaceAllString(blocks[0].ID, ""), out.flow()+"/")
 	}
 	for _, r := range m.Reactions {
 		switch r.Name {
@@ -294,6 +293,9 @@ func shown(m slacksim.Message, private string) *message {
 	}
 	return out
 }
+
+// version is the end of a name that changes with each edit.
+var version = regexp.MustCompile(`#\d+$`)
 
 // shows implements team. Slack names every block and element that came without a
 // name, and the edge names the first.
@@ -404,7 +406,7 @@ func (e *edge) ask(user string, a flow.Ask) { e.type_(user, a, 0) }
 func (e *edge) type_(user string, a flow.Ask, tries int) {
 	s := e.s
 	s.serial++
-	t := &typed{act: act{user, time.Now()}, tag: fmt.Sprintf("because %d", s.serial)}
+	t := &typed{act: act{user, time.Now()}, tag: fmt.Sprintf("because (%d)", s.serial)}
 	a.Reason = t.tag
 	line := slackapp.Spell(a)
 	e.typed = append(e.typed, t)

@@ -1,17 +1,27 @@
 package flowsim
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"scalebot/bot/flow"
 )
 
+// opens is the one method whose limit the bot can't keep by itself: replicas that
+// are killed again and again each begin anew. Each may make its share, see caller.
+const (
+	opens         = "apps.connections.open"
+	opensInMinute = 11 // two sockets of five, and one for a minute that begins within them
+)
+
 // check holds the edge to what only it promises.
 func (e *edge) check(flows map[string]flow.Flow) {
 	s := e.s
 	for method, n := range e.server.Limited() {
-		s.blame("Slack answered %d calls of %s with 429, since the bot made too many", n, method)
+		if method != opens {
+			s.blame("Slack answered %d calls of %s with 429, since the bot made too many", n, method)
+		}
 	}
 	e.checkOnce()
 	e.checkWords()
@@ -43,6 +53,10 @@ func (e *edge) checkOnce() {
 // became of it.
 const tellWithin = 4 * time.Minute
 
+// atOnce is how close two deliveries of one request may come for one of them not to
+// know that the other was taken.
+const atOnce = 2 * time.Second
+
 // checkWords holds what people were told against the record.
 func (e *edge) checkWords() {
 	for _, m := range e.all() {
@@ -61,7 +75,7 @@ func (e *edge) checkWords() {
 			if t.user == m.private && !t.at.After(m.at) && m.at.Sub(t.at) < tellWithin {
 				about++
 				tags = append(tags, t.tag)
-				if len(e.of(t)) > 0 {
+				if slices.ContainsFunc(e.of(t), func(id string) bool { return e.s.world.askedAt[id].Sub(m.at).Abs() > atOnce }) {
 					recorded++
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,17 @@ type phone struct {
 	desk  *counter
 	ended context.CancelFunc
 	task  *task
+	opens []time.Time // of sockets, in the last minute
+}
+
+// opened holds the replica to its share of the sockets that may be opened in a
+// minute.
+func (p *phone) opened() {
+	now := time.Now()
+	p.opens = append(slices.DeleteFunc(p.opens, func(t time.Time) bool { return now.Sub(t) >= time.Minute }), now)
+	if len(p.opens) > opensInMinute {
+		p.e.s.blame("%s opened %d sockets within a minute", p.rep.name, len(p.opens))
+	}
 }
 
 // hangUp is what becomes of the connections of a killed process.
@@ -117,6 +129,9 @@ func (c *caller) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if err := req.Context().Err(); err != nil {
 		return refuse(err)
+	}
+	if method == opens {
+		c.p.opened()
 	}
 	why := ""
 	if f, ok := c.fault(method); ok {
