@@ -116,6 +116,10 @@ func (s *sim) logger(r *replica) *slog.Logger {
 	return slog.New(&notes{s: s, r: r, life: r.life})
 }
 
+// timedOut is an error whose words depend on which of two deadlines at one moment was
+// seen first.
+var timedOut = regexp.MustCompile(`[^=]*deadline exceeded.*`)
+
 type notes struct {
 	s    *sim
 	r    *replica
@@ -141,7 +145,7 @@ func (n *notes) Handle(_ context.Context, rec slog.Record) error {
 	}
 	text := rec.Message
 	rec.Attrs(func(a slog.Attr) bool {
-		text += " " + a.String()
+		text += " " + timedOut.ReplaceAllString(a.String(), "deadline exceeded")
 		return true
 	})
 	n.s.log(nil, n.r.name+" warns", text)
