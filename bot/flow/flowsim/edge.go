@@ -39,6 +39,7 @@ type edge struct {
 	groups []regrouped // oldest first
 	typed  []*typed
 	clicks []act
+	votes  map[vote]time.Time // when each reaction was given
 	probed int
 }
 
@@ -54,6 +55,12 @@ type typed struct {
 	tag string
 }
 
+// vote is a person's yes to a card.
+type vote struct {
+	on   flow.MessageRef
+	user string
+}
+
 // act is something that somebody did.
 type act struct {
 	user string
@@ -61,7 +68,7 @@ type act struct {
 }
 
 func newEdge(s *sim, groups map[string][]string) *edge {
-	e := &edge{s: s, x: newExchange(), groups: []regrouped{{at: time.Now(), now: groups}}}
+	e := &edge{s: s, x: newExchange(), votes: map[vote]time.Time{}, groups: []regrouped{{at: time.Now(), now: groups}}}
 	everybody := []string{ann, ben, lea, leo, fay, oncall, gus, nobody}
 	w := slacksim.World{
 		Team: slacksim.Team{ID: workspaceID, Name: "Sim", Domain: "sim"},
@@ -390,6 +397,8 @@ func (e *edge) react(m *message, who string, c approvals.Choice) {
 	name := "white_check_mark"
 	if c == approvals.Deny {
 		name = "x"
+	} else {
+		e.votes[vote{m.ref, who}] = time.Now()
 	}
 	e.with(1, func() error { return e.server.React(who, m.ref.Channel, m.ref.TS, name) })
 }

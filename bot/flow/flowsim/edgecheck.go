@@ -1,6 +1,7 @@
 package flowsim
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,74 @@ func (e *edge) check(flows map[string]flow.Flow) {
 		}
 	}
 	e.checkOnce()
+	e.checkMentions()
 	e.checkWords()
+	for _, f := range flows {
+		e.checkBallot(f)
+	}
+}
+
+// checkMentions wants a mention that was acknowledged to have become a flow, or an
+// answer: Slack delivers it to nobody again.
+func (e *edge) checkMentions() {
+	s := e.s
+	acked := map[string]bool{} // by tag
+	sent := map[string]string{}
+	for _, f := range e.server.Frames() {
+		if f.Dir == "in" && f.Type == "ack" && f.Note == "" && sent[f.EnvelopeID] != "" {
+			acked[sent[f.EnvelopeID]] = true
+		}
+		if f.Dir != "out" || f.Type != "events_api" || f.Note != "" {
+			continue
+		}
+		var frame struct {
+			Payload struct {
+				Event struct{ Type, Text string }
+			}
+		}
+		if json.Unmarshal(f.Raw, &frame) == nil && frame.Payload.Event.Type == "app_mention" {
+			_, sent[f.EnvelopeID], _ = strings.Cut(frame.Payload.Event.Text, "-- ")
+		}
+	}
+	all := e.all()
+	for _, t := range e.typed {
+		if !acked[t.tag] || len(e.of(t)) > 0 || s.lostSince(t.at) {
+			continue
+		}
+		if !slices.ContainsFunc(all, func(m *message) bool {
+			return m.private == t.user && m.at.After(t.at) && m.at.Sub(t.at) < 8*time.Minute
+		}) {
+			s.blame("%q was a mention that was acknowledged, and nothing came of it", t.tag)
+		}
+	}
+}
+
+// seenWithin is how long before the end of a ballot a vote must have been given for
+// some replica to have seen it, whatever fails.
+const seenWithin = 5 * time.Minute
+
+// checkBallot wants a vote to count that was given in time, whoever was down when it
+// was given and whatever became of its event.
+func (e *edge) checkBallot(f flow.Flow) {
+	s, plan := e.s, f.Plan()
+	if f.State != flow.Expired || plan == nil || f.EndedAt.IsZero() || len(e.groups) > 1 || s.mood.truncated > 0 || s.mood.deletes > 0 {
+		return
+	}
+	m := e.newest(f.ID)
+	need := asked(plan.Change, plan.Quote)
+	if m == nil || m.plan() != len(f.Plans) || len(need) == 0 {
+		return
+	}
+	saw := seen{no: m.no, pressed: s.standing(f.ID), members: e.groups[0].now}
+	for _, who := range m.yes {
+		if f.EndedAt.Sub(e.votes[vote{m.ref, who}]) > seenWithin {
+			saw.yes = append(saw.yes, who)
+		}
+	}
+	saw.pressed = slices.DeleteFunc(saw.pressed, func(p press) bool { return f.EndedAt.Sub(p.at) < seenWithin })
+	if s.mayRun(f, saw, need) == "" {
+		s.blame("%s expired, and everybody who was needed had said yes in time: %v", f.ID, m.yes)
+	}
 }
 
 // of are the flows that scripts took for what was typed, but for those that Redis
