@@ -60,7 +60,7 @@ func (e *edge) checkMentions() {
 			continue
 		}
 		if !slices.ContainsFunc(all, func(m *message) bool {
-			return m.private == t.user && m.at.After(t.at) && m.at.Sub(t.at) < 8*time.Minute
+			return m.private == t.user && !m.at.Before(t.at) && m.at.Sub(t.at) < 8*time.Minute
 		}) {
 			s.blame("%q was a mention that was acknowledged, and nothing came of it", t.tag)
 		}
