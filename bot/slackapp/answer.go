@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	// ackDeadline is when Slack takes a delivery for lost.
+	ackDeadline = 3 * time.Second
 	// ackBudget is how long an answer may take and still go with the ack. Slack
 	// gives three seconds; the rest is for its way.
 	ackBudget = 2500 * time.Millisecond

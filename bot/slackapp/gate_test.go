@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/bot/slacksim"
 	"scalebot/providers"
@@ -121,6 +122,19 @@ func TestADeliveryThatComesToNothingDoesNotDenyTheOther(t *testing.T) {
 		require.Contains(t, d.Ephemeral.Text, "F-T009")
 		require.NotContains(t, d.Ephemeral.Text, "try again")
 	}
+}
+
+// A mention that could not be acknowledged in time comes again, and may be taken
+// then.
+func TestWhatComesAgainIsNotDenied(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{})}
+	no := flow.Message{Text: "nothing was done"}
+	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "a command"}, no))
+	require.True(t, e.app.seen.first("Ev1"))
+	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no), "it was acknowledged in time")
+	e.app.seen.keys["Ev1"] = e.app.clock.Now().Add(-time.Minute)
+	require.Contains(t, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no).Text, "could not be confirmed")
 }
 
 // A look-up that takes long must not cost the ack, and its answer is there for

@@ -25,6 +25,14 @@ type seen struct {
 
 func newSeen(c flow.Clock) *seen { return &seen{clock: c, keys: map[string]time.Time{}} }
 
+// since is when a delivery came first, if it did.
+func (s *seen) since(key string) (at time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok = s.keys[key]
+	return at, ok
+}
+
 // first reports whether a delivery is new. One without a key always is.
 func (s *seen) first(key string) bool {
 	if key == "" {
