@@ -24,6 +24,7 @@ func (e *edge) check(flows map[string]flow.Flow) {
 			s.blame("Slack answered %d calls of %s with 429, since the bot made too many", n, method)
 		}
 	}
+	e.checkGaps()
 	e.checkOnce()
 	e.checkMentions()
 	e.checkWords()
@@ -92,6 +93,17 @@ func (e *edge) checkBallot(f flow.Flow) {
 	saw.pressed = slices.DeleteFunc(saw.pressed, func(p press) bool { return f.EndedAt.Sub(p.at) < seenWithin })
 	if s.mayRun(f, saw, need) == "" {
 		s.blame("%s expired, and everybody who was needed had said yes in time: %v", f.ID, m.yes)
+	}
+}
+
+// checkGaps wants each replica to have looked at everything since it opened its last
+// socket: before, it may have missed what people did.
+func (e *edge) checkGaps() {
+	for _, r := range e.s.replicas {
+		p := r.life.phone
+		if since := p.lines.dialled; p.desk.reconciled.Before(since) && time.Since(since) > time.Minute {
+			e.s.blame("%s has a socket since %s and has not looked for what it missed", r.name, since.Sub(e.s.t0))
+		}
 	}
 }
 

@@ -243,7 +243,8 @@ func what(args url.Values) string {
 // order that does not depend on which handler came first.
 type counter struct {
 	flow.FrontDesk
-	s *sim
+	s          *sim
+	reconciled time.Time // when all was last looked at for events that may be missing
 }
 
 func (c *counter) turn(ctx context.Context, label string) *task { return c.s.gate(ctx, "desk."+label) }
@@ -347,6 +348,9 @@ func (c *counter) Reconcile(ctx context.Context, spread time.Duration) error {
 	k := c.turn(ctx, "Reconcile")
 	err := c.FrontDesk.Reconcile(ctx, spread)
 	c.s.log(k, "reconcile", said(err))
+	if err == nil {
+		c.reconciled = time.Now()
+	}
 	return err
 }
 

@@ -71,6 +71,7 @@ type lines struct {
 	dead    bool
 	ends    []*end // that the process holds
 	sockets int    // that were ever dialled
+	dialled time.Time
 	told    func(label string, come func())
 }
 
@@ -89,6 +90,7 @@ func (l *lines) dial(ctx context.Context, _, _ string) (net.Conn, error) { retur
 func (l *lines) dialSocket(ctx context.Context, _, _ string) (net.Conn, error) {
 	l.mu.Lock()
 	l.sockets++
+	l.dialled = time.Now()
 	n, seq := l.sockets, 0
 	l.mu.Unlock()
 	return l.open(ctx, func(come func()) {
