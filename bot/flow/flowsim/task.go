@@ -67,7 +67,9 @@ func (s *sim) launch(ctx context.Context, k *task, run func(ctx context.Context,
 				s.wrong = append(s.wrong, fmt.Sprintf("%s: panic: %v\n%s", k.name, r, debug.Stack()))
 				s.mu.Unlock()
 			}
+			s.mu.Lock()
 			k.done = true
+			s.mu.Unlock()
 		}()
 		run(ctx, k)
 	}()
@@ -153,6 +155,8 @@ func (s *sim) fence() {
 // runnable are the waiters that may go on now, in an order that does not depend
 // on which goroutine got to its gate first.
 func (s *sim) runnable() []*waiter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool { return w.went })
 	s.tasks = slices.DeleteFunc(s.tasks, func(k *task) bool { return k.done })
 	slices.SortFunc(s.waiting, func(a, b *waiter) int {
@@ -185,11 +189,12 @@ func (s *sim) kill(rep *replica) {
 	rep.up, rep.frozen = false, time.Time{}
 	s.mu.Lock()
 	rep.life.dead = true
+	waiting := slices.Clone(s.waiting)
 	s.mu.Unlock()
 	if p := rep.life.phone; p != nil {
 		p.hangUp()
 	}
-	for _, w := range s.waiting {
+	for _, w := range waiting {
 		if w.k.rep == rep && !w.went {
 			s.resume(w)
 		}
