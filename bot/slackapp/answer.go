@@ -73,20 +73,37 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 }
 
 // mention answers a mention privately. Its ack says nothing, so it waits for the
-// desk only: a mention that is lost before is delivered again.
+// desk only: a mention that is lost before is delivered again. Neither a repeat nor
+// the time that it takes is a reason to acknowledge a request that isn't on record:
+// this process may die with it.
 func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line string) {
-	if !s.app.seen.first(c.Dedupe) {
-		env.ack(nil)
+	bare := func() { env.ack(nil) }
+	if !s.app.seen.begin(c.Dedupe) {
+		if !s.app.seen.join(c.Dedupe, bare) {
+			bare()
+		}
 		return
+	}
+	defer s.app.seen.done(c.Dedupe) // also after a panic: unacknowledged
+	bare = func() {
+		env.ack(nil)
+		for _, ack := range s.app.seen.done(c.Dedupe) {
+			ack()
+		}
 	}
 	w := s.listen(ctx, &c, line)
 	tell := func(ctx context.Context, m flow.Message) { s.whisper(ctx, c, m) }
 	if w.slow {
-		env.ack(nil)
+		bare()
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, s.slowly(ctx, w)) })
 		return
 	}
-	bare := func() { env.ack(nil) }
+	if w.counted {
+		m := w.do(ctx)
+		bare()
+		s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
+		return
+	}
 	m, _ := s.inTime(ctx, env, w, func(flow.Message) bool { bare(); return true }, bare)
 	s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
 }
