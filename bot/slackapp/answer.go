@@ -161,15 +161,42 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 	s.whisper(ctx, c, m)
 }
 
+// The pace at which a private answer is tried again, and how often.
+const (
+	tellAgain = 2 * time.Second
+	tellMost  = time.Minute
+	tellTries = 4
+)
+
 // whisper answers in the channel and thread that somebody spoke in, so that only
 // they see it, or by direct message.
 func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
+	m.Channel, m.Thread = c.Channel, c.Thread
+	s.whisperAgain(ctx, c, m, 1)
+}
+
+// whisperAgain tries a private answer, and plans the next try when Slack asks to wait
+// or can't be reached: the answer may be that nothing was done. No worker waits for
+// it. What may have arrived is not told twice.
+func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	m.Channel, m.Thread = c.Channel, c.Thread
-	if err := s.app.Whisper(ctx, c.User, m); err != nil {
-		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	err := s.app.Whisper(ctx, c.User, m)
+	if err == nil {
+		return
 	}
+	wait := tellAgain << try
+	limited, ok := errors.AsType[*flow.RateLimited](err)
+	if ok {
+		wait = limited.After
+	}
+	if !ok && errors.Is(err, flow.ErrChatRefused) || errors.Is(err, flow.ErrChatInDoubt) || try == tellTries || wait > tellMost {
+		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+		return
+	}
+	time.AfterFunc(wait, func() {
+		s.back.offer(func(ctx context.Context) { s.whisperAgain(ctx, c, m, try+1) })
+	})
 }
 
 // refuse turns an error of the desk into words. An error that isn't meant for

@@ -137,6 +137,16 @@ func TestWhatComesAgainIsNotDenied(t *testing.T) {
 	require.Contains(t, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no).Text, "could not be confirmed")
 }
 
+// The answer to a mention may be that nothing was done, and there is no other way to
+// tell it.
+func TestAPrivateAnswerIsTriedAgain(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 1})
+	_, err := e.sim.Mention(ann, channel, "", "emr-m620 task +1")
+	require.NoError(t, err)
+	e.told(ann, "F-T001")
+}
+
 // A look-up that takes long must not cost the ack, and its answer is there for
 // the next try.
 func TestASlowLookUpKeepsTheAckInTime(t *testing.T) {
