@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	// ackDeadline is when Slack takes a delivery for lost.
+	ackDeadline = 3 * time.Second
 	// ackBudget is how long an answer may take and still go with the ack. Slack
 	// gives three seconds; the rest is for its way.
 	ackBudget = 2500 * time.Millisecond
@@ -78,20 +80,37 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 }
 
 // mention answers a mention privately. Its ack says nothing, so it waits for the
-// desk only: a mention that is lost before is delivered again.
+// desk only: a mention that is lost before is delivered again. Neither a repeat nor
+// the time that it takes is a reason to acknowledge a request that isn't on record:
+// this process may die with it.
 func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line string) {
-	if !s.app.seen.first(c.Dedupe) {
-		env.ack(nil)
+	bare := func() { env.ack(nil) }
+	if !s.app.seen.begin(c.Dedupe) {
+		if !s.app.seen.join(c.Dedupe, bare) {
+			bare()
+		}
 		return
+	}
+	defer s.app.seen.done(c.Dedupe) // also after a panic: unacknowledged
+	bare = func() {
+		env.ack(nil)
+		for _, ack := range s.app.seen.done(c.Dedupe) {
+			ack()
+		}
 	}
 	w := s.listen(ctx, &c, line)
 	tell := func(ctx context.Context, m flow.Message) { s.whisper(ctx, c, m) }
 	if w.slow {
-		env.ack(nil)
+		bare()
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, s.slowly(ctx, w)) })
 		return
 	}
-	bare := func() { env.ack(nil) }
+	if w.counted {
+		m := w.do(ctx)
+		bare()
+		s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
+		return
+	}
 	m, _ := s.inTime(ctx, env, w, func(flow.Message) bool { bare(); return true }, bare)
 	s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
 }
@@ -149,22 +168,47 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 	s.whisper(ctx, c, m)
 }
 
+// The pace at which a private answer is tried again, and how often.
+const (
+	tellAgain = 2 * time.Second
+	tellSoon  = 15 * time.Second // longer than that it goes by direct message
+	tellMost  = time.Minute
+	tellTries = 4
+)
+
 // whisper answers in the channel and thread that somebody spoke in, so that only
-// they see it, or by direct message. It waits while Slack asks to.
+// they see it, or by direct message.
 func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
+	m.Channel, m.Thread = c.Channel, c.Thread
+	s.whisperAgain(ctx, c, m, 1)
+}
+
+// whisperAgain tries a private answer, and plans the next try when Slack asks to wait
+// or can't be reached: the answer may be that nothing was done. No worker waits for
+// it. What may have arrived is not told twice.
+func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	m.Channel, m.Thread = c.Channel, c.Thread
-	tell := func(ctx context.Context) error { return s.app.Whisper(ctx, c.User, m) }
-	err := patiently(ctx, tell)
-	if _, limited := errors.AsType[*flow.RateLimited](err); limited && m.Channel != "" {
+	err := s.app.Whisper(ctx, c.User, m)
+	if err == nil {
+		return
+	}
+	wait := tellAgain << try
+	limited, ok := errors.AsType[*flow.RateLimited](err)
+	if ok {
+		wait = limited.After
+	}
+	if ok && wait > tellSoon && m.Channel != "" {
 		// Slack limits each method on its own, and a mention has no other way.
-		m.Channel, m.Thread = "", ""
-		err = patiently(ctx, tell)
+		m.Channel, m.Thread, wait = "", "", 0
 	}
-	if err != nil {
+	if !ok && errors.Is(err, flow.ErrChatRefused) || errors.Is(err, flow.ErrChatInDoubt) || try == tellTries || wait > tellMost {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+		return
 	}
+	time.AfterFunc(wait, func() {
+		s.back.offer(func(ctx context.Context) { s.whisperAgain(ctx, c, m, try+1) })
+	})
 }
 
 // refuse turns an error of the desk into words. An error that isn't meant for

@@ -113,9 +113,22 @@ func blockName(m flow.Message) string {
 // sameMessage reports whether two block names are of one message, whatever its
 // version.
 func sameMessage(a, b string) bool {
-	a, _, _ = strings.Cut(a, "#")
-	b, _, _ = strings.Cut(b, "#")
+	a, b = unversioned(a), unversioned(b)
 	return a == b && a != ""
+}
+
+// unversioned takes the version off a block name. A "#" within the key is no
+// version: the second notice of a state is notice/unknown#2/C0DATA, and the third
+// must not be taken for it.
+func unversioned(name string) string {
+	i := strings.LastIndexByte(name, '#')
+	if i < 0 {
+		return name
+	}
+	if _, err := strconv.ParseUint(name[i+1:], 10, 64); err != nil {
+		return name
+	}
+	return name[:i]
 }
 
 // form are the arguments common to chat.postMessage, chat.update and

@@ -92,6 +92,9 @@ func TestANamedBlockKeepsAllItsFields(t *testing.T) {
 	require.Empty(t, blockName(flow.Message{Payload: map[string]any{"flow": "F-1"}}), "a message without a key has no name")
 	require.False(t, sameMessage("F-1/card/1", "F-1/card/10"))
 	require.False(t, sameMessage("", ""))
+	require.True(t, sameMessage("F-1/card/1#4", "F-1/card/1#11"))
+	require.False(t, sameMessage("F-1/notice/unknown#2/C0DATA", "F-1/notice/unknown#3/C0DATA"), "the third notice of a state is not the second")
+	require.True(t, sameMessage("F-1/notice/unknown#2/C0DATA#7", "F-1/notice/unknown#2/C0DATA"))
 }
 
 // In a direct message the app may not read, by design: a search would fail for

@@ -271,15 +271,21 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 		err    error
 	}
 	unique := slices.Compact(slices.Sorted(slices.Values(ids)))
-	results := make(chan result, len(unique))
+	results, unknown := make(chan result, len(unique)), make(chan string, len(unique))
 	for _, id := range unique {
 		if p, ok := a.people.get(id); ok {
 			results <- result{id: id, person: p.person}
 			continue
 		}
+		unknown <- id
+	}
+	close(unknown)
+	for range min(lookups, len(unknown)) {
 		go func() {
-			p, err := a.profile(ctx, id)
-			results <- result{id, p.person, err}
+			for id := range unknown {
+				p, err := a.profile(ctx, id)
+				results <- result{id, p.person, err}
+			}
 		}()
 	}
 	people := make(map[string]approvals.Person, len(unique))

@@ -117,6 +117,28 @@ func TestDoubledDeliveries(t *testing.T) {
 	})
 }
 
+// A process that dies takes with it what it has acknowledged and not yet recorded.
+func TestAMentionInHandIsNotAcknowledged(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	release := make(chan struct{})
+	asked := make(chan struct{}, 2)
+	e.desk.request = func(context.Context) error {
+		asked <- struct{}{}
+		<-release
+		return nil
+	}
+	e.run()
+	e.sim.DuplicateEvents(2) // the app_mention and its message event
+	_, err := e.sim.Mention(wei, channel, "", "emr-m620 task +3")
+	require.NoError(t, err)
+	<-asked
+	e.eventually(func() bool { return frames(e.sim, "note", "no_ack") >= 2 }, "both deliveries of the mention ran out of time")
+	require.Equal(t, deliveries(e.sim)-2, acks(e.sim), "the message events alone are acknowledged")
+	close(release)
+	e.told(wei, "F-T001")
+	require.Len(t, asked, 0, "it was asked for once")
+}
+
 func acks(sim *slacksim.Server) int { return frames(sim, "in", "ack") }
 
 func deliveries(sim *slacksim.Server) int {

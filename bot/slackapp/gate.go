@@ -11,6 +11,8 @@ const (
 	// gateBudget bounds the look-up of somebody who isn't known yet. It stands
 	// before the ack of a command, which must hold a call of the desk as well.
 	gateBudget = 1200 * time.Millisecond
+	// takenBudget bounds the look whether another delivery was taken.
+	takenBudget = time.Second
 	// meterBudget bounds the count of a command that the desk doesn't record.
 	meterBudget = 500 * time.Millisecond
 )
@@ -81,8 +83,11 @@ func (s *session) listen(ctx context.Context, c *flow.Caller, line string) work 
 	no := s.admit(ctx, c, gateBudget)
 	w := s.understand(*c, line)
 	if no != nil {
-		if w.open {
+		switch {
+		case w.open:
 			return w
+		case w.counted:
+			return work{do: func(ctx context.Context) flow.Message { return s.unlessTaken(ctx, *c, *no) }}
 		}
 		return saying(*no)
 	}

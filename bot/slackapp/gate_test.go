@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/bot/slacksim"
 	"scalebot/providers"
@@ -100,6 +101,50 @@ func TestSomebodyWhoCanNotBeLookedUpIsToldToTryAgain(t *testing.T) {
 	e.untouched()
 	e.sim.ClearFaults()
 	require.Contains(t, e.sim.Slash(ann, channel, "/scale", "emr-m620 task +1").Ephemeral.Text, "F-T001")
+}
+
+// Of two deliveries of a request one may be taken and the other come to nothing.
+// Whoever asked must not read that nothing was done.
+func TestADeliveryThatComesToNothingDoesNotDenyTheOther(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.desk.everyTaken = "F-T009" // as another replica has it
+	for _, fail := range []func(){
+		func() { e.sim.Fail("users.info", slacksim.Fault{Kind: slacksim.Error500, Times: 1}) },
+		func() {
+			e.desk.request = func(context.Context) error {
+				return &flow.Rejection{Code: flow.RejectStore, Err: errors.New("read only")}
+			}
+		},
+	} {
+		fail()
+		d := e.sim.Slash(ann, channel, "/scale", "emr-m620 task +1")
+		require.NoError(t, d.Err)
+		require.Contains(t, d.Ephemeral.Text, "F-T009")
+		require.NotContains(t, d.Ephemeral.Text, "try again")
+	}
+}
+
+// A mention that could not be acknowledged in time comes again, and may be taken
+// then.
+func TestWhatComesAgainIsNotDenied(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{})}
+	no := flow.Message{Text: "nothing was done"}
+	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "a command"}, no))
+	require.True(t, e.app.seen.first("Ev1"))
+	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no), "it was acknowledged in time")
+	e.app.seen.keys["Ev1"] = e.app.clock.Now().Add(-time.Minute)
+	require.Contains(t, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no).Text, "could not be confirmed")
+}
+
+// The answer to a mention may be that nothing was done, and there is no other way to
+// tell it.
+func TestAPrivateAnswerIsTriedAgain(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 1})
+	_, err := e.sim.Mention(ann, channel, "", "emr-m620 task +1")
+	require.NoError(t, err)
+	e.told(ann, "F-T001")
 }
 
 // A look-up that takes long must not cost the ack, and its answer is there for

@@ -1,9 +1,12 @@
 package slackapp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +34,11 @@ type Options struct {
 	// HTTPClient makes all HTTP calls. Without a timeout it gets one of 10 s: an
 	// apps.connections.open that never answers would hang its socket for ever.
 	HTTPClient *http.Client
+	// Dial opens the connection below a socket (default: a net.Dialer).
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Jitter is a wait at random below a span, which keeps replicas from coming back
+	// in step (default: math/rand). A simulator that plays a run again needs its own.
+	Jitter     func(below time.Duration) time.Duration
 	Clock      flow.Clock
 	Logger     *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: none
@@ -120,6 +128,12 @@ func New(opt Options) (*App, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opt.Dial == nil {
+		opt.Dial = (&net.Dialer{Timeout: httpTimeout}).DialContext
+	}
+	if opt.Jitter == nil {
+		opt.Jitter = rand.N[time.Duration]
+	}
 	if opt.PingInterval == 0 {
 		opt.PingInterval = 30 * time.Second
 	}
@@ -135,7 +149,7 @@ func New(opt Options) (*App, error) {
 		http: client, rates: newRates(opt.Clock), pace: newPace(opt.Clock),
 		people: newCache[profile](opt.Clock, personTTL), locales: newLocales(), groups: newCache[[]string](opt.Clock, groupTTL),
 		lookups: make(chan struct{}, lookups),
-		spacing: newSpacing(opt.Clock), gaps: make(chan struct{}, 1), seen: newSeen(opt.Clock), doubts: make(chan string, 1),
+		spacing: newSpacing(opt.Clock, opt.Jitter), gaps: make(chan struct{}, 1), seen: newSeen(opt.Clock), doubts: make(chan string, 1),
 	}
 	a.slack = slack.New(opt.BotToken, slack.OptionAPIURL(opt.APIURL), slack.OptionHTTPClient(doer{client: client}))
 	return a, nil

@@ -2,7 +2,6 @@ package slackapp
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -67,13 +66,16 @@ func (p *pace) forget(now time.Time) {
 // no pause after a successful dial: a server that accepts and closes at once got
 // 4,700 opens a second (slack.md 2.5).
 type spacing struct {
-	clock flow.Clock
-	every time.Duration
-	mu    sync.Mutex
-	next  time.Time
+	clock  flow.Clock
+	jitter func(below time.Duration) time.Duration
+	every  time.Duration
+	mu     sync.Mutex
+	next   time.Time
 }
 
-func newSpacing(c flow.Clock) *spacing { return &spacing{clock: c, every: time.Second} }
+func newSpacing(c flow.Clock, jitter func(time.Duration) time.Duration) *spacing {
+	return &spacing{clock: c, jitter: jitter, every: time.Second}
+}
 
 // wait blocks until this call's turn, at least extra from now.
 func (s *spacing) wait(ctx context.Context, extra time.Duration) error {
@@ -83,7 +85,7 @@ func (s *spacing) wait(ctx context.Context, extra time.Duration) error {
 	if s.next.After(at) {
 		at = s.next
 	}
-	s.next = at.Add(s.every + rand.N(s.every/4+1))
+	s.next = at.Add(s.every + s.jitter(s.every/4+1))
 	s.mu.Unlock()
 	return pause(ctx, at.Sub(now))
 }

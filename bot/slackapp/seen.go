@@ -21,9 +21,52 @@ type seen struct {
 	clock flow.Clock
 	mu    sync.Mutex
 	keys  map[string]time.Time
+	hand  map[string][]func() // of keys still being worked on: how to acknowledge their repeats
 }
 
-func newSeen(c flow.Clock) *seen { return &seen{clock: c, keys: map[string]time.Time{}} }
+func newSeen(c flow.Clock) *seen {
+	return &seen{clock: c, keys: map[string]time.Time{}, hand: map[string][]func(){}}
+}
+
+// begin is first for work that must not be lost: until it is done, its repeats join
+// it instead of being done with.
+func (s *seen) begin(key string) bool {
+	if !s.first(key) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hand[key] = nil
+	return true
+}
+
+// join leaves the acknowledgement of a repeat to the work in hand, if it is.
+func (s *seen) join(key string, ack func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	acks, inHand := s.hand[key]
+	if inHand {
+		s.hand[key] = append(acks, ack)
+	}
+	return inHand
+}
+
+// done ends the work in hand and gives the acknowledgements that joined it.
+func (s *seen) done(key string) []func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	acks := s.hand[key]
+	delete(s.hand, key)
+	return acks
+}
+
+// since is when a delivery came first, if it did.
+func (s *seen) since(key string) (at time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok = s.keys[key]
+	return at, ok
+}
 
 // first reports whether a delivery is new. One without a key always is.
 func (s *seen) first(key string) bool {

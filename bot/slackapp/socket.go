@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -88,7 +87,7 @@ func (a *App) newSocket(n int) *socket {
 // dial notes when the connection gives a byte: slack-go keeps the age of the
 // last ping to itself.
 func (s *socket) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: httpTimeout}).DialContext(ctx, network, addr)
+	conn, err := s.app.opt.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +126,7 @@ func (s *socket) beforeOpen(ctx context.Context) error {
 	if poor == poorHint {
 		s.log.Warn("Slack ends every connection soon; is Socket Mode on for the app, and do all replicas together hold no more than 10 sockets?")
 	}
-	return s.app.spacing.wait(ctx, patience(poor))
+	return s.app.spacing.wait(ctx, patience(poor, s.app.opt.Jitter))
 }
 
 // poorHint is after how many short connections in a row a person should look.
@@ -135,13 +134,15 @@ const poorHint = 4
 
 // patience is the wait before a connection is opened after some in a row that
 // didn't last, beyond what keeps all opens apart: none after the first, then
-// doubling, with jitter so that replicas don't come back in step.
-func patience(poor int) time.Duration {
+// doubling, with jitter so that replicas don't come back in step. That makes five
+// in the first minute of an outage, so that ten sockets, which is what an app may
+// have, stay within the fifty calls a minute that Slack allows (slack.md 9).
+func patience(poor int, jitter func(time.Duration) time.Duration) time.Duration {
 	if poor < 2 {
 		return 0
 	}
-	wait := min(time.Second<<min(poor-2, 10), slowest)
-	return wait + rand.N(wait/4+1)
+	wait := min(5*time.Second<<min(poor-2, 10), slowest)
+	return wait + jitter(wait/4+1)
 }
 
 // restart ends the connection that is there or being made; another is opened.

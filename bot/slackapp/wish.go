@@ -37,18 +37,45 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 	if no, ok := errors.AsType[*flow.Rejection](err); ok && no.Code != flow.RejectLimited && no.Code != flow.RejectStore {
 		return s.turnedAway(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
-	if errors.Is(err, flow.ErrInDoubt) && s.back.offer(func(ctx context.Context) { s.findOut(ctx, c) }) {
+	again := s.comesAgain(c)
+	if errors.Is(err, flow.ErrInDoubt) && s.back.offer(func(ctx context.Context) { s.findOut(ctx, c, again) }) {
 		return s.refuse(err, c, saidInDoubt)
 	}
 	if err != nil {
 		// Anything else than a rejection may have been recorded all the same.
-		return s.refuse(spelled(err, false), c, saidUncertain)
+		return s.unlessTaken(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
 	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
 	if !receipt.Fresh {
 		return s.card.Again(receipt.Flow, c.Language)
 	}
 	return s.card.Accepted(receipt.Flow, c.Language)
+}
+
+// unlessTaken is a no to a request, or what became of it where another delivery of
+// the same was taken. Slack delivers a mention again after three seconds, and a
+// replica that stood still for longer would tell somebody that nothing was done who
+// has read from another that it was.
+func (s *session) unlessTaken(ctx context.Context, c flow.Caller, no flow.Message) flow.Message {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takenBudget)
+	defer cancel()
+	f, err := s.desk.Outcome(ctx, c)
+	switch {
+	case err == nil:
+		return s.card.Again(f, c.Language)
+	case s.comesAgain(c):
+		return s.say(saidUncertain, c.Language)
+	}
+	return no
+}
+
+// comesAgain reports whether Slack delivers a request again that came to nothing
+// here: a mention that could not be acknowledged in time. To say that nothing was
+// done would be wrong as soon as the next delivery is taken, and whoever then sent it
+// again, as asked, would get it twice.
+func (s *session) comesAgain(c flow.Caller) bool {
+	at, mention := s.app.seen.since(c.Dedupe)
+	return mention && s.app.clock.Now().Sub(at) > ackDeadline
 }
 
 // The pace of finding out what became of a request in doubt, and how long it is
@@ -61,8 +88,8 @@ const (
 // findOut tells somebody what became of a request whose recording was in doubt. It
 // only looks: to record it now would be to act when nobody expects it any more. A
 // store that was frozen may still work off what it had received, so one look that
-// finds nothing is not believed.
-func (s *session) findOut(ctx context.Context, c flow.Caller) {
+// finds nothing is not believed. Of what comes again nothing is said but that.
+func (s *session) findOut(ctx context.Context, c flow.Caller, again bool) {
 	ctx, cancel := context.WithTimeout(ctx, findOutLimit)
 	defer cancel()
 	pause := time.NewTicker(findOutPause)
@@ -83,6 +110,10 @@ func (s *session) findOut(ctx context.Context, c flow.Caller) {
 		default:
 			misses = 0
 		}
+	}
+	if again {
+		s.whisper(ctx, c, s.say(saidUncertain, c.Language))
+		return
 	}
 	s.whisper(ctx, c, s.say(saidNotRecorded, c.Language))
 }

@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,8 @@ type Server struct {
 	conns     []*conn
 	connCount int
 	envelopes map[string]*envelope
-	timers    map[*time.Timer]struct{}
+	timers    map[*time.Timer]planned
+	planned   int
 
 	limited    map[string]int // answers 429 by method, but for injected ones
 	requests   []Request
@@ -93,7 +95,7 @@ func New(opt Options) *Server {
 		triggers: map[string]*trigger{}, responseURLs: map[string]*responseURL{},
 		rates: newRates(!opt.NoRateLimits), refusePlan: opt.RefusePlanBlocks, habits: opt.Habits,
 		faults: map[string][]*Fault{}, limited: map[string]int{}, tickets: map[string]time.Time{}, envelopes: map[string]*envelope{},
-		timers: map[*time.Timer]struct{}{}, subs: map[chan Change]struct{}{},
+		timers: map[*time.Timer]planned{}, subs: map[chan Change]struct{}{},
 	}
 	s.done, s.stop = context.WithCancel(context.Background())
 	s.load(opt.World)
@@ -110,6 +112,16 @@ func (s *Server) Start(addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("local Slack: %w", err)
+	}
+	return s.Serve(ln)
+}
+
+// Serve is Start on a listener of the caller's, which need not be of a network:
+// one in memory lets the server run inside a testing/synctest bubble. Its address
+// stands in the URLs that apps get, as host and port.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.bad != nil {
+		return errors.Join(fmt.Errorf("the simulated workspace is inconsistent: %w", s.bad), ln.Close())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,18 +245,39 @@ func (s *Server) after(d time.Duration, f func()) *time.Timer {
 	if s.closed {
 		return nil
 	}
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if _, live := s.timers[t]; !live || s.closed {
+	s.planned++
+	p := planned{at: s.mono() + d, n: s.planned, f: f} // its time comes before its timer fires
+	t := time.AfterFunc(d, s.tick)
+	s.timers[t] = p
+	return t
+}
+
+// planned is what a timer is to run.
+type planned struct {
+	at time.Duration // mono
+	n  int
+	f  func()
+}
+
+// tick runs what has come due, in the order in which it was planned for one moment,
+// whichever of its timers was first to fire.
+func (s *Server) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed {
+		var next *time.Timer
+		for t, p := range s.timers {
+			if p.at <= s.mono() && (next == nil || cmp.Or(cmp.Compare(p.at, s.timers[next].at), p.n-s.timers[next].n) < 0) {
+				next = t
+			}
+		}
+		if next == nil {
 			return
 		}
-		delete(s.timers, t)
+		f := s.timers[next].f
+		s.cancel(next)
 		f()
-	})
-	s.timers[t] = struct{}{}
-	return t
+	}
 }
 
 // cancel stops a timer made by after. The caller holds the lock.

@@ -1,7 +1,6 @@
 package flowsim
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +41,9 @@ func (s *sim) check() {
 	s.checkMandates(ctx, byID)
 	s.checkBudgets(ctx, byID)
 	s.checkTerms(ctx, byID)
+	if s.edge != nil {
+		s.edge.check(byID)
+	}
 }
 
 // checkNoneLost holds what people were told, and what a script took, to be there
@@ -202,7 +204,7 @@ func (s *sim) seats(flows map[string]flow.Flow, state map[string]flow.State, e r
 // checkCards makes each card anew and compares it with what Slack shows.
 func (s *sim) checkCards(f flow.Flow, rich bool) {
 	shown := map[int][]*message{}
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if m.flow() == f.ID && m.plan() >= 0 && !m.deleted && m.private == "" {
 			shown[m.plan()] = append(shown[m.plan()], m)
 		}
@@ -210,7 +212,7 @@ func (s *sim) checkCards(f flow.Flow, rich bool) {
 	for n, all := range shown {
 		want := s.renderer.Card(f, n, rich)
 		for _, m := range all {
-			if m.Text != want.Text || !bytes.Equal(m.Blocks, want.Blocks) || m.state() != f.State && n == len(f.Plans) {
+			if m.Text != want.Text || !s.slack.shows(m, want) || m.state() != f.State && n == len(f.Plans) {
 				s.blame("%s: card %d in Slack is not the flow's (%s): %q, wanted %q", f.ID, n, f.State, m.Text, want.Text)
 			}
 		}
@@ -228,7 +230,7 @@ func (s *sim) checkCards(f flow.Flow, rich bool) {
 func (s *sim) checkNotices(f flow.Flow) {
 	count := map[string]int{}
 	logs := map[string]int{}
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if m.flow() != f.ID || m.deleted || m.private != "" {
 			continue
 		}
@@ -270,7 +272,7 @@ func (s *sim) checkNotices(f flow.Flow) {
 
 // checkStrangers looks for messages of flows that are not on record.
 func (s *sim) checkStrangers(flows map[string]flow.Flow) {
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if id := m.flow(); id != "" && m.plan() >= 0 {
 			if _, known := flows[id]; !known && !s.world.forgotten[id] {
 				s.blame("Slack shows a card of %s, which is not on record", id)

@@ -23,8 +23,8 @@
 // In it are Desk, Engine, Courier and Renewals, the store with its scripts, bot/card,
 // and either clouds of this package (TestSim in bot/flow), which can also take a
 // change after the caller gave up, or the real adapters with their SDKs over HTTP on
-// providers/cloudsim (the tests here), where nothing can arrive late. In some of the
-// seeds, on the clouds of this package:
+// providers/cloudsim (TestSimWithTheRealAdapters), where nothing can arrive late. In
+// some of the seeds, on the clouds of this package:
 //
 //   - people sign mandates and revoke them. What is sent without enough people must be
 //     covered by mandates that stood at its intent, and what clouds made under each
@@ -42,8 +42,28 @@
 // What these decide for themselves comes from a second generator, so that a seed
 // whose mood has none of it is the run that it was before they came.
 //
-// Not in it are the sockets and the Web API client of bot/slackapp, whose place is
-// taken by a Slack of this package, and temporary changes: the product refuses them
-// (RejectTemporary). With the real adapters no operation can be steered here, and
-// there are no mandates, budgets, terms and removals.
+// Slack is either one of this package or, with Setup.Edge (TestSimWithTheRealSlack),
+// the local one of bot/slacksim with its documented rules and limits, behind the
+// whole Slack edge as it is: each replica has an App of bot/slackapp, whose Web API
+// calls go over HTTP and whose envelopes come over Socket Mode, both on connections
+// in memory. People type, mention, react, press buttons and fill in forms there.
+// Each Web API call, each call of the desk and each message on a socket is a turn,
+// like every other effect. What the seed decides besides: 429 with Retry-After, calls
+// that break, hang, come late or whose answer is lost, envelopes doubled, reordered,
+// late or dropped, sockets cut, half open, without a hello or asked to reconnect,
+// times in which none can be opened, and reactions told in part. A frozen replica
+// hears nothing and hangs up on nobody; the connections of a killed one are cut. The
+// checker looks at what the local Slack holds: also that each thing that was typed
+// became at most one flow, that nobody was told what the record denies, that what was
+// acknowledged came to something, that votes in time count, and that no call met a
+// limit.
+//
+// With the real edge most seeds play the same run again and some do not: what one
+// moment wakes in one replica (a command that was delivered twice, two deadlines that
+// pass together) goes on in an order that the machine decides.
+//
+// Not in it are temporary changes, which the product refuses (RejectTemporary), and
+// orderly stops. With the real adapters, and with the real edge, no operation is
+// steered here, and there are no mandates, budgets, terms and removals; with the edge
+// also no caps on commands that the desk doesn't record.
 package flowsim

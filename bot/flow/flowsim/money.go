@@ -67,9 +67,10 @@ func (s *sim) seldom(most int) int {
 }
 
 // plays adds to the mood what came into the world later. With the real adapters
-// it stays out: their control planes do not tell what came of an operation.
+// it stays out: their control planes do not tell what came of an operation. With the
+// real edge it stays out too: people there do what they do in Slack.
 func (s *sim) plays(m *mood) {
-	if s.Real != nil {
+	if s.Real != nil || s.Edge {
 		return
 	}
 	m.mandates, m.removed = 2*s.seldom(4), s.seldom(3)
@@ -373,7 +374,7 @@ func (s *sim) checkUses(f flow.Flow, it *intent) {
 			continue
 		}
 		told, logged := false, false
-		for _, x := range s.slack.messages {
+		for _, x := range s.slack.all() {
 			if !strings.Contains(x.Text, id) && !bytes.Contains(x.Blocks, []byte(id)) || x.flow() != f.ID && x.private == "" {
 				continue
 			}

@@ -33,6 +33,17 @@ type mood struct {
 	steering float64 // of each look at a running operation, that somebody steers it
 	terms    bool    // people are reminded of prepaid terms and decide about them
 	removed  int     // times that the bot is removed from a channel for some minutes
+
+	// With the real Slack edge only.
+	slow      float64 // of each Slack call
+	reordered float64 // of each event, that it waits for the next and comes after it
+	cuts      int     // times that all sockets are cut
+	silences  int     // times that they are half open
+	refresh   int     // times that Slack asks to reconnect
+	unwelcome int     // times that sockets get no hello
+	closed    int     // times that no socket can be opened for a while
+	delays    int     // times that events come late for a while
+	truncated int     // times that reactions are not told in full for a while
 }
 
 func (s *sim) newMood() mood {
@@ -60,6 +71,24 @@ func (s *sim) newMood() mood {
 	}
 	s.plays(&m)
 	return m
+}
+
+// moreOf adds what can go wrong with a real Slack between the two.
+func (m *mood) moreOf(s *sim) {
+	often := func(rates ...float64) float64 {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return rates[s.rng.IntN(len(rates))]
+	}
+	times := func(most int) int {
+		if s.rng.IntN(2) == 0 {
+			return 0
+		}
+		return 1 + s.rng.IntN(most)
+	}
+	m.slow, m.reordered = often(0.02, 0.1), often(0.2)
+	m.cuts, m.silences, m.refresh, m.unwelcome, m.truncated, m.closed, m.delays = times(4), times(2), times(2), times(1), times(1), times(2), times(2)
 }
 
 // chance is a throw of the dice for a fault; none falls once the faults stopped.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"scalebot/approvals"
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 	"scalebot/bot/redisstore"
 )
@@ -41,6 +42,7 @@ type Setup struct {
 	Disk Disk
 	Bug  *Bug
 	Real *Real // nil = the clouds of this package
+	Edge bool  // the Slack edge as it is, on a local Slack; false = the Slack of this package
 }
 
 // Outcome is what came of a run.
@@ -74,18 +76,23 @@ type sim struct {
 	wrong   []string
 	tasks   []*task
 	serial  int
-	trace   []string
 	faults  int
 	looks   int // whether everything is over, once the faults have stopped
+	ended   bool
+	arrived chan struct{} // somebody came to a gate
+
+	traceMu sync.Mutex // apart from mu: what a timer of the product woke is noted too
+	trace   []string
 
 	replicas []*replica
 	clouds   map[string]*cloud
-	slack    *slackTeam
+	slack    team
+	edge     *edge // nil = slack is of this package
 	policy   *approvals.Policy
 	rules    approvals.Config
 	catalog  flow.Catalog
 	budgets  flow.Budgets
-	renderer flow.Renderer
+	renderer *card.Renderer
 
 	events []event
 	older  func(context.Context) error // what Redis will be when it comes back older; nil = nothing is planned
@@ -106,6 +113,7 @@ type replica struct {
 	name   string
 	skew   time.Duration
 	up     bool
+	life   *life
 	frozen time.Time // until when it stands still
 	engine *flow.Engine
 	chat   *flow.Courier
@@ -122,7 +130,11 @@ func Play(setup Setup) Outcome {
 	s := &sim{
 		Setup: setup, rng: rand.New(rand.NewPCG(setup.Seed, 0x5ca1eb07)), more: rand.New(rand.NewPCG(setup.Seed, 0x90de7)), t0: time.Now(), truth: setup.Disk.Store(),
 	}
+	s.arrived = make(chan struct{}, 1)
 	s.mood = s.newMood()
+	if setup.Edge {
+		s.mood.moreOf(s)
+	}
 	s.build()
 	if err := setup.Disk.Wipe(context.Background()); err != nil {
 		s.blame("the database can't be wiped: %v", err)
@@ -136,10 +148,27 @@ func Play(setup Setup) Outcome {
 	for _, r := range s.replicas {
 		s.kill(r)
 	}
+	s.end()
 	// Those that wait for a timer end when it fires and they come to a gate.
 	s.sleep(10 * time.Minute)
 	synctest.Wait()
 	return s.outcome()
+}
+
+// end lets nobody pass a gate any more.
+func (s *sim) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	if s.edge != nil {
+		s.edge.close()
+	}
+	synctest.Wait()
+	for _, w := range s.waiting {
+		if !w.went {
+			s.resume(w)
+		}
+	}
 }
 
 func (s *sim) outcome() Outcome {
@@ -161,7 +190,7 @@ func (s *sim) blame(format string, args ...any) {
 	defer s.mu.Unlock()
 	if !slices.Contains(s.wrong, text) {
 		s.wrong = append(s.wrong, text)
-		s.trace = append(s.trace, s.stamp()+" WRONG: "+text)
+		s.line(s.stamp() + " WRONG: " + text)
 	}
 }
 
@@ -179,7 +208,13 @@ func (s *sim) log(k *task, what, how string) {
 			who = k.rep.name + " " + k.name
 		}
 	}
-	s.trace = append(s.trace, fmt.Sprintf("%s  %-26s %s: %s", s.stamp(), who, what, how))
+	s.line(fmt.Sprintf("%s  %-26s %s: %s", s.stamp(), who, what, how))
+}
+
+func (s *sim) line(text string) {
+	s.traceMu.Lock()
+	defer s.traceMu.Unlock()
+	s.trace = append(s.trace, text)
 }
 
 // at plans something for later.
@@ -206,7 +241,13 @@ func (s *sim) build() {
 func (s *sim) start(r *replica) {
 	var st flow.Store = &store{Store: s.truth, s: s}
 	clouds := s.providersOf(r)
-	var team Slack = &workspace{slackTeam: s.slack}
+	r.life = &life{ctx: context.Background()}
+	var team Slack
+	if s.edge != nil {
+		team = s.edge.connect(r)
+	} else {
+		team = &workspace{slackTeam: s.slack.(*slackTeam)}
+	}
 	if b := s.Bug; b != nil {
 		if b.Store != nil {
 			st = b.Store(st)
@@ -232,6 +273,10 @@ func (s *sim) start(r *replica) {
 		o.RenewalReminders = reminders
 	}
 	r.engine, r.chat, r.desk, r.renew = flow.NewEngine(o), flow.NewCourier(o), flow.NewDesk(o, nil), flow.NewRenewals(o)
+	if s.edge != nil {
+		s.edge.run(r)
+		return
+	}
 	r.up = true
 }
 
@@ -245,6 +290,7 @@ const (
 func (s *sim) drive() {
 	for {
 		s.fence()
+		s.thaw()
 		synctest.Wait()
 		if !s.calm && time.Since(s.t0) > faultTime {
 			s.calmDown()
@@ -253,6 +299,8 @@ func (s *sim) drive() {
 		if len(free) > 0 && s.rng.IntN(16) > 0 {
 			w := free[s.rng.IntN(len(free))]
 			switch {
+			case w.k.rep == nil:
+				s.resume(w)
 			case s.chance(s.mood.crash):
 				s.crash(w)
 			case s.chance(s.mood.freeze):
@@ -296,7 +344,7 @@ func (s *sim) crash(w *waiter) {
 	s.log(w.k, w.label, "KILLED before it")
 	s.kill(r)
 	s.at(s.between(time.Second, 40*time.Second), func() {
-		if !r.up {
+		if r.life.dead {
 			s.log(nil, r.name, "starts again")
 			s.start(r)
 		}
@@ -306,16 +354,31 @@ func (s *sim) crash(w *waiter) {
 func (s *sim) freeze(w *waiter) {
 	r, last := w.k.rep, s.between(5*time.Second, 75*time.Second)
 	r.frozen = time.Now().Add(last)
+	if p := r.life.phone; p != nil {
+		p.lines.stop(true)
+	}
 	s.log(w.k, w.label, fmt.Sprintf("the replica stands still for %s before it", last.Round(time.Second)))
+}
+
+// thaw lets those that stood still hear from Slack again.
+func (s *sim) thaw() {
+	for _, r := range s.replicas {
+		if p := r.life.phone; p != nil && p.lines.still() && !time.Now().Before(r.frozen) {
+			p.lines.stop(false)
+		}
+	}
 }
 
 // calmDown ends all faults: from here on everything must come right.
 func (s *sim) calmDown() {
 	s.calm, s.away = true, time.Time{}
 	s.log(nil, "calm", "no more faults")
+	if s.edge != nil {
+		s.edge.calm()
+	}
 	for _, r := range s.replicas {
 		r.frozen = time.Time{}
-		if !r.up {
+		if r.life.dead {
 			s.start(r)
 		}
 	}
@@ -366,7 +429,9 @@ func (s *sim) idle(lanes due) {
 	if len(s.events) > 0 && s.events[0].at.Before(next) {
 		next = s.events[0].at
 	}
-	s.sleep(max(time.Until(next), time.Millisecond))
+	if !s.nap(max(time.Until(next), time.Millisecond)) {
+		return
+	}
 	for _, r := range s.replicas {
 		if !r.up || r.frozen.After(time.Now()) {
 			continue
@@ -449,7 +514,10 @@ func (s *sim) over(next due) (bool, string) {
 	}
 	// What is still planned is people looking at Slack, where there is nothing left
 	// to do. What Redis or a cloud had received has long arrived.
-	return len(s.tasks) == 0 && time.Since(s.t0) > faultTime+2*time.Minute, ""
+	if slices.ContainsFunc(s.tasks, func(k *task) bool { return !k.edge }) {
+		return false, ""
+	}
+	return time.Since(s.t0) > faultTime+2*time.Minute && (s.edge == nil || s.edge.quiet()), ""
 }
 
 // scheduled holds every open flow to promise 2.

@@ -1,6 +1,7 @@
 package flowsim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,27 @@ func (m *message) plan() int {
 		}
 	}
 	return n
+}
+
+// team is the Slack of a run from outside of the bot: as people use it, and as
+// judge and checker see it.
+type team interface {
+	all() []*message                          // that were ever posted, or those that are left
+	shows(m *message, want flow.Message) bool // whether the blocks are those that were wanted
+	members(group string) []string            // of a usergroup
+	regroup(group string, users []string)     // changes them
+	ask(user string, a flow.Ask)              // types a request
+	react(m *message, who string, c approvals.Choice)
+	unreact(m *message, who string) // takes an approval back
+	remove(m *message)
+
+	// These reach the replica, where people get to choose one.
+	press(r *replica, m *message, who string, c approvals.Choice)
+	cancel(r *replica, id, user string)
+	halt(r *replica, id, user string)
+	again(r *replica, id string, keep bool)
+	settle(r *replica, id, user string, d decision, operation string)
+	freeze(r *replica, cluster string, last time.Duration)
 }
 
 // slackTeam is the Slack of a run.
@@ -211,6 +233,16 @@ func (w *workspace) Reactions(ctx context.Context, ref flow.MessageRef) ([]appro
 	}
 	return all, nil
 }
+
+func (t *slackTeam) all() []*message { return t.messages }
+
+func (t *slackTeam) shows(m *message, want flow.Message) bool {
+	return bytes.Equal(m.Blocks, want.Blocks)
+}
+
+func (t *slackTeam) members(group string) []string { return t.groups[group] }
+
+func (t *slackTeam) regroup(group string, users []string) { t.groups[group] = users }
 
 func (t *slackTeam) message(ref flow.MessageRef) *message {
 	for _, p := range t.messages {

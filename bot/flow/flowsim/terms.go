@@ -40,7 +40,7 @@ func (s *sim) renewals() {
 	if !s.mood.terms {
 		return
 	}
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if !strings.HasPrefix(m.Key, "renewal/") || m.deleted || s.calm || s.more.IntN(12) > 0 {
 			continue
 		}
@@ -157,7 +157,7 @@ func (s *sim) checkReminders(c flow.Commitment, f flow.Flow) {
 		return
 	}
 	count := map[string]int{}
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if m.flow() != c.ID || m.deleted || !strings.HasPrefix(m.Key, "renewal/") {
 			continue
 		}

@@ -93,10 +93,12 @@ func (s *sim) cast() {
 		steered: map[string][]steered{}, madeOf: map[string]int{}, renewed: map[string][]renewed{},
 		out: map[string]time.Time{}, refused: map[string]bool{},
 	}
-	s.slack = &slackTeam{
-		s:      s,
-		people: map[string]approvals.Person{gus: {ID: gus, Found: true, Guest: true}},
-		groups: map[string][]string{"S0LEADS": {lea, leo, fay, gus, ann}, "S0FINOPS": {fay}},
+	groups := map[string][]string{"S0LEADS": {lea, leo, fay, gus, ann}, "S0FINOPS": {fay}}
+	if s.Edge {
+		s.edge = newEdge(s, groups)
+		s.slack = s.edge
+	} else {
+		s.slack = &slackTeam{s: s, people: map[string]approvals.Person{gus: {ID: gus, Found: true, Guest: true}}, groups: groups}
 	}
 	s.castBudgets()
 	s.rules = s.theRules()
@@ -105,7 +107,7 @@ func (s *sim) cast() {
 		panic(fmt.Sprint("flowsim: ", problems))
 	}
 	s.policy = policy
-	s.renderer = card.New(card.Options{Groups: s.rules.Groups, Approve: policy.Approve(), Deny: policy.Deny()})
+	s.renderer = card.New(card.Options{Groups: s.rules.Groups, Approve: policy.Approve(), Deny: policy.Deny(), Spell: s.spell()})
 	s.clouds, s.catalog = map[string]*cloud{}, flow.Catalog{}
 	if s.Real != nil {
 		s.catalog = s.Real.Catalog
@@ -168,6 +170,9 @@ func (s *sim) plan() {
 		}
 	}
 	s.at(s.between(time.Second, 10*time.Second), s.people)
+	if s.edge != nil {
+		s.edge.plan()
+	}
 }
 
 // someone is a replica that people's events reach now; nil while there is none.
@@ -201,6 +206,11 @@ func (s *sim) request(cluster string) {
 	if s.rng.IntN(10) == 0 {
 		user, a.BreakGlass = oncall, true
 	}
+	s.slack.ask(user, a)
+}
+
+func (t *slackTeam) ask(user string, a flow.Ask) {
+	s := t.s
 	s.serial++
 	c := flow.Caller{User: user, Workspace: workspaceID, Channel: room, Language: "en", Dedupe: fmt.Sprint("d", s.serial), Raw: "typed"}
 	s.deliver(c, a, 0)
@@ -304,15 +314,23 @@ func (s *sim) freezeCluster(name string) {
 	if r == nil {
 		return
 	}
-	desk, last := r.desk, s.between(time.Minute, 6*time.Minute)
-	began := time.Now()
+	s.slack.freeze(r, name, s.between(time.Minute, 6*time.Minute))
+}
+
+func (t *slackTeam) freeze(r *replica, name string, last time.Duration) {
+	s, desk, began := t.s, r.desk, time.Now()
 	s.spawn(r, "freeze "+name, func(ctx context.Context, k *task) {
 		_, err := desk.Freeze(ctx, flow.Caller{User: leo, Workspace: workspaceID, Channel: room}, name, last, "release")
-		s.log(k, "freeze", fmt.Sprintf("%s for %s: %s", name, last, said(err)))
-		if err == nil {
-			s.world.frozen = append(s.world.frozen, span{from: time.Now(), to: began.Add(last), cluster: name})
-		}
+		s.froze(k, name, began, last, err)
 	})
+}
+
+// froze notes what came of freezing a cluster.
+func (s *sim) froze(k *task, name string, began time.Time, last time.Duration, err error) {
+	s.log(k, "freeze", fmt.Sprintf("%s for %s: %s", name, last, said(err)))
+	if err == nil {
+		s.world.frozen = append(s.world.frozen, span{from: time.Now(), to: began.Add(last), cluster: name})
+	}
 }
 
 // tell is an event of Slack: some replica hears of it, or none.
@@ -337,7 +355,7 @@ func (s *sim) people() {
 	}
 	s.renewals()
 	newest := map[string]*message{}
-	for _, m := range s.slack.messages {
+	for _, m := range s.slack.all() {
 		if m.plan() >= 0 && !m.deleted && m.private == "" {
 			if was := newest[m.flow()]; was == nil || m.plan() >= was.plan() {
 				newest[m.flow()] = m
@@ -363,9 +381,8 @@ func (s *sim) lookAt(m *message) {
 	}
 	if s.chance(s.mood.deletes / 20) {
 		s.log(nil, m.Key, "somebody deletes the card of "+id)
-		m.deleted = true
 		s.world.deleted[fmt.Sprint(id, "/", m.plan())] = true
-		s.tell(m)
+		s.slack.remove(m)
 		return
 	}
 	switch m.state() {
@@ -413,8 +430,8 @@ func (s *sim) vote(m *message, mind int) {
 			s.press(m, who, approvals.Deny)
 			return
 		}
-		m.no = append(slices.DeleteFunc(m.no, func(u string) bool { return u == who }), who)
 		s.log(nil, m.Key, fmt.Sprintf("%s says no to %s", who, m.flow()))
+		s.slack.react(m, who, approvals.Deny)
 	case mind > 95 && s.rng.IntN(4) == 0:
 		s.cancel(m.flow())
 		return
@@ -430,19 +447,36 @@ func (s *sim) vote(m *message, mind int) {
 		if slices.Contains(m.yes, who) {
 			return
 		}
-		m.yes = append(m.yes, who)
 		s.log(nil, m.Key, fmt.Sprintf("%s says yes to %s", who, m.flow()))
+		s.slack.react(m, who, approvals.Approve)
 	}
-	s.tell(m)
 }
 
 func (s *sim) withdraw(m *message) {
 	if len(m.yes) > 0 {
 		i := s.rng.IntN(len(m.yes))
 		s.log(nil, m.Key, fmt.Sprintf("%s takes back the yes to %s", m.yes[i], m.flow()))
-		m.yes = slices.Delete(slices.Clone(m.yes), i, i+1)
-		s.tell(m)
+		s.slack.unreact(m, m.yes[i])
 	}
+}
+
+func (t *slackTeam) react(m *message, who string, choice approvals.Choice) {
+	on := &m.yes
+	if choice == approvals.Deny {
+		on = &m.no
+	}
+	*on = append(slices.DeleteFunc(*on, func(u string) bool { return u == who }), who)
+	t.s.tell(m)
+}
+
+func (t *slackTeam) unreact(m *message, who string) {
+	m.yes = slices.DeleteFunc(slices.Clone(m.yes), func(u string) bool { return u == who })
+	t.s.tell(m)
+}
+
+func (t *slackTeam) remove(m *message) {
+	m.deleted = true
+	t.s.tell(m)
 }
 
 // press is a vote by button on the plan that the person sees.
@@ -451,7 +485,11 @@ func (s *sim) press(m *message, who string, choice approvals.Choice) {
 	if r == nil {
 		return
 	}
-	desk, id, n := r.desk, m.flow(), m.plan()
+	s.slack.press(r, m, who, choice)
+}
+
+func (t *slackTeam) press(r *replica, m *message, who string, choice approvals.Choice) {
+	s, desk, id, n := t.s, r.desk, m.flow(), m.plan()
 	s.serial++
 	c := flow.Caller{User: who, Workspace: workspaceID, Channel: room, Dedupe: fmt.Sprint("p", s.serial)}
 	s.spawn(r, "press "+who, func(ctx context.Context, k *task) {
@@ -465,7 +503,11 @@ func (s *sim) cancel(id string) {
 	if r == nil {
 		return
 	}
-	desk, user := r.desk, s.world.asks[id].Request.User
+	s.slack.cancel(r, id, s.world.asks[id].Request.User)
+}
+
+func (t *slackTeam) cancel(r *replica, id, user string) {
+	s, desk := t.s, r.desk
 	s.spawn(r, "cancel "+user, func(ctx context.Context, k *task) {
 		_, err := desk.Cancel(ctx, flow.Caller{User: user, Workspace: workspaceID, Channel: room}, id)
 		s.log(k, "cancel", id+": "+said(err))
@@ -478,7 +520,11 @@ func (s *sim) halt(id string) {
 	if r == nil {
 		return
 	}
-	desk, user := r.desk, pick(s, lea, leo, fay, s.world.asks[id].Request.User)
+	s.slack.halt(r, id, pick(s, lea, leo, fay, s.world.asks[id].Request.User))
+}
+
+func (t *slackTeam) halt(r *replica, id, user string) {
+	s, desk := t.s, r.desk
 	s.spawn(r, "halt "+user, func(ctx context.Context, k *task) {
 		_, err := desk.Halt(ctx, flow.Caller{User: user, Workspace: workspaceID, Channel: room}, id)
 		s.log(k, "halt", id+": "+said(err))
@@ -491,7 +537,11 @@ func (s *sim) again(id string) {
 	if r == nil {
 		return
 	}
-	desk, keep := r.desk, s.rng.IntN(3) == 0
+	s.slack.again(r, id, s.rng.IntN(3) == 0)
+}
+
+func (t *slackTeam) again(r *replica, id string, keep bool) {
+	s, desk := t.s, r.desk
 	c := flow.Caller{User: ben, Workspace: workspaceID, Channel: room, Language: "en", Raw: "pressed"}
 	s.spawn(r, "again", func(ctx context.Context, k *task) {
 		if keep {
@@ -510,13 +560,13 @@ func (s *sim) again(id string) {
 // joinOrLeave moves a person in or out of a group, and may make somebody a guest.
 func (s *sim) joinOrLeave() {
 	group, user := pick(s, "S0LEADS", "S0FINOPS"), pick(s, lea, leo, ben, fay)
-	users := slices.Clone(s.slack.groups[group])
+	users := slices.Clone(s.slack.members(group))
 	if i := slices.Index(users, user); i >= 0 {
 		users = slices.Delete(users, i, i+1)
 	} else {
 		users = append(users, user)
 	}
-	s.slack.groups[group] = users
+	s.slack.regroup(group, users)
 	s.log(nil, group, fmt.Sprintf("%s moves, now %v", user, users))
 }
 
@@ -565,13 +615,22 @@ func (s *sim) settle(id string) {
 	if s.chance(s.mood.liars) {
 		d.kind, d.wrong = flow.SignalRetry, op != nil
 	}
-	desk, user := r.desk, pick(s, lea, oncall) // one of them is always in a group that may
+	s.slack.settle(r, id, pick(s, lea, oncall), d, name) // one of them is always in a group that may
+}
+
+func (t *slackTeam) settle(r *replica, id, user string, d decision, name string) {
+	s, desk := t.s, r.desk
 	s.spawn(r, "settle", func(ctx context.Context, k *task) {
 		_, err := desk.Settle(ctx, flow.Caller{User: user, Workspace: workspaceID, Channel: room}, id, d.kind, name)
-		s.log(k, "settle", fmt.Sprintf("%s %s %s: %s", id, d.kind, name, said(err)))
-		var no *flow.Rejection
-		if !errors.As(err, &no) {
-			s.world.decided[id] = append(s.world.decided[id], d)
-		}
+		s.settled(k, id, name, d, err)
 	})
+}
+
+// settled notes what came of a decision about an unknown flow.
+func (s *sim) settled(k *task, id, operation string, d decision, err error) {
+	s.log(k, "settle", fmt.Sprintf("%s %s %s: %s", id, d.kind, operation, said(err)))
+	var no *flow.Rejection
+	if !errors.As(err, &no) {
+		s.world.decided[id] = append(s.world.decided[id], d)
+	}
 }
