@@ -97,6 +97,13 @@ func (s *sim) planMoney() {
 			}
 		})
 	}
+	if s.mood.budgets { // two that want the same rest at the same moment
+		s.at(s.later(time.Second, busyTime/2), func() {
+			for range 2 {
+				s.request(s.favourite())
+			}
+		})
+	}
 	for range s.mood.mandates {
 		s.at(s.later(time.Second, busyTime/2), func() {
 			if !s.calm {
