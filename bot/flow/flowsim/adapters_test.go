@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 20, "how many seeds each test here plays")
+	seeds = flag.Int("sim.seeds", usualSeeds, "how many seeds each test here plays")
 	from  = flag.Uint64("sim.from", 1, "the first of them")
 )
 

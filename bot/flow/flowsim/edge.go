@@ -572,18 +572,19 @@ func (e *edge) again(_ *replica, id string, keep bool) {
 // settle implements team.
 func (e *edge) settle(_ *replica, id, user string, d decision, operation string) {
 	m := e.newest(id)
-	switch d.kind {
-	case flow.SignalHappened:
+	if d.kind == flow.SignalHappened {
 		fields := slacksim.Fields{}
 		if operation != "" {
 			fields[card.BlockOperation] = map[string][]string{card.FieldOperation: {operation}}
 		}
 		e.click(m, user, card.ActionHappened, func() { e.submit(user, fields) })
-	case flow.SignalRetry:
-		e.click(m, user, card.ActionDidNot, nil)
-	default:
-		e.click(m, user, card.ActionClose, nil)
+		return
 	}
+	action := card.ActionClose
+	if d.kind == flow.SignalRetry {
+		action = card.ActionDidNot
+	}
+	e.click(m, user, action, nil)
 }
 
 // freeze implements team.

@@ -1,0 +1,5 @@
+//go:build !race
+
+package flowsim_test
+
+const usualSeeds = 20
