@@ -185,7 +185,7 @@ func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 
 // whisperAgain tries a private answer, and plans the next try when Slack asks to wait
 // or can't be reached: the answer may be that nothing was done. No worker waits for
-// it. What may have arrived is not told twice.
+// it. What may have arrived is told once more: twice is better than never.
 func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
@@ -193,7 +193,7 @@ func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Messag
 	if err == nil {
 		return
 	}
-	wait := tellAgain << try
+	wait := tellAgain << (try - 1)
 	limited, ok := errors.AsType[*flow.RateLimited](err)
 	if ok {
 		wait = limited.After
@@ -202,7 +202,7 @@ func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Messag
 		// Slack limits each method on its own, and a mention has no other way.
 		m.Channel, m.Thread, wait = "", "", 0
 	}
-	if !ok && errors.Is(err, flow.ErrChatRefused) || errors.Is(err, flow.ErrChatInDoubt) || try == tellTries || wait > tellMost {
+	if !ok && errors.Is(err, flow.ErrChatRefused) || try == tellTries || wait > tellMost {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
 		return
 	}

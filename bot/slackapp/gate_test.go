@@ -142,6 +142,7 @@ func TestWhatComesAgainIsNotDenied(t *testing.T) {
 func TestAPrivateAnswerIsTriedAgain(t *testing.T) {
 	e := newEdge(t, nil, nil).run()
 	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 1})
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.HTML502})
 	_, err := e.sim.Mention(ann, channel, "", "emr-m620 task +1")
 	require.NoError(t, err)
 	e.told(ann, "F-T001")

@@ -60,8 +60,9 @@ func (e *edge) checkMentions() {
 		if !acked[t.tag] || len(e.of(t)) > 0 || s.lostSince(t.at) {
 			continue
 		}
+		// An answer that names a flow is about another one.
 		if !slices.ContainsFunc(all, func(m *message) bool {
-			return m.private == t.user && !m.at.Before(t.at) && m.at.Sub(t.at) < 8*time.Minute
+			return m.private == t.user && !m.at.Before(t.at) && m.at.Sub(t.at) < 8*time.Minute && !strings.Contains(m.Text, "F-")
 		}) {
 			s.blame("%q was a mention that was acknowledged, and nothing came of it", t.tag)
 		}
