@@ -325,7 +325,7 @@ func side(lang string, what approvals.DifferenceKind, s string) line {
 		if d, err := decimal.NewFromString(amount); err == nil {
 			return say(money(d, currency))
 		}
-	case approvals.BaseMoved, approvals.ChangeMoved, approvals.VotesMoved, approvals.CardGone, approvals.FreezeBegan, approvals.BudgetMoved:
+	case approvals.BaseMoved, approvals.ChangeMoved, approvals.VotesMoved, approvals.CardGone, approvals.FreezeBegan, approvals.GroupGone, approvals.BudgetMoved:
 	}
 	if isNumber(s) {
 		return say(s)
