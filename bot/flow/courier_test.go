@@ -309,6 +309,39 @@ func TestACardThatCanNotBeLookedForIsNotPostedTwice(t *testing.T) {
 	w.in(id, flow.Succeeded)
 }
 
+// The flow ends meanwhile. Seed 400748.
+func TestACardThatMayStandIsPutRightAfterTheEndToo(t *testing.T) {
+	w := newWorld(t)
+	c := &chat{Chat: w.slack}
+	out := false
+	c.post = func(m flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		out = true
+		_, err := w.slack.Post(t.Context(), m)
+		require.NoError(t, err)
+		return flow.ErrChatInDoubt
+	}
+	c.find = func(flow.Message) error {
+		if out {
+			return flow.ErrNoChannel
+		}
+		return nil
+	}
+	w.options.Chat = c
+	w.wire()
+	w.request(ask(flow.Add, 1))
+	w.pass(10 * time.Minute)
+	require.Len(t, w.cloud.Ledger(), 1)
+	out = false
+	c.post = nil
+	w.pass(30 * time.Minute)
+	cards := w.slack.Keyed("card/")
+	require.Len(t, cards, 1)
+	require.EqualValues(t, flow.Succeeded, cards[0].Payload["state"])
+}
+
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Add, 1))

@@ -127,7 +127,9 @@ func (d *delivery) card(n int) (job, bool) {
 	if was.Hash == postGone {
 		was, up = Post{}, false // it asks: whoever deleted it did not answer
 	}
-	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() {
+	// What may stand there already is put right once the bot is invited again. Found by
+	// flowsim, seed 400748.
+	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() && d.posts.Held[d.cardKey(n)].Since.IsZero() {
 		return job{}, false
 	}
 	j := d.cardJob(n)
