@@ -49,6 +49,9 @@ func BallotDrift(asked []Requirement, before, now Ballot) []Difference {
 			continue
 		}
 		i := slices.IndexFunc(now.Uncounted, func(u Uncounted) bool { return u.User == id })
+		if i < 0 && slices.ContainsFunc(before.Mandates, func(m Use) bool { return m.By == id }) {
+			continue // somebody votes who was not there before: the mandate is not needed
+		}
 		if i < 0 || now.Uncounted[i].Reason == ReasonWithdrawn {
 			gone = append(gone, id)
 			continue

@@ -270,7 +270,7 @@ func commitmentLines(lang string, cs []flow.Commitment, now time.Time) []line {
 			a["decided"] = wDecidedBy.fill(lang, args{"choice": renewalChoice(lang, d.Choice), "by": mention(d.By), "at": day(d.At)})
 		}
 		if c.Term > 1 {
-			a["term"], a["from"] = number(c.Term), day(c.From)
+			a["term"], a["from"] = number(c.Term), day(c.Began)
 		}
 		s := wCommitLine
 		if !c.On(now) {

@@ -57,8 +57,9 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 			return false
 		}
 		env.ack(payload)
-		// On another connection nobody knows what becomes of it.
-		return !env.cut()
+		// On another connection nobody knows what becomes of it, and an ack that is too
+		// late shows nothing.
+		return !env.cut() && s.app.clock.Now().Sub(env.arrived) < ackDeadline
 	}
 	looking := func() { tell(s.say(saidLooking, c.Language)) }
 	if w.once && !s.app.seen.first("command/"+c.Dedupe) {
@@ -85,14 +86,24 @@ func (s *session) command(ctx context.Context, env envelope, p commandPayload) {
 // this process may die with it.
 func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line string) {
 	bare := func() { env.ack(nil) }
-	if !s.app.seen.begin(c.Dedupe) {
+	came := env.arrived
+	if env.Attempt > 0 { // the first came before, here or to another replica
+		came = came.Add(-ackDeadline)
+	}
+	if !s.app.seen.begin(c.Dedupe, came) {
 		if !s.app.seen.join(c.Dedupe, bare) {
 			bare()
 		}
 		return
 	}
-	defer s.app.seen.done(c.Dedupe) // also after a panic: unacknowledged
+	acked := false
+	defer func() {
+		if !acked { // a panic, or a stop: what Slack delivers again is worked on anew
+			s.app.seen.drop(c.Dedupe)
+		}
+	}()
 	bare = func() {
+		acked = true
 		env.ack(nil)
 		for _, ack := range s.app.seen.done(c.Dedupe) {
 			ack()
@@ -107,6 +118,9 @@ func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line
 	}
 	if w.counted {
 		m := w.do(ctx)
+		if ctx.Err() != nil { // stopped in the middle of it, so it may not be on record
+			return
+		}
 		bare()
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
 		return
@@ -121,6 +135,9 @@ func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line
 func (s *session) inTime(ctx context.Context, env envelope, w work, answer func(flow.Message) bool, late func()) (m flow.Message, told bool) {
 	var once sync.Once
 	left := ackBudget - s.app.clock.Now().Sub(env.arrived)
+	if left <= 0 {
+		once.Do(late)
+	}
 	timer := time.AfterFunc(left, func() { once.Do(late) })
 	defer timer.Stop()
 	// A panic in here is caught by the pool. The timer is stopped then and the
@@ -185,7 +202,8 @@ func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 
 // whisperAgain tries a private answer, and plans the next try when Slack asks to wait
 // or can't be reached: the answer may be that nothing was done. No worker waits for
-// it. What may have arrived is told once more: twice is better than never.
+// it. What may have arrived is told once more: twice is better than never. Where the
+// blocks are refused the text has to do.
 func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
@@ -202,12 +220,19 @@ func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Messag
 		// Slack limits each method on its own, and a mention has no other way.
 		m.Channel, m.Thread, wait = "", "", 0
 	}
-	if !ok && errors.Is(err, flow.ErrChatRefused) || try == tellTries || wait > tellMost {
+	final := errors.Is(err, flow.ErrChatRefused) || errors.Is(err, flow.ErrBlocksRefused) || errors.Is(err, flow.ErrNoChannel)
+	if errors.Is(err, flow.ErrBlocksRefused) && len(m.Blocks) > 0 {
+		m.Blocks, wait, final = nil, 0, false
+	}
+	if !ok && final || errors.Is(err, flow.ErrChatInDoubt) && try > 1 || try == tellTries || wait > tellMost || s.isStopping() {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
 		return
 	}
 	time.AfterFunc(wait, func() {
-		s.back.offer(func(ctx context.Context) { s.whisperAgain(ctx, c, m, try+1) })
+		again := func(ctx context.Context) { s.whisperAgain(ctx, c, m, try+1) }
+		if !s.back.offer(again) { // all are busy, or this process stops
+			again(context.WithoutCancel(ctx))
+		}
 	})
 }
 

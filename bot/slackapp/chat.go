@@ -342,7 +342,8 @@ func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep [
 }
 
 // search tells visit of each message that is one of those looked for, in m's channel
-// (and thread) and a span of time, newest first, until it says false.
+// (and thread) and a span of time, until it says false: newest first in a channel, oldest
+// first in a thread.
 func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is func(found) bool, visit func(ts string) bool) error {
 	method := methodHistory
 	form := url.Values{

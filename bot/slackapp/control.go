@@ -47,8 +47,9 @@ func (s *session) unfreeze(ctx context.Context, c flow.Caller, cluster string) f
 }
 
 // announce posts in the channel that somebody spoke in and in the cluster's own,
-// behind the answer. What Slack does not take in time is logged and not tried
-// again: a freeze or a mandate holds without it, and whom it concerns reads of it on a card.
+// beside the answer. It waits for a while where Slack asks to; what is not taken by
+// then is logged: a freeze or a mandate holds without it, and whom it concerns reads of
+// it on a card.
 func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m flow.Message) {
 	rooms := slices.Concat([]string{c.Channel}, s.desk.Catalog()[cluster].Channels)
 	slices.Sort(rooms)

@@ -83,13 +83,15 @@ func (c *cache[V]) young(key string) (V, bool) {
 	return e.v, ok && c.clock.Now().Sub(e.at) < c.ttl
 }
 
-// outdate drops an entry that is not fresh.
+// outdate drops an entry that is not fresh, and joins no look-up under way: it may be
+// older too.
 func (c *cache[V]) outdate(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.known[key]; ok && c.clock.Now().Sub(e.at) >= fresh {
 		delete(c.known, key)
 	}
+	delete(c.asked, key)
 }
 
 // forget drops one entry, or all with "". A look-up under way goes on for those who

@@ -6,11 +6,11 @@
 // It judges nothing, calls no cloud and keeps no state of a flow. What it does
 // settle is who is spoken to: one gate before every answer lets full members of
 // the workspace through, and one count holds their commands to the caps. Before
-// an ack it makes at most one call of the Desk, and none of Slack for people who
-// are known, because Slack gives three seconds and shows the person an error
-// afterwards. Everything else runs behind the ack on a bounded set of workers. What doesn't fit is left unacknowledged where Slack
-// will deliver again (events) and answered with "nothing was done" where it
-// won't (commands).
+// an ack it makes one call of the Desk that records something, and none of Slack for
+// people who are known, because Slack gives three seconds and shows the person an
+// error afterwards. Everything else runs behind the ack on a bounded set of workers.
+// What doesn't fit is left unacknowledged where Slack will deliver again (events) and
+// answered with "nothing was done" where it won't (commands).
 //
 // slack-go keeps a socket's connection; whether it is of use is watched here
 // (socket.due): no hello, nothing heard, no ack taken, or an end that would come

@@ -13,7 +13,7 @@ import (
 func (s *session) mandate(c flow.Caller, cmd commands.Command) work {
 	switch {
 	case cmd.Mandate != nil:
-		return work{do: func(ctx context.Context) flow.Message { return s.sign(ctx, c, cmd.Mandate) }}
+		return work{once: true, do: func(ctx context.Context) flow.Message { return s.sign(ctx, c, cmd.Mandate) }}
 	case cmd.Revoke != "":
 		return work{once: true, do: func(ctx context.Context) flow.Message { return s.revoke(ctx, c, cmd.Revoke) }}
 	}

@@ -30,14 +30,23 @@ func newSeen(c flow.Clock) *seen {
 
 // begin is first for work that must not be lost: until it is done, its repeats join
 // it instead of being done with.
-func (s *seen) begin(key string) bool {
+// came is when it did.
+func (s *seen) begin(key string, came time.Time) bool {
 	if !s.first(key) {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hand[key] = nil
+	s.keys[key], s.hand[key] = came, nil
 	return true
+}
+
+// drop forgets work that was begun and came to nothing: its repeats are new.
+func (s *seen) drop(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+	delete(s.hand, key)
 }
 
 // join leaves the acknowledgement of a repeat to the work in hand, if it is.

@@ -164,20 +164,26 @@ func (s *session) takeSubmission(env envelope, p interactionPayload) {
 		env.ack(nil)
 		return
 	}
-	lang := s.app.language(p.User.ID)
+	refuse := func(why said) {
+		// Where Slack takes no answer with the ack, the modal would close as if it were
+		// taken; without an ack it says that something went wrong.
+		if env.Accepts {
+			env.ack(notTaken(block, s.say(why, s.app.language(p.User.ID)).Text))
+		}
+	}
 	var a asking
 	if err := json.Unmarshal([]byte(p.View.Private), &a); err != nil {
 		s.app.log.Error("a submission could not be read", "err", err)
-		env.ack(notTaken(block, s.say(saidUnreadable, lang).Text))
+		refuse(saidUnreadable)
 		return
 	}
 	if s.isStopping() {
-		env.ack(notTaken(block, s.say(saidStopping, lang).Text))
+		refuse(saidStopping)
 		return
 	}
 	if !s.front.offer(func(ctx context.Context) { s.submitted(ctx, env, p, a, block) }) {
 		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
-		env.ack(notTaken(block, s.say(saidBusy, lang).Text))
+		refuse(saidBusy)
 	}
 }
 
@@ -207,6 +213,9 @@ func (s *session) submitted(ctx context.Context, env envelope, p interactionPayl
 	told, err := s.enter(ctx, c, p, a)
 	if err != nil {
 		text := saidNotDenied.in(c.Language)
+		if p.View.Callback == card.CallbackHappened {
+			text = saidUncertain.in(c.Language)
+		}
 		if no, ok := errors.AsType[*flow.Rejection](err); ok {
 			text = s.card.RejectionText(no, c.Language)
 		}

@@ -34,7 +34,7 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 	ctx, cancel := context.WithTimeout(ctx, deskBudget)
 	defer cancel()
 	receipt, err := record(ctx)
-	if no, ok := errors.AsType[*flow.Rejection](err); ok && no.Code != flow.RejectLimited && no.Code != flow.RejectStore {
+	if no, ok := errors.AsType[*flow.Rejection](err); ok && no.Code != flow.RejectLimited && no.Code != flow.RejectStore && no.Code != flow.RejectPerson {
 		return s.turnedAway(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
 	again := s.comesAgain(c)
@@ -75,7 +75,7 @@ func (s *session) unlessTaken(ctx context.Context, c flow.Caller, no flow.Messag
 // again, as asked, would get it twice.
 func (s *session) comesAgain(c flow.Caller) bool {
 	at, mention := s.app.seen.since(c.Dedupe)
-	return mention && s.app.clock.Now().Sub(at) > ackDeadline
+	return mention && s.app.clock.Now().Sub(at) >= ackDeadline
 }
 
 // The pace of finding out what became of a request in doubt, and how long it is

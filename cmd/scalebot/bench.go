@@ -45,6 +45,9 @@ type bench struct {
 	home     string // holds the config file
 	env      []string
 	running  []*exec.Cmd
+	waits    sync.WaitGroup
+	gone     chan string // the last words of a replica that ended
+	mine     bool        // the database was empty before
 	figures  [][2]string
 }
 
@@ -65,11 +68,11 @@ func benchCommand() *cobra.Command {
 		{"flows", "How long many changes at once take from the command to the last notice", 100, (*bench).flows},
 		{"recover", "How long flows stand still when all replicas are killed with -9", 40, (*bench).recover},
 	} {
-		b := &bench{}
+		b := &bench{gone: make(chan string, 1)}
 		one := &cobra.Command{Use: kind.name, Short: kind.short, Args: noArgs}
 		one.Flags().IntVarP(&b.n, "number", "n", kind.n, "how many commands, each a change of a cluster of its own (1 to 2000)")
 		one.Flags().IntVar(&b.replicas, "replicas", 2, "how many processes of the bot (1 to 5: each holds two of Slack's ten sockets)")
-		one.Flags().StringVar(&b.redisURL, "redis", "", "redis:// address of an empty database; default: the embedded Redis")
+		one.Flags().StringVar(&b.redisURL, "redis", "", "redis:// address of an empty database; default: the embedded Redis. It is emptied again")
 		one.Flags().BoolVar(&b.free, "no-slack-limits", false, "let the local Slack take any number of calls, to measure the bot alone")
 		one.Flags().DurationVar(&b.lease, "lease", 30*time.Second, "engine.lease: how long a killed replica's work waits for another (6s to 5m)")
 		one.RunE = func(cmd *cobra.Command, _ []string) error {

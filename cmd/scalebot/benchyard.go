@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -117,6 +118,7 @@ func (b *bench) openRedis(ctx context.Context) error {
 	if size > 0 {
 		return fmt.Errorf("the database of --redis holds %d keys; give an empty one, the bench would mix with what is there", size)
 	}
+	b.mine = true
 	return nil
 }
 
@@ -129,10 +131,20 @@ func (b *bench) start(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	for range b.replicas {
 		cmd := exec.Command(self, "run", "--config", b.config()) //nolint:gosec // this very program
-		cmd.Env = b.env
+		said := &bytes.Buffer{}
+		cmd.Env, cmd.Stderr = b.env, said
 		if err := cmd.Start(); err != nil {
 			return 0, err
 		}
+		gone := b.gone
+		b.waits.Go(func() {
+			_ = cmd.Wait() // that it ended is what counts
+			lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+			select {
+			case gone <- lines[len(lines)-1]:
+			default:
+			}
+		})
 		b.running = append(b.running, cmd)
 	}
 	err = b.until(ctx, "the sockets of all replicas", func() bool { return b.slack.Connections() >= 2*b.replicas })
@@ -145,16 +157,17 @@ func (b *bench) kill() error {
 	for _, cmd := range b.running {
 		errs = append(errs, cmd.Process.Kill())
 	}
-	for _, cmd := range b.running {
-		_ = cmd.Wait() // it was killed
-	}
-	b.running = nil
+	b.waits.Wait()
+	b.running, b.gone = nil, make(chan string, 1)
 	return errors.Join(errs...)
 }
 
 func (b *bench) close() error {
 	errs := []error{b.kill()}
 	if b.rdb != nil {
+		if b.mine { // it was empty
+			errs = append(errs, b.rdb.FlushDB(context.Background()).Err())
+		}
 		errs = append(errs, b.rdb.Close())
 	}
 	if b.clouds != nil {
@@ -177,13 +190,16 @@ func (b *bench) close() error {
 	return nil
 }
 
-// until looks ten times a second whether something is there.
+// until looks ten times a second whether something is there. A replica that ended by
+// itself never brings it.
 func (b *bench) until(ctx context.Context, what string, there func() bool) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for !there() {
 		select {
 		case <-tick.C:
+		case why := <-b.gone:
+			return fmt.Errorf("a replica ended by itself: %s", why)
 		case <-ctx.Done():
 			return fmt.Errorf("%s did not come: %w", what, ctx.Err())
 		}
