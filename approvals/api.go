@@ -269,6 +269,9 @@ type Verdict struct {
 	Ballot Ballot    `json:"ballot"`
 	At     time.Time `json:"at"`
 	Glass  *Glass    `json:"glass,omitempty"` // set: nobody was asked, because somebody broke the glass
+	// Unread says that a pending verdict rests on what Slack did not tell: a list that it
+	// cut, a group that could not be read, somebody who may deny. It takes nothing back.
+	Unread bool `json:"unread,omitempty"`
 }
 
 // Permits reports whether this verdict lets exactly this plan run. It trusts

@@ -45,7 +45,7 @@ func (p *Policy) Count(b BallotFacts) Verdict {
 	c.mandated(voters, cut)
 	seats := c.seat()
 	c.missing(voters, cut)
-	v := Verdict{At: b.Now, Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Why: c.why, Uncounted: c.uncounted, Mandates: c.uses(seats)}}
+	v := Verdict{At: b.Now, Unread: cut || c.doubt || c.unread(), Ballot: Ballot{PlanHash: b.PlanHash, Seats: seats, DeniedBy: c.denied, Why: c.why, Uncounted: c.uncounted, Mandates: c.uses(seats)}}
 	switch {
 	case !b.Now.Before(b.ExpiresAt):
 		v.Status = Expired
@@ -271,6 +271,18 @@ func (c *counter) seat() []Seat {
 		}
 	}
 	return seats
+}
+
+// unread reports whether a group asked could not be read.
+func (c *counter) unread() bool {
+	for _, q := range c.b.Requirements {
+		for _, g := range q.Asked(c.b.OpenedAt, c.b.Now) {
+			if _, read := c.members[g]; !read {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sound reports whether the facts can carry an approval at all. Without the

@@ -36,7 +36,8 @@ func (d *Desk) Vote(ctx context.Context, c Caller, id string, n int, choice appr
 	}
 	plan := len(f.Plans)
 	var last approvals.Vote
-	if i := voteOf(votes, c.User, plan); i >= 0 {
+	// A store that came back older may have a vote on another plan of that number.
+	if i := voteOf(votes, c.User, plan); i >= 0 && votes[i].PlanHash == f.Plan().Hash {
 		last = votes[i]
 		if c.Dedupe != "" && last.Dedupe == c.Dedupe {
 			return Voted{Flow: f, Choice: last.Choice}, nil

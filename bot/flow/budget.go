@@ -148,7 +148,14 @@ func (t *turn) afford(ctx context.Context, plan approvals.Plan) (ok bool, err er
 func (t *turn) since(now time.Time, reqs []approvals.Requirement) []approvals.Requirement {
 	reqs = slices.Clone(reqs)
 	for i, q := range reqs {
-		if q.Escalate == nil || slices.ContainsFunc(t.f.Requirements, func(a approvals.Requirement) bool { return a.Group == q.Group }) {
+		if q.Escalate == nil {
+			continue
+		}
+		if was := slices.IndexFunc(t.f.Requirements, func(a approvals.Requirement) bool { return a.Group == q.Group }); was >= 0 {
+			// One that was asked later than the others goes on counting from then.
+			if e := t.f.Requirements[was].Escalate; e != nil && e.To == q.Escalate.To && e.After > q.Escalate.After {
+				reqs[i].Escalate = e
+			}
 			continue
 		}
 		reqs[i].Escalate = &approvals.Escalation{To: q.Escalate.To, After: q.Escalate.After + now.Sub(t.f.opened())}

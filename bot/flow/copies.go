@@ -120,15 +120,24 @@ func (d *delivery) known() (all []MessageRef) {
 // the flow may now go another way than it had: its cards and notices of before
 // would stand for ever. Found by flowsim, seed 300808.
 func (d *delivery) lookForStrays(ctx context.Context) error {
-	if !d.f.State.Ended() || len(d.posts.Cards) > 0 || d.posts.Swept {
+	if !d.f.State.Ended() || len(d.posts.Cards) > 0 {
 		return nil
 	}
 	at, err := d.reborn(ctx)
-	if err != nil || at.IsZero() {
+	if err != nil || !d.sweep(at) {
 		return err
 	}
-	d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
 	return d.save(ctx)
+}
+
+// sweep plans a look for strays of a time at which the store came back older, once;
+// it reports whether it did.
+func (d *delivery) sweep(at time.Time) bool {
+	if !at.After(d.posts.Swept) {
+		return false
+	}
+	d.posts.Swept, d.posts.Prune = at, d.Clock.Now().Add(inDoubtPause)
+	return true
 }
 
 // reborn is when the store came back as something that may have forgotten a
@@ -156,9 +165,13 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	if m.Thread != "" {
 		return MessageRef{}, false, nil
 	}
-	since, err := d.before(ctx, m.Key)
-	if err != nil || since.IsZero() {
+	at, err := d.reborn(ctx)
+	if err != nil {
 		return MessageRef{}, false, err
+	}
+	since := d.before(at, m.Key)
+	if since.IsZero() {
+		return MessageRef{}, false, nil
 	}
 	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
 		return MessageRef{}, false, err
@@ -167,15 +180,14 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	}
 	ref, there, err := d.Chat.Find(ctx, m, since)
 	switch {
-	case errors.Is(err, ErrNoChannel), errors.Is(err, ErrChatRefused):
+	case errors.Is(err, ErrChatRefused):
 		return ref, false, nil // the post will say so
 	case d.searchedEnough(err):
 		return ref, false, nil
 	case there:
 		d.log.Warn("a message that was posted and is not on record was found", "message", m.Key, "ts", ref.TS)
-	case err == nil && !d.posts.Swept:
-		// Another one may stand in its place: a card of the plan that was forgotten.
-		d.posts.Swept, d.posts.Prune = true, d.Clock.Now().Add(inDoubtPause)
+	case err == nil:
+		d.sweep(at) // another one may stand in its place: a card of the plan that was forgotten
 	}
 	return ref, there, err
 }
@@ -199,15 +211,15 @@ func (d *delivery) searchedEnough(err error) bool {
 // before is since when a message may have been posted already: the store may have
 // forgotten it, or its answer was lost and it could not be looked up. Zero = it was
 // not.
-func (d *delivery) before(ctx context.Context, key string) (time.Time, error) {
-	if since := d.posts.Held[key].Since; !since.IsZero() {
-		return since.Add(-clockSkew), nil
+func (d *delivery) before(reborn time.Time, key string) time.Time {
+	since := d.posts.Held[key].Since
+	switch {
+	case !since.IsZero():
+		return since.Add(-clockSkew)
+	case reborn.IsZero():
+		return time.Time{}
 	}
-	at, err := d.reborn(ctx)
-	if err != nil || at.IsZero() {
-		return time.Time{}, err
-	}
-	return at.Add(-forgetting + clockSkew), nil
+	return reborn.Add(-forgetting + clockSkew)
 }
 
 // settle finds out whether a post whose answer was lost is there. It is looked for

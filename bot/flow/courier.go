@@ -328,7 +328,7 @@ func (d *delivery) do(ctx context.Context, j job) error {
 		m.Key = "" // nobody looks for a private message
 		err := d.Chat.Whisper(ctx, cmp.Or(j.to, d.f.Request.User), m)
 		if errors.Is(err, ErrNoChannel) {
-			d.log.Error("the requester can't be told privately", "error", err)
+			d.log.Error("somebody can't be told privately", "user", cmp.Or(j.to, d.f.Request.User), "error", err)
 			err = nil
 		}
 		if err == nil {
@@ -358,6 +358,8 @@ func (d *delivery) do(ctx context.Context, j job) error {
 	case err != nil:
 	case there:
 		hash = "" // with unknown content: a card is edited next
+	case j.stray:
+		hash = postGone // it never stood, and nobody wants it any more
 	case !d.Clock.Now().Add(d.CallTimeout).Before(d.claim.Until):
 		// A process that was frozen until here may find that another one looked for this
 		// post in vain and posts it itself.

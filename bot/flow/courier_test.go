@@ -342,6 +342,53 @@ func TestACardThatMayStandIsPutRightAfterTheEndToo(t *testing.T) {
 	require.EqualValues(t, flow.Succeeded, cards[0].Payload["state"])
 }
 
+// Nor is one that nobody wants any more: it is closed where it stands, and not posted
+// where it never did. Seed 520286.
+func TestACardThatMayStandIsClosedOnceAnotherIsWanted(t *testing.T) {
+	for _, arrived := range []bool{true, false} {
+		w := newWorld(t)
+		c := &chat{Chat: w.slack}
+		out := false
+		c.post = func(m flow.Message) error {
+			if out {
+				return flow.ErrNoChannel
+			}
+			out = true
+			if arrived {
+				_, err := w.slack.Post(t.Context(), m)
+				require.NoError(t, err)
+			}
+			return flow.ErrChatInDoubt
+		}
+		c.find = func(flow.Message) error {
+			if out {
+				return flow.ErrNoChannel
+			}
+			return nil
+		}
+		w.options.Chat = c
+		w.wire()
+		for range 6 {
+			w.cloud.Fail("observe", &providers.Error{Kind: providers.Retry, Advice: providers.Text{EN: "slow"}})
+		}
+		id := w.request(ask(flow.Remove, 1))
+		w.pass(5 * time.Minute)
+		w.in(id, flow.AwaitingApproval)
+		out = false
+		c.post = nil
+		w.pass(2 * time.Minute)
+		early := w.slack.Keyed("card/0")
+		require.Len(t, w.slack.Keyed("card/1"), 1)
+		if !arrived {
+			require.Empty(t, early)
+			continue
+		}
+		require.Len(t, early, 1)
+		want := flowtest.Renderer{}.Card(w.flow(id), 0, true)
+		require.Equal(t, want.Text, early[0].Text)
+	}
+}
+
 func TestANoticeToAClosedChannelIsGivenUp(t *testing.T) {
 	w := newWorld(t)
 	id := w.request(ask(flow.Add, 1))

@@ -20,6 +20,7 @@ type job struct {
 	urgency Urgency
 	upto    int
 	plain   func() Message // of a card: it without plan blocks
+	stray   bool           // it is wanted only where it stands already
 	did     func(ref MessageRef, hash string)
 	giveUp  func() // forget it after too many refusals; nil = never
 }
@@ -84,9 +85,8 @@ func (d *delivery) whisper() (job, bool) {
 	return j, d.free(j)
 }
 
-// due reports whether card n is wanted at all. Plan cards are: the last one, and
-// earlier ones that are up, to close them. Card 0 stands for a flow without a
-// plan, when that is how it ended or when planning takes long.
+// due reports whether card n is to be shown: it is wanted, or it is up, or may be (its
+// post has no answer and could not be looked up), and must be closed.
 func (d *delivery) due(n int) bool {
 	was, up := d.posts.Cards[n]
 	switch {
@@ -94,8 +94,16 @@ func (d *delivery) due(n int) bool {
 		return true
 	case was.final():
 		return false
-	case up:
-		return true
+	}
+	return up || d.mayStand(n) || d.wanted(n)
+}
+
+func (d *delivery) mayStand(n int) bool { return !d.posts.Held[d.cardKey(n)].Since.IsZero() }
+
+// wanted reports whether a card has to be. Of the plans the last one has. Card 0 is of
+// a flow without a plan, when that is how it ended or when planning takes long.
+func (d *delivery) wanted(n int) bool {
+	switch {
 	case n > 0:
 		return n == len(d.f.Plans)
 	case len(d.f.Plans) > 0:
@@ -129,7 +137,7 @@ func (d *delivery) card(n int) (job, bool) {
 	}
 	// What may stand there already is put right once the bot is invited again. Found by
 	// flowsim, seed 400748.
-	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() && d.posts.Held[d.cardKey(n)].Since.IsZero() {
+	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() && !d.mayStand(n) {
 		return job{}, false
 	}
 	j := d.cardJob(n)
@@ -148,7 +156,7 @@ func (d *delivery) card(n int) (job, bool) {
 		d.wait(may)
 		return job{}, false
 	}
-	j.edit = was.MessageRef
+	j.edit, j.stray = was.MessageRef, !up && d.mayStand(n) && !d.wanted(n)
 	if up {
 		j.giveUp = func() { j.did(was.MessageRef, postStuck) }
 	} else if d.f.State.Ended() {

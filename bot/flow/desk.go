@@ -196,7 +196,7 @@ type FrontDesk interface {
 	// Frozen reads what is frozen now.
 	Frozen(ctx context.Context) (Frozen, error)
 	// Commitments lists what is committed until when, by its end; of one cluster, or
-	// of all for "". What may have been renewed is listed for a while longer.
+	// of all for "".
 	Commitments(ctx context.Context, cluster string) (Committed, error)
 	// Renewal records what a person decides about the renewal of a commitment: who
 	// asked for it and members of approver groups may. seen is how many decisions the

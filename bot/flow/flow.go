@@ -47,6 +47,7 @@ type Flow struct {
 
 	HeldSince     time.Time `json:"held_since,omitzero"`     // first in line, and since then it can't be judged
 	OccupiedSince time.Time `json:"occupied_since,omitzero"` // the cloud does not take it, though the cluster looked idle, since then
+	AtWorkAt      time.Time `json:"at_work_at,omitzero"`     // of the attempt in doubt: when an operation was last seen that may be it
 	PutOff        int       `json:"put_off,omitempty"`       // how often the cloud did not take it for another reason
 
 	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides

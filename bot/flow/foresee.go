@@ -26,8 +26,11 @@ func (d *Desk) foresee(ctx context.Context, r Request, made observed) (*approval
 		start = r.StartAt
 	}
 	standing, err := d.mandates(ctx, &Flow{CreatedAt: made.facts.Now}, plan)
-	if err != nil || len(standing) == 0 {
-		return nil, err
+	if err != nil {
+		return nil, &Rejection{Code: RejectStore, Err: err}
+	}
+	if len(standing) == 0 {
+		return nil, nil
 	}
 	b := approvals.BallotFacts{
 		PlanHash: plan.Hash, Plan: 1, Requirements: j.Requirements, Requester: r.User, Mandates: standing, Bot: d.Bot,
@@ -43,7 +46,7 @@ func (d *Desk) foresee(ctx context.Context, r Request, made observed) (*approval
 		b.Members[q.Group] = members
 	}
 	if err != nil {
-		return nil, err
+		return nil, &Rejection{Code: RejectPerson, Err: err}
 	}
 	v := d.Policy.Count(b)
 	if len(v.Ballot.Mandates)+len(v.Ballot.Uncounted) == 0 {

@@ -312,7 +312,7 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, a Ask) (Preview, error) {
 	}
 	ahead, err := d.foresee(ctx, r, made)
 	if err != nil {
-		return Preview{}, &Rejection{Code: RejectPerson, Err: err}
+		return Preview{}, err
 	}
 	return Preview{
 		Foreseen: ahead,

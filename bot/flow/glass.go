@@ -39,7 +39,7 @@ func (d *Desk) mayBreakGlass(ctx context.Context, user string, a Ask) error {
 // for anybody, or the requester broke the glass; with the note that says so. A
 // request to break the glass by somebody who may not any more is asked about like
 // any other.
-func (t *turn) unasked(made observed) (approvals.Verdict, *Note) {
+func (t *turn) withoutBallot(made observed) (approvals.Verdict, *Note) {
 	j, plan := made.planned.Judgement, made.planned.Plan
 	if v, free := j.Unopposed(plan, made.facts.Now); free {
 		return v, &Note{Code: NoteFree}

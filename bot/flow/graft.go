@@ -153,7 +153,7 @@ func (t *turn) merge(k *known, exists bool) (action string, due time.Time, detai
 	case accepted && (now.Operation != nil || now.Attempts > k.flow.Attempts && (now.State == Submitting || now.State == Unknown)):
 		return t.doubled(k)
 	case accepted: // over a state without proof, also one that had ended
-		t.f.End, t.f.EndedAt, t.f.Submission = nil, time.Time{}, k.flow.Submission
+		t.f.End, t.f.EndedAt, t.f.Submission, t.f.Quote = nil, time.Time{}, k.flow.Submission, k.flow.Quote
 		t.keepBooked(k.flow)
 	case now.Attempts > k.flow.Attempts, now.SentBy != k.flow.SentBy, now.Repeats > k.flow.Repeats:
 		// Somebody else sent it too, or repeated it by its token: that ours was not taken
@@ -190,7 +190,7 @@ func (t *turn) doubled(k *known) (action string, due time.Time, detail map[strin
 		other += " (operation " + t.f.Operation.ID + ")"
 		otherZH += "（操作编号 " + t.f.Operation.ID + "）"
 	} else {
-		t.f.Operation, t.f.Submission = &k.op, k.flow.Submission
+		t.f.Operation, t.f.Submission, t.f.Quote = &k.op, k.flow.Submission, k.flow.Quote
 	}
 	t.f.Doubled, t.f.EndedAt = true, time.Time{}
 	t.finish(Unknown, Note{Code: NoteUnknown, Text: providers.Text{

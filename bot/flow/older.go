@@ -61,7 +61,7 @@ func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.f.Plans[len(t.f.Plans)-1].At.Before(at) {
+		if t.f.Plans[len(t.f.Plans)-1].At.Before(at) && !t.f.Request.StartAt.After(at) {
 			return why, nil
 		}
 	}

@@ -242,7 +242,7 @@ type Store interface {
 	// Commitment reads one, with its last decision. ErrNotFound, ErrNewer.
 	Commitment(ctx context.Context, id string) (Commitment, error)
 	// GoOn puts a commitment on by the end of its term of now, and keeps it so much
-	// longer, under a renewal-lane claim, with one audit entry for each term.
+	// longer, under a renewal-lane claim, with one audit entry.
 	// ErrNotFound, ErrLeaseLost.
 	GoOn(ctx context.Context, claim Claim, c Commitment, now time.Time, a Audit) error
 	// Decide records decision number d.N about a renewal with its audit entry and
@@ -402,11 +402,11 @@ type Posts struct {
 	Slipped int64 `json:"-"`
 
 	// Prune is when to look for messages that are not on record, because of that or
-	// because the store came back older (Swept: that was seen to); Pruned are the
+	// because the store came back older (Swept: the last time of that which was seen to); Pruned are the
 	// kinds that were looked for.
 	Prune  time.Time `json:"prune,omitzero"`
 	Pruned []string  `json:"pruned,omitempty"`
-	Swept  bool      `json:"swept,omitempty"`
+	Swept  time.Time `json:"swept,omitzero"`
 }
 
 // Post is one message that Slack has.
@@ -420,7 +420,7 @@ type Post struct {
 	State State `json:"state,omitempty"`
 }
 
-// Hold is one message that Slack refused: when to try it again.
+// Hold is one message that Slack refused, or that may stand: when to try it again.
 type Hold struct {
 	Until time.Time `json:"until"`
 	Tries int       `json:"tries"` // refusals in a row

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -29,13 +30,30 @@ func (r *Renewals) Nudge() { nudge(r.nudge) }
 
 // Run reminds until ctx ends, then finishes what is in hand and returns nil.
 func (r *Renewals) Run(ctx context.Context) error {
-	r.Revive(ctx)
+	var reviving sync.WaitGroup
+	defer reviving.Wait()
+	reviving.Go(func() {
+		pace := time.NewTicker(reviveEvery)
+		defer pace.Stop()
+		for {
+			r.Revive(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-pace.C:
+			}
+		}
+	})
 	return drive(ctx, r.Options, LaneRenew, r.nudge, r.Step)
 }
 
+// reviveEvery is how often Revive looks.
+const reviveEvery = time.Hour
+
 // Revive asks for a look at terms that went on. A version that knew of none let go
 // of them at their first end, and nobody would be reminded of them again. Run calls
-// it; a test may.
+// it, again and again, since an old replica may let go of them next to this one; a
+// test may.
 func (r *Renewals) Revive(ctx context.Context) {
 	now := r.Clock.Now()
 	all, err := r.Store.Commitments(ctx, now.Add(-commitmentsPast))

@@ -52,7 +52,7 @@ func (t *turn) planning(ctx context.Context) error {
 	}
 	t.tell(Note{Code: NotePlanned, Args: map[string]string{"from": strconv.Itoa(plan.Base), "to": strconv.Itoa(plan.Target)}})
 	t.tellPasses(made.planned.Judgement.Passed)
-	if verdict, why := t.unasked(made); why != nil {
+	if verdict, why := t.withoutBallot(made); why != nil {
 		t.f.Verdict, detail["verdict"] = &verdict, verdict
 		t.tell(*why)
 		t.tellSkipped(ctx, verdict.Glass)

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ const (
 	// atWork is how long proof is looked for, at least, while an operation runs whose
 	// end will tell: a person could only wait for it too.
 	atWork = 30 * time.Minute
+	// atWorkFor is how long the last look that saw it is believed while others fail.
+	atWorkFor = 5 * time.Minute
 	// maxPutOff ends a flow that the cloud puts off again and again. An occupied
 	// cluster is not counted but timed: see notAccepted.
 	maxPutOff = 20
@@ -105,7 +108,7 @@ func (t *turn) queued(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	asked, before := t.asked()
+	asked, before := t.lastCount()
 	t.f.Verdict, t.f.HeldSince = &verdict, time.Time{}
 	if verdict.Status == approvals.Denied {
 		return t.deny(ctx, verdict, map[string]any{"verdict": verdict, "facts": t.facts})
@@ -126,9 +129,9 @@ func (t *turn) queued(ctx context.Context) error {
 	return t.send(ctx, fresh, *voted, frozen)
 }
 
-// asked are the requirements that people were asked to meet, none where the flow went
+// lastCount are the requirements that people were asked to meet, none where the flow went
 // unasked, and the ballot as it was counted last.
-func (t *turn) asked() (reqs []approvals.Requirement, last approvals.Ballot) {
+func (t *turn) lastCount() (reqs []approvals.Requirement, last approvals.Ballot) {
 	if !t.f.unasked() {
 		reqs = t.f.Requirements
 	}
@@ -178,13 +181,23 @@ func (t *turn) standing(ctx context.Context, voted approvals.Plan, fresh observe
 		return verdict, nil
 	}
 	verdict, err := t.ballot(ctx, voted, j.Requirements, now.Add(t.Approvals.ExpireAfter))
-	if err == nil && verdict.Status == approvals.Pending && t.lacks != nil && !errors.Is(t.lacks, ErrNoGroup) {
-		// Nobody took a vote back: to ask people again for what Slack does not tell for a
-		// minute would be for nothing.
-		return verdict, ballotUnread(t.lacks)
+	if err == nil {
+		err = t.undecided(verdict)
 	}
 	return verdict, err
 }
+
+// undecided says that a verdict is pending for want of what Slack did not tell: nobody
+// took a vote back, and to ask people again would be for nothing, or drop a denial. A
+// group that Slack has no more does not come back by waiting.
+func (t *turn) undecided(v approvals.Verdict) error {
+	if v.Status != approvals.Pending || !v.Unread || errors.Is(t.lacks, ErrNoGroup) {
+		return nil
+	}
+	return ballotUnread(cmp.Or(t.lacks, errCut))
+}
+
+var errCut = errors.New("Slack does not tell who voted in full")
 
 // groups are the approver groups of these names.
 func (t *turn) groups(names []string) []approvals.Group {
@@ -213,7 +226,7 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 		Token: providers.Token(t.Workspace, t.f.ID, t.f.Attempts), SentAt: now,
 	}
 	t.f.Quote, t.f.Operation, t.f.Progress = &fresh.planned.Plan.Quote, nil, nil
-	t.f.SentBy, t.f.Repeats, t.f.RepeatedAt = t.claim.Fence, 0, time.Time{}
+	t.f.SentBy, t.f.Repeats, t.f.RepeatedAt, t.f.AtWorkAt = t.claim.Fence, 0, time.Time{}, time.Time{}
 	t.become(Submitting)
 	if t.f.OccupiedSince.IsZero() {
 		t.tell(Note{Code: NoteSubmitting, Args: map[string]string{"attempt": strconv.Itoa(t.f.Attempts)}})
@@ -376,11 +389,15 @@ func (t *turn) submitting(ctx context.Context) error {
 	if err != nil {
 		evidence = providers.AdviceOf(err)
 	}
+	now := t.Clock.Now()
+	if finding.AtWork && now.Sub(t.f.AtWorkAt) >= time.Minute {
+		t.f.AtWorkAt, t.changed = now, true
+	}
 	doubt := t.Doubt
-	if finding.AtWork {
+	if finding.AtWork || err != nil && now.Sub(t.f.AtWorkAt) < atWorkFor {
 		doubt = max(doubt, atWork)
 	}
-	if t.Clock.Now().Sub(t.f.Submission.SentAt) > doubt {
+	if now.Sub(t.f.Submission.SentAt) > doubt {
 		return t.handOver(ctx, evidence)
 	}
 	due := t.again(err, t.backoff(max(2*time.Second, t.pace()), 15*time.Second))
@@ -449,7 +466,7 @@ func (t *turn) unknown(ctx context.Context) error {
 				continue // the cloud took it: to send it again would be to do it twice
 			}
 			t.tell(note)
-			t.f.End = nil
+			t.f.End, t.f.OccupiedSince, t.f.PutOff = nil, time.Time{}, 0
 			t.become(Queued)
 			return t.save(ctx, "settle_retry", now, detail)
 		case SignalClose:

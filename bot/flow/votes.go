@@ -268,10 +268,11 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 	case err != nil:
 		return err
 	}
-	if verdict.Status == approvals.Pending && t.lacks != nil {
+	if unread := t.undecided(verdict); unread != nil {
+		t.log.Warn("the ballot of an approved flow can't be read again in full", "error", unread)
 		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
 	}
-	asked, before := t.asked()
+	asked, before := t.lastCount()
 	detail := t.adopt(verdict)
 	switch {
 	case verdict.Status == approvals.Denied:

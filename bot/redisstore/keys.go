@@ -24,8 +24,9 @@ func newKeys(prefix, workspace string) keys { return keys{prefix + ":{" + worksp
 func (k keys) flow(id string) string { return k.base + "flow:" + id }
 
 // commitment is a hash: j the record, d the last decision about its renewal, dn how
-// many there were, r what Slack shows of it, s that it is there, n schema; and the
-// lease of the renewal lane as of a flow. Its id is that of the flow.
+// many there were, r what Slack shows of it, rv the version of that, term which term
+// the index has, s that it is there, n schema; and the lease of the renewal lane as of
+// a flow. Its id is that of the flow.
 func (k keys) commitment(id string) string { return k.base + "commitment:" + id }
 
 // commitments is a sorted set of their ids by the ms of their end.

@@ -575,7 +575,7 @@ func (s *sim) takeImage() error {
 // comeBackOlder crashes Redis: it loses up to a second and is away for a moment.
 func (s *sim) comeBackOlder() {
 	s.at(0, func() {
-		if s.calm || s.takeImage() != nil {
+		if s.calm || s.older != nil || s.takeImage() != nil {
 			return
 		}
 		s.at(s.between(50*time.Millisecond, time.Second), func() {
