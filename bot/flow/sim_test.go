@@ -20,7 +20,7 @@ import (
 // usualSeeds are what TestSim plays unless told otherwise.
 func usualSeeds() int {
 	if fewSeeds {
-		return 30
+		return 15
 	}
 	return 200
 }
@@ -28,7 +28,7 @@ func usualSeeds() int {
 var (
 	simSeeds   = flag.Int("sim.seeds", usualSeeds(), "how many seeds TestSim plays")
 	simFrom    = flag.Uint64("sim.from", 1, "the first of them")
-	simWorkers = flag.Int("sim.workers", 2, "how many are played at a time")
+	simWorkers = flag.Int("sim.workers", 4, "how many are played at a time")
 	simTrace   = flag.Bool("sim.trace", false, "print what happened in each run, also in one that is well")
 )
 
