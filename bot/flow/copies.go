@@ -136,7 +136,7 @@ func (d *delivery) sweep(at time.Time) bool {
 	if !at.After(d.posts.Swept) {
 		return false
 	}
-	d.posts.Swept, d.posts.Prune = at, d.Clock.Now().Add(inDoubtPause)
+	d.posts.Swept, d.posts.Pruned, d.posts.Prune = at, nil, d.Clock.Now().Add(inDoubtPause)
 	return true
 }
 

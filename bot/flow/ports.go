@@ -406,7 +406,7 @@ type Posts struct {
 	// kinds that were looked for.
 	Prune  time.Time `json:"prune,omitzero"`
 	Pruned []string  `json:"pruned,omitempty"`
-	Swept  time.Time `json:"swept,omitzero"`
+	Swept  time.Time `json:"swept_at,omitzero"`
 }
 
 // Post is one message that Slack has.

@@ -270,6 +270,9 @@ func (t *turn) reconsider(ctx context.Context, wait *Note, due time.Time) error 
 	}
 	if unread := t.undecided(verdict); unread != nil {
 		t.log.Warn("the ballot of an approved flow can't be read again in full", "error", unread)
+		if errors.As(unread, &later) {
+			wait = &later.wait
+		}
 		return t.look(ctx, wait, earliest(t.Clock.Now().Add(ballotPoll), due))
 	}
 	asked, before := t.lastCount()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"scalebot/bot/flow"
@@ -96,21 +97,28 @@ func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line
 		}
 		return
 	}
-	acked := false
+	var acked atomic.Bool // the timer of inTime sets it too
 	defer func() {
-		if !acked { // a panic, or a stop: what Slack delivers again is worked on anew
+		if !acked.Load() { // a panic, or a stop: what Slack delivers again is worked on anew
 			s.app.seen.drop(c.Dedupe)
 		}
 	}()
 	bare = func() {
-		acked = true
+		if ctx.Err() != nil { // stopped in the middle of it, so it may not be on record
+			return
+		}
+		acked.Store(true)
 		env.ack(nil)
 		for _, ack := range s.app.seen.done(c.Dedupe) {
 			ack()
 		}
 	}
 	w := s.listen(ctx, &c, line)
-	tell := func(ctx context.Context, m flow.Message) { s.whisper(ctx, c, m) }
+	tell := func(ctx context.Context, m flow.Message) {
+		if acked.Load() { // else the next delivery tells
+			s.whisper(ctx, c, m)
+		}
+	}
 	if w.slow {
 		bare()
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, s.slowly(ctx, w)) })
@@ -118,9 +126,6 @@ func (s *session) mention(ctx context.Context, env envelope, c flow.Caller, line
 	}
 	if w.counted {
 		m := w.do(ctx)
-		if ctx.Err() != nil { // stopped in the middle of it, so it may not be on record
-			return
-		}
 		bare()
 		s.aside(ctx, func(ctx context.Context) { tell(ctx, m) })
 		return
@@ -197,14 +202,14 @@ const (
 // they see it, or by direct message.
 func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 	m.Channel, m.Thread = c.Channel, c.Thread
-	s.whisperAgain(ctx, c, m, 1)
+	s.whisperAgain(ctx, c, m, 1, false)
 }
 
 // whisperAgain tries a private answer, and plans the next try when Slack asks to wait
 // or can't be reached: the answer may be that nothing was done. No worker waits for
 // it. What may have arrived is told once more: twice is better than never. Where the
 // blocks are refused the text has to do.
-func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int) {
+func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int, doubted bool) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	err := s.app.Whisper(ctx, c.User, m)
@@ -224,12 +229,14 @@ func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Messag
 	if errors.Is(err, flow.ErrBlocksRefused) && len(m.Blocks) > 0 {
 		m.Blocks, wait, final = nil, 0, false
 	}
-	if !ok && final || errors.Is(err, flow.ErrChatInDoubt) && try > 1 || try == tellTries || wait > tellMost || s.isStopping() {
+	if !ok && final || errors.Is(err, flow.ErrChatInDoubt) && doubted || try == tellTries || wait > tellMost || s.isStopping() {
 		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
 		return
 	}
 	time.AfterFunc(wait, func() {
-		again := func(ctx context.Context) { s.whisperAgain(ctx, c, m, try+1) }
+		again := func(ctx context.Context) {
+			s.whisperAgain(ctx, c, m, try+1, doubted || errors.Is(err, flow.ErrChatInDoubt))
+		}
 		if !s.back.offer(again) { // all are busy, or this process stops
 			again(context.WithoutCancel(ctx))
 		}

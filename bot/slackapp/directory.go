@@ -62,6 +62,7 @@ type cached[V any] struct {
 
 // lookup is one question that several may wait for.
 type lookup[V any] struct {
+	at   time.Time     // when it began
 	done chan struct{} // closed once the rest is set
 	v    V
 	err  error
@@ -83,15 +84,16 @@ func (c *cache[V]) young(key string) (V, bool) {
 	return e.v, ok && c.clock.Now().Sub(e.at) < c.ttl
 }
 
-// outdate drops an entry that is not fresh, and joins no look-up under way: it may be
-// older too.
+// outdate drops an entry that is not fresh, and joins no look-up that is not.
 func (c *cache[V]) outdate(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.known[key]; ok && c.clock.Now().Sub(e.at) >= fresh {
 		delete(c.known, key)
 	}
-	delete(c.asked, key)
+	if l := c.asked[key]; l != nil && c.clock.Now().Sub(l.at) >= fresh {
+		delete(c.asked, key)
+	}
 }
 
 // forget drops one entry, or all with "". A look-up under way goes on for those who
@@ -120,7 +122,7 @@ func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Conte
 	}
 	l := c.asked[key]
 	if l == nil {
-		l = &lookup[V]{done: make(chan struct{})}
+		l = &lookup[V]{at: c.clock.Now(), done: make(chan struct{})}
 		c.asked[key] = l
 		go c.answer(context.WithoutCancel(ctx), key, l, look)
 	}

@@ -137,6 +137,24 @@ func TestWhatComesAgainIsNotDenied(t *testing.T) {
 	require.Contains(t, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no).Text, "could not be confirmed")
 }
 
+// A stop cuts work short. What is not on record then is left to be delivered again,
+// whatever it asks for.
+func TestAStopAcknowledgesNoMentionThatIsNotOnRecord(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	for _, line := range []string{"emr-m620 task +1", "approve F-7K3Q", "freeze emr-m620 for 1h", "status emr-m620", "help"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		back := newPool(ctx, 1, 8, func(any) {})
+		s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{}), back: back, stopping: true}
+		cancel()
+		sock := e.app.newSocket(1)
+		s.mention(ctx, envelope{ID: line, Type: typeEvents}.on(sock), flow.Caller{User: ann, Workspace: own, Channel: channel, Dedupe: line}, line)
+		back.close()
+		require.True(t, back.wait(t.Context()))
+		require.Empty(t, sock.acks, line)
+		require.True(t, e.app.seen.first(line), "the next delivery is worked on: %s", line)
+	}
+}
+
 // The answer to a mention may be that nothing was done, and there is no other way to
 // tell it.
 func TestAPrivateAnswerIsTriedAgain(t *testing.T) {

@@ -32,11 +32,11 @@ func newSeen(c flow.Clock) *seen {
 // it instead of being done with.
 // came is when it did.
 func (s *seen) begin(key string, came time.Time) bool {
-	if !s.first(key) {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.anew(key) {
+		return false
+	}
 	s.keys[key], s.hand[key] = came, nil
 	return true
 }
@@ -79,12 +79,17 @@ func (s *seen) since(key string) (at time.Time, ok bool) {
 
 // first reports whether a delivery is new. One without a key always is.
 func (s *seen) first(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.anew(key)
+}
+
+// anew is first under the lock.
+func (s *seen) anew(key string) bool {
 	if key == "" {
 		return true
 	}
 	now := s.clock.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if at, ok := s.keys[key]; ok && now.Sub(at) < seenFor {
 		return false
 	}

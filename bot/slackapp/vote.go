@@ -165,11 +165,7 @@ func (s *session) takeSubmission(env envelope, p interactionPayload) {
 		return
 	}
 	refuse := func(why said) {
-		// Where Slack takes no answer with the ack, the modal would close as if it were
-		// taken; without an ack it says that something went wrong.
-		if env.Accepts {
-			env.ack(notTaken(block, s.say(why, s.app.language(p.User.ID)).Text))
-		}
+		env.ack(notTaken(block, s.say(why, s.app.language(p.User.ID)).Text))
 	}
 	var a asking
 	if err := json.Unmarshal([]byte(p.View.Private), &a); err != nil {
