@@ -14,6 +14,10 @@ import (
 // shows in the cloud by then, as an operation that runs or a size that moved.
 const rebirth = 2 * time.Minute
 
+// apart is how far the clock that took a request may be ahead of the one that saw the
+// store come to life: a flow that seems to be so much younger may be older.
+const apart = 5 * time.Second
+
 // born says when the store came to life that may have forgotten something of this
 // flow; zero = it has forgotten nothing.
 func (t *turn) born(ctx context.Context) (time.Time, error) {
@@ -21,7 +25,7 @@ func (t *turn) born(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	at, err := t.Reborn(ctx)
-	if err != nil || !t.f.CreatedAt.Before(at) {
+	if err != nil || at.IsZero() || !t.f.CreatedAt.Before(at.Add(apart)) {
 		return time.Time{}, err
 	}
 	return at, nil
@@ -61,7 +65,7 @@ func (t *turn) mayBeOurs(ctx context.Context, made observed) (*Note, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t.f.Plans[len(t.f.Plans)-1].At.Before(at) && !t.f.Request.StartAt.After(at) {
+		if t.f.Plans[len(t.f.Plans)-1].At.Before(at.Add(apart)) && !t.f.Request.StartAt.After(at.Add(apart)) {
 			return why, nil
 		}
 	}

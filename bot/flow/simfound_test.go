@@ -95,13 +95,16 @@ func TestWhatSlackHasIsFoundAfterTheStoreForgotIt(t *testing.T) {
 	w.in(id, flow.Succeeded)
 	require.Len(t, w.slack.Keyed("notice/"), 2)
 
-	born = w.clock.Now()
-	require.NoError(t, w.rdb.Del(t.Context(), "test:{T1}:posts:"+id).Err())
-	require.NoError(t, w.store.Wake(t.Context(), flow.LaneChat, id, w.clock.Now()))
-	w.pass(10 * time.Second)
-	require.Len(t, w.slack.Keyed("card/"), 1)
-	require.Len(t, w.slack.Keyed("notice/"), 2)
-	require.Equal(t, card, w.card(id, 1))
+	// The clock that took the request may be ahead of the one that saw the store come to
+	// life (seed 610177).
+	for _, born = range []time.Time{w.clock.Now(), w.flow(id).CreatedAt.Add(-3 * time.Second)} {
+		require.NoError(t, w.rdb.Del(t.Context(), "test:{T1}:posts:"+id).Err())
+		require.NoError(t, w.store.Wake(t.Context(), flow.LaneChat, id, w.clock.Now()))
+		w.pass(10 * time.Second)
+		require.Len(t, w.slack.Keyed("card/"), 1)
+		require.Len(t, w.slack.Keyed("notice/"), 2)
+		require.Equal(t, card, w.card(id, 1))
+	}
 }
 
 // The same, where the flow went another way after the store came back: the
