@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -307,6 +308,48 @@ func TestACardThatCanNotBeLookedForIsNotPostedTwice(t *testing.T) {
 	w.vote(id, 1, "white_check_mark", lead1)
 	w.pass(time.Minute)
 	w.in(id, flow.Succeeded)
+}
+
+// searched notes since when messages are looked for.
+type searched struct {
+	flow.Chat
+	since map[string]time.Time // the last one, by key
+}
+
+func (l *searched) Find(ctx context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
+	l.since[m.Key] = since
+	return l.Chat.Find(ctx, m, since)
+}
+
+// A later try that ended before its look, as a killed process leaves it, hides the
+// first send from no search. Seed 710739.
+func TestWhatMayStandIsLookedForFromTheFirstSendOn(t *testing.T) {
+	w := newWorld(t)
+	l := &searched{Chat: w.slack, since: map[string]time.Time{}}
+	w.options.Chat = l
+	w.wire()
+	w.slack.FailAfter("post", flow.ErrChatInDoubt)
+	w.slack.Fail("find", flow.ErrNoChannel)
+	id := w.request(ask(flow.Remove, 1))
+	w.pass(5 * time.Second)
+	posts, err := w.store.Posts(t.Context(), id)
+	require.NoError(t, err)
+	require.Len(t, posts.Held, 1)
+	for key, hold := range posts.Held {
+		first := hold.Since
+		require.False(t, first.IsZero())
+		w.clock.Advance(3 * time.Minute)
+		require.NoError(t, w.store.Wake(t.Context(), flow.LaneChat, id, w.clock.Now()))
+		claims, err := w.store.Claim(t.Context(), flow.LaneChat, w.clock.Now(), time.Second, 1)
+		require.NoError(t, err)
+		require.Len(t, claims, 1)
+		posts.Version++
+		posts.Sending = &flow.Sending{Key: key, At: w.clock.Now(), Channel: room}
+		require.NoError(t, w.store.SavePosts(t.Context(), claims[0], posts))
+		w.slack.Fail("find", flow.ErrNoChannel)
+		w.pass(time.Minute)
+		require.True(t, l.since[key].Before(first), "%s, sent first at %s", l.since[key], first)
+	}
 }
 
 // The flow ends meanwhile. Seed 400748.
