@@ -263,6 +263,18 @@ type Finding struct {
 	Cause error `json:"-"`
 }
 
+// NotTold is an Unsure finding: what the cluster shows proves neither.
+func NotTold(en, zh string) Finding {
+	return Finding{State: Unsure, Evidence: Text{EN: en, ZH: zh}}
+}
+
+// AtWork is NotTold while an operation runs whose end will tell.
+func AtWork(en, zh string) Finding {
+	f := NotTold(en, zh)
+	f.AtWork = true
+	return f
+}
+
 // ProgressState is how far an operation has come.
 type ProgressState string
 

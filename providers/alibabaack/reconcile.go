@@ -30,17 +30,6 @@ func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (pro
 	return f, nil
 }
 
-func unsure(en, zh string) providers.Finding {
-	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
-}
-
-// atWork is unsure while something runs whose end will tell.
-func atWork(en, zh string) providers.Finding {
-	f := unsure(en, zh)
-	f.AtWork = true
-	return f
-}
-
 // ownTask looks for the one task made since the baseline that fits the change
 // in type, and in whatever else it says of itself. One that says too little is
 // taken only for a group of all workers, which every pool's nodes are in, and not
@@ -49,15 +38,15 @@ func atWork(en, zh string) providers.Finding {
 // that are another change of perhaps the same nodes.
 func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f providers.Finding, others []made, err error) {
 	if sub.Baseline.Facts[factNewest] == "" {
-		return unsure("", ""), nil, nil
+		return providers.NotTold("", ""), nil, nil
 	}
 	tasks, err := p.listTasks(ctx, sub.Change.ClusterID)
 	var e *providers.Error
 	switch {
 	case errors.As(err, &e) && e.Kind == providers.Auth:
-		return unsure("The cluster's tasks can't be listed with this key.", "该密钥无法列出集群的任务。"), nil, nil
+		return providers.NotTold("The cluster's tasks can't be listed with this key.", "该密钥无法列出集群的任务。"), nil, nil
 	case errors.Is(err, errManyTasks):
-		return unsure("The cluster has too many tasks to list them all.", "集群的任务过多，无法全部列出。"), nil, nil
+		return providers.NotTold("The cluster has too many tasks to list them all.", "集群的任务过多，无法全部列出。"), nil, nil
 	case err != nil:
 		return providers.Finding{}, nil, err
 	}
@@ -84,11 +73,11 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f pro
 	}
 	switch {
 	case len(own) == 0 && len(silent) > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("Since then task %s (%s) was made on the cluster; it does not say enough of itself to be told from another's.", silent[0].id, silent[0].kind),
 			fmt.Sprintf("此后集群上新增了任务 %s（%s），但其信息不足以判断是否为本次变更。", silent[0].id, silent[0].kind)), others, nil
 	case len(own) == 0:
-		return unsure("", ""), others, nil
+		return providers.NotTold("", ""), others, nil
 	case len(own) == 1:
 		return providers.Finding{
 			State:     providers.Accepted,
@@ -99,7 +88,7 @@ func (p *provider) ownTask(ctx context.Context, sub providers.Submission) (f pro
 			},
 		}, others, nil
 	}
-	return unsure(
+	return providers.NotTold(
 		fmt.Sprintf("Since then %d tasks of this kind were made on the cluster (%s, %s, …), and nothing says which is this change.", len(own), own[0].id, own[1].id),
 		fmt.Sprintf("此后集群上新增了 %d 个同类任务（%s、%s 等），无法判断哪个是本次变更。", len(own), own[0].id, own[1].id)), others, nil
 }
@@ -138,37 +127,37 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 			fmt.Sprintf("The pool's desired size went from %d to %d, as this change asks.", *was.Desired, *is.Desired),
 			fmt.Sprintf("节点池的期望节点数由 %d 变为 %d，与本次变更一致。", *was.Desired, *is.Desired))
 	case s.Phase == providers.Gone:
-		return unsure("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
+		return providers.NotTold("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
 	case s.Phase != providers.Ready:
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("The cluster is %s: this change may be at work or another one; it can be told when that ends.", s.Status),
 			fmt.Sprintf("集群状态为 %s：可能是本次变更，也可能是其他操作，需待其结束后判断。", s.Status))
 	case foreign && len(d.fresh) > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d nodes are new, but another task (%s, %s) was made on the cluster since and may have made them.", len(d.fresh), others[0].id, others[0].kind),
 			fmt.Sprintf("新增了 %d 个节点，但此后集群上另有任务（%s，%s），可能由其创建。", len(d.fresh), others[0].id, others[0].kind))
 	case working != "" && len(d.fresh) > 0:
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("%d nodes are new, and node pool %s is at work: this change may be at work or another one.", len(d.fresh), working),
 			fmt.Sprintf("新增了 %d 个节点，且节点池 %s 正在变更：可能是本次变更，也可能是其他操作。", len(d.fresh), working))
 	case growing && d.exact(c):
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("%d nodes are new, but the pool's desired size of %d is not reached: this change may be at work or a larger one.", len(d.fresh), *is.Desired),
 			fmt.Sprintf("新增了 %d 个节点，但未达到节点池的期望节点数 %d：可能是本次变更，也可能是更大的变更在执行。", len(d.fresh), *is.Desired))
 	case scaler && len(d.fresh) > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d nodes are new, but autoscaling is on and may have made them.", len(d.fresh)),
 			fmt.Sprintf("新增了 %d 个节点，但自动伸缩已开启，可能由其创建。", len(d.fresh)))
 	case c.Adds() && len(d.fresh) > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d nodes have joined, which is not what was asked for (%+d).", len(d.fresh), c.Delta),
 			fmt.Sprintf("有 %d 个节点加入，与请求（%+d）不符。", len(d.fresh), c.Delta))
 	case !c.Adds() && d.leaving > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d of the %d nodes have left or are leaving.", d.leaving, len(c.Nodes)),
 			fmt.Sprintf("%d 个待移除节点中有 %d 个已移除或正在移除。", len(c.Nodes), d.leaving))
 	default:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s and its group has %d nodes (%d before): nothing shows that the change was taken, and nothing that it was not.", s.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个）：既不能证明变更已被接受，也不能证明未被接受。", s.Status, d.now, d.before))
 	}

@@ -24,17 +24,6 @@ func (p *provider) Reconcile(ctx context.Context, sub providers.Submission) (pro
 	return f, nil
 }
 
-func unsure(en, zh string) providers.Finding {
-	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
-}
-
-// atWork is unsure while something runs whose end will tell.
-func atWork(en, zh string) providers.Finding {
-	f := unsure(en, zh)
-	f.AtWork = true
-	return f
-}
-
 // settled is how long after the send an accepted change shows at the latest, as
 // a rule (reference section 8). It changes what people read and no finding.
 const settled = 90 * time.Second
@@ -54,37 +43,37 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 			ZH: fmt.Sprintf("此后该组恰好有与本次变更数量一致的节点（%d 个）%s。", d.moved(), appearedOrLeftZH(c)),
 		}}
 	case v.Phase == providers.Gone:
-		return unsure("The cluster is gone ("+v.Status+").", "集群已销毁（"+v.Status+"）。")
+		return providers.NotTold("The cluster is gone ("+v.Status+").", "集群已销毁（"+v.Status+"）。")
 	case v.scales(c):
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("The cluster is %s: a resize of that kind runs, this change or somebody else's. Its nodes will tell.", v.Status),
 			fmt.Sprintf("集群状态为 %s：有同类扩缩容在执行，可能是本次变更，也可能是其他人的操作，待节点变化后判断。", v.Status))
 	case v.Phase != providers.Ready:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s; it can be told when that ends.", v.Status),
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", v.Status))
 	case len(d.making) > 0:
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("%d nodes are new in the group and %d of them still being made: it can be told when they are there.", d.moved(), len(d.making)),
 			fmt.Sprintf("该组新增 %d 个节点，其中 %d 个仍在创建，需待其完成后判断。", d.moved(), len(d.making)))
 	case d.moved() > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The number of nodes that have %s the group since is %d, which is not what was asked for (%+d).", appearedOrLeft(c), d.moved(), c.Delta),
 			fmt.Sprintf("该组有 %d 个节点%s，与请求（%+d）不符。", d.moved(), appearedOrLeftZH(c), c.Delta))
 	case newFailure(sub, v):
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("A resize has failed since, perhaps this one: the group has %d nodes as before. %s", d.now, cut(v.words, 160)),
 			fmt.Sprintf("此后有一次扩缩容失败，可能就是本次变更：该组仍有 %d 个节点。%s", d.now, cut(v.words, 160)))
 	case v.Facts[factUpdated] != sub.Baseline.Facts[factUpdated]:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s with %d nodes in the group (%d before), and the cloud has touched its record since: the change may be about to begin.", v.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个），且云平台此后更新过集群记录：变更可能即将开始。", v.Status, d.now, d.before))
 	case age < settled:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s with %d nodes in the group as before; a change that was taken may need a minute to show.", v.Status, d.now),
 			fmt.Sprintf("集群状态为 %s，该组仍有 %d 个节点；已接受的变更可能需要一分钟才会显现。", v.Status, d.now))
 	default:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s, its group has %d nodes (%d before) and its record is untouched: most likely the change was not taken, but that is no proof.", v.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个），集群记录未更新：变更很可能未被接受，但不能证明。", v.Status, d.now, d.before))
 	}

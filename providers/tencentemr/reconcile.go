@@ -75,7 +75,7 @@ func (p *provider) repeat(ctx context.Context, sub providers.Submission, g group
 	}
 	var e *providers.Error
 	if !errors.As(err, &e) || e.Code == "" {
-		return unsure("A repeat with the same token got no readable answer either.", "以相同 Token 重新发送，同样没有得到可读的响应。"), false
+		return providers.NotTold("A repeat with the same token got no readable answer either.", "以相同 Token 重新发送，同样没有得到可读的响应。"), false
 	}
 	switch proof := lookup(e.Code).proof; {
 	case proof == provesForGood, proof == provesNow && age >= settled:
@@ -84,20 +84,9 @@ func (p *provider) repeat(ctx context.Context, sub providers.Submission, g group
 			ZH: fmt.Sprintf("以相同 Token 重新发送后被云平台拒绝（%s），说明首次请求未被接受。", e.Code),
 		}}, true
 	}
-	return unsure(
+	return providers.NotTold(
 		fmt.Sprintf("A repeat with the same token was answered with %s, which proves nothing yet.", e.Code),
 		fmt.Sprintf("以相同 Token 重新发送得到 %s，尚不能证明什么。", e.Code)), false
-}
-
-func unsure(en, zh string) providers.Finding {
-	return providers.Finding{State: providers.Unsure, Evidence: providers.Text{EN: en, ZH: zh}}
-}
-
-// atWork is unsure while something runs whose end will tell.
-func atWork(en, zh string) providers.Finding {
-	f := unsure(en, zh)
-	f.AtWork = true
-	return f
 }
 
 // compare reads the cluster against the baseline.
@@ -116,25 +105,25 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 			},
 		}
 	case s.Phase == providers.Gone:
-		return unsure("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
+		return providers.NotTold("The cluster is gone ("+s.Status+").", "集群已销毁（"+s.Status+"）。")
 	case scales(s):
-		return atWork(
+		return providers.AtWork(
 			fmt.Sprintf("The cluster is %s: an operation of that kind runs, this change or another one.", s.Status),
 			fmt.Sprintf("集群状态为 %s：有同类流程在执行，可能是本次变更，也可能是其他变更。", s.Status))
 	case s.Phase != providers.Ready:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s; it can be told when that ends.", s.Status),
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", s.Status))
 	case len(d.changed) > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d nodes have %s, which is not what was asked for (%+d).", len(d.changed), joinedOrLeft(c), c.Delta),
 			fmt.Sprintf("有 %d 个节点%s，与请求（%+d）不符。", len(d.changed), joinedOrLeftZH(c), c.Delta))
 	case d.foreign > 0:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("%d nodes are new, but autoscaling made them or they are charged otherwise than this change asks for: they say nothing of it.", d.foreign),
 			fmt.Sprintf("新增了 %d 个节点，但由自动伸缩创建或计费方式与本次变更不同，不能说明什么。", d.foreign))
 	default:
-		return unsure(
+		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s and its group has %d nodes (%d before): nothing shows that the change was taken, and nothing that it was not.", s.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个）：既不能证明变更已被接受，也不能证明未被接受。", s.Status, d.now, d.before))
 	}
