@@ -141,7 +141,6 @@ func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], look fu
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	at := c.clock.Now()
 	l.v, l.err = look(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,7 +154,7 @@ func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], look fu
 	if len(c.known) >= maxCached {
 		clear(c.known)
 	}
-	c.known[key] = cached[V]{v: l.v, at: at}
+	c.known[key] = cached[V]{v: l.v, at: l.at}
 }
 
 // locales remembers the language of each person for longer than the rest of what

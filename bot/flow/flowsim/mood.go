@@ -46,28 +46,32 @@ type mood struct {
 	truncated int     // times that reactions are not told in full for a while
 }
 
+// often is one of some rates, in every second run.
+func (s *sim) often(rates ...float64) float64 {
+	if s.rng.IntN(2) == 0 {
+		return 0
+	}
+	return rates[s.rng.IntN(len(rates))]
+}
+
+// times is a number up to the most, in every second run.
+func (s *sim) times(most int) int {
+	if s.rng.IntN(2) == 0 {
+		return 0
+	}
+	return 1 + s.rng.IntN(most)
+}
+
 func (s *sim) newMood() mood {
-	often := func(rates ...float64) float64 {
-		if s.rng.IntN(2) == 0 {
-			return 0
-		}
-		return rates[s.rng.IntN(len(rates))]
-	}
-	times := func(most int) int {
-		if s.rng.IntN(2) == 0 {
-			return 0
-		}
-		return 1 + s.rng.IntN(most)
-	}
 	m := mood{
 		replicas: 2 + s.rng.IntN(3), skew: time.Duration(s.rng.IntN(4)) * time.Second, aof: s.rng.IntN(2) == 0,
 		grace: time.Duration(s.rng.IntN(2)*90) * time.Second,
-		crash: often(0.002, 0.01, 0.03), freeze: often(0.002, 0.01),
-		refused: often(0.01, 0.05), unanswered: often(0.01, 0.05), belated: often(0.01, 0.03),
-		throttled: often(0.03, 0.2), broken: often(0.03, 0.2), lost: often(0.1, 0.4), hung: often(0.05, 0.3), turned: often(0.03),
-		postLost: often(0.02, 0.1), limited: often(0.02, 0.1), slackDown: often(0.02, 0.1), readFailed: often(0.02, 0.1),
-		dropped: often(0.2, 1), doubled: often(0.2),
-		older: times(2), away: times(2), console: times(3), prices: times(2), freezes: times(1), moves: times(3), deletes: often(0.1), liars: often(0.1),
+		crash: s.often(0.002, 0.01, 0.03), freeze: s.often(0.002, 0.01),
+		refused: s.often(0.01, 0.05), unanswered: s.often(0.01, 0.05), belated: s.often(0.01, 0.03),
+		throttled: s.often(0.03, 0.2), broken: s.often(0.03, 0.2), lost: s.often(0.1, 0.4), hung: s.often(0.05, 0.3), turned: s.often(0.03),
+		postLost: s.often(0.02, 0.1), limited: s.often(0.02, 0.1), slackDown: s.often(0.02, 0.1), readFailed: s.often(0.02, 0.1),
+		dropped: s.often(0.2, 1), doubled: s.often(0.2),
+		older: s.times(2), away: s.times(2), console: s.times(3), prices: s.times(2), freezes: s.times(1), moves: s.times(3), deletes: s.often(0.1), liars: s.often(0.1),
 	}
 	s.plays(&m)
 	return m
@@ -75,20 +79,8 @@ func (s *sim) newMood() mood {
 
 // moreOf adds what can go wrong with a real Slack between the two.
 func (m *mood) moreOf(s *sim) {
-	often := func(rates ...float64) float64 {
-		if s.rng.IntN(2) == 0 {
-			return 0
-		}
-		return rates[s.rng.IntN(len(rates))]
-	}
-	times := func(most int) int {
-		if s.rng.IntN(2) == 0 {
-			return 0
-		}
-		return 1 + s.rng.IntN(most)
-	}
-	m.slow, m.reordered = often(0.02, 0.1), often(0.2)
-	m.cuts, m.silences, m.refresh, m.unwelcome, m.truncated, m.closed, m.delays = times(4), times(2), times(2), times(1), times(1), times(2), times(2)
+	m.slow, m.reordered = s.often(0.02, 0.1), s.often(0.2)
+	m.cuts, m.silences, m.refresh, m.unwelcome, m.truncated, m.closed, m.delays = s.times(4), s.times(2), s.times(2), s.times(1), s.times(1), s.times(2), s.times(2)
 }
 
 // chance is a throw of the dice for a fault; none falls once the faults stopped.
