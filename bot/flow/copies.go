@@ -140,20 +140,27 @@ func (d *delivery) sweep(at time.Time) bool {
 	return true
 }
 
-// reborn is when the store came back as something that may have forgotten a
-// message of this flow; zero = it did not, or too long ago to matter. The one time is
-// of the clock that saw it, the other of the one that took the request: a flow that
-// seems a moment younger may be older (found by flowsim, seed 610177).
 func (d *delivery) reborn(ctx context.Context) (time.Time, error) {
-	if d.Restarted == nil {
+	return d.forgot(ctx, d.f.CreatedAt)
+}
+
+// forgot is when the store came back as something that may have forgotten a message
+// of what is on record since made; zero = it did not, or too long ago to matter. The
+// one time is of the clock that saw it, the other of the one that took the request: a
+// flow that seems a moment younger may be older (found by flowsim, seed 610177).
+func (o *Options) forgot(ctx context.Context, made time.Time) (time.Time, error) {
+	if o.Restarted == nil {
 		return time.Time{}, nil
 	}
-	at, err := d.Restarted(ctx)
-	if err != nil || at.IsZero() || d.f.CreatedAt.After(at.Add(clockSkew)) || d.Clock.Now().After(at.Add(forgetting)) {
+	at, err := o.Restarted(ctx)
+	if err != nil || at.IsZero() || made.After(at.Add(clockSkew)) || o.Clock.Now().After(at.Add(forgetting)) {
 		return time.Time{}, err
 	}
 	return at, nil
 }
+
+// sentBefore is since when a store that forgot it may have had a message sent.
+func sentBefore(reborn time.Time) time.Time { return reborn.Add(-forgetting + clockSkew) }
 
 // forgetting is how long after the store came to life a card or a notice is looked
 // for before it is posted, and how long before that it may have been posted: all
@@ -228,7 +235,7 @@ func (d *delivery) before(reborn time.Time, key string) time.Time {
 	case reborn.IsZero():
 		return time.Time{}
 	}
-	return reborn.Add(-forgetting + clockSkew)
+	return sentBefore(reborn)
 }
 
 // settle finds out whether a post whose answer was lost is there. It is looked for

@@ -9,6 +9,7 @@ import (
 
 	"scalebot/bot/flow"
 	"scalebot/bot/flow/flowtest"
+	"scalebot/bot/redisstore/redistest"
 	"scalebot/providers"
 )
 
@@ -182,4 +183,26 @@ func TestAReminderThatMayStandShowsTheDecision(t *testing.T) {
 		require.Len(t, told, 1)
 		require.Contains(t, told[0].Text, "let_lapse by "+asker)
 	}
+}
+
+// A reminder that was posted in a second that the store lost. Seed 911537.
+func TestAReminderThatTheStoreForgotIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	var born time.Time
+	w.options.Restarted = func(context.Context) (time.Time, error) { return born, nil }
+	w.wire()
+	id := w.bought(prepaid(1))
+	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
+	before, err := redistest.Take(t.Context(), w.rdb)
+	require.NoError(t, err)
+	w.settle()
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+	require.NoError(t, before.Restore(t.Context(), w.rdb))
+	born = w.clock.Now()
+	w.pass(time.Minute)
+	require.Len(t, w.slack.Keyed("renewal/"), 1)
+	_, err = w.desk.Renewal(t.Context(), w.caller(asker), id, 0, flow.LetLapse)
+	require.NoError(t, err)
+	w.settle()
+	require.Contains(t, w.slack.Keyed("renewal/")[0].Text, "let_lapse by "+asker)
 }

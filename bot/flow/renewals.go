@@ -337,6 +337,9 @@ func (w *renewal) send(ctx context.Context, m Message, was Post) error {
 	if w.mayStand(m.Key) {
 		return w.look(ctx, m, w.shown.Held[m.Key].Since)
 	}
+	if there, err := w.forgotten(ctx, m); err != nil || there {
+		return err
+	}
 	w.shown.Sending = &Sending{Key: m.Key, At: w.Clock.Now()}
 	if err := w.save(ctx); err != nil {
 		return err
@@ -387,6 +390,26 @@ func (w *renewal) settle(ctx context.Context, s Sending) error {
 	}
 	w.shown.Sending = nil
 	return w.save(ctx)
+}
+
+// forgotten looks for a reminder that was posted, and forgotten by a store that came
+// back older: it would stand beside the next one, and nobody would put it right. Found
+// by flowsim, seed 911537.
+func (w *renewal) forgotten(ctx context.Context, m Message) (bool, error) {
+	at, err := w.forgot(ctx, w.c.From)
+	if err != nil || at.IsZero() {
+		return false, err
+	}
+	if again, err := w.may(ctx, Bid{Call: CallSearch, Who: w.c.ID + "/" + m.Key}); err != nil {
+		return false, err
+	} else if !again.IsZero() {
+		return false, &RateLimited{After: again.Sub(w.Clock.Now())}
+	}
+	if err := w.look(ctx, m, sentBefore(at)); err != nil && !errors.Is(err, ErrNoChannel) { // else the post says so
+		return false, err
+	}
+	_, there := w.shown.Messages[m.Key]
+	return there, nil
 }
 
 // mayStand reports whether a reminder may be up whose post has no answer and could not

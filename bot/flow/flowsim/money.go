@@ -409,12 +409,22 @@ func (s *sim) anyDeleted(id string) bool {
 }
 
 // loseMoney takes back what was recorded about mandates in a second that Redis lost.
+// What came in the very moment of its image may be in it or not: the record tells.
 func (s *sim) loseMoney(since time.Time) {
-	for _, m := range s.world.mandates {
-		if !m.at.Before(since) {
+	books, err := s.truth.Mandates(context.Background(), s.t0)
+	if err != nil {
+		s.blame("mandates can't be read: %v", err)
+	}
+	left := map[string]approvals.Mandate{}
+	for _, b := range books {
+		left[b.Mandate.ID] = *b.Mandate
+	}
+	for id, m := range s.world.mandates {
+		kept, there := left[id]
+		if !m.at.Before(since) && !there {
 			m.lost = true
 		}
-		if !m.revoked.IsZero() && !m.revoked.Before(since) {
+		if !m.revoked.IsZero() && !m.revoked.Before(since) && kept.Revoked == nil {
 			m.revoked = time.Time{}
 		}
 	}
