@@ -109,7 +109,7 @@ func (s *Store) atOnce(ctx context.Context, version string) bool {
 func waitsForDisk(version string) bool {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
-	a, errA := strconv.Atoi(major)
-	b, errB := strconv.Atoi(minor)
-	return errA == nil && errB == nil && (a > 7 || a == 7 && b >= 2)
+	a, err := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor) // "7" alone is 7.0
+	return err == nil && (a > 7 || a == 7 && b >= 2)
 }

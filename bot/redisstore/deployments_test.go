@@ -156,3 +156,40 @@ func TestAClusterIsAsGoodAsItsWorstMaster(t *testing.T) {
 		require.True(t, h.Evicts())
 	}
 }
+
+// Where the server can say it, Durable means on disk and not only taken: what a full
+// disk does not hold is not vouched for, although the server took it.
+func TestWhatIsNotOnDiskIsNotVouchedFor(t *testing.T) {
+	server, h := waiting(t, "everysec")
+	require.False(t, h.NeverOnDisk())
+	s := redisstore.New(server.Client(t), "test", "T1")
+	require.NoError(t, s.Durable(t.Context(), "F-AAAA"))
+	server.FillDisk(t)
+	require.Error(t, s.Durable(t.Context(), "F-BBBB"))
+	server.FreeDisk(t)
+	require.Eventually(t, func() bool { return s.Durable(t.Context(), "F-CCCC") == nil }, 10*time.Second, 50*time.Millisecond)
+	server.Restart(t, syscall.SIGKILL)
+	v, err := s.Flag(t.Context(), "durable")
+	require.NoError(t, err)
+	require.Equal(t, "F-CCCC", v)
+}
+
+// A server that never says so must not be mistaken for a slow one: each sending
+// would wait in vain.
+func TestAServerThatNeverSaysThatAWriteIsOnDisk(t *testing.T) {
+	server, h := waiting(t, "no")
+	require.True(t, h.NeverOnDisk())
+	require.ErrorContains(t, redisstore.New(server.Client(t), "test", "T1").Durable(t.Context(), "F-AAAA"), "not on disk")
+}
+
+// waiting starts a server that has WAITAOF, or skips the test where there is none.
+func waiting(t *testing.T, fsync string) (redistest.Server, redisstore.Health) {
+	t.Helper()
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", fsync)
+	h, err := redisstore.Inspect(t.Context(), server.Client(t))
+	require.NoError(t, err)
+	if !h.WaitsForDisk() {
+		t.Skipf("Redis %s has no WAITAOF (7.2)", h.Version)
+	}
+	return server, h
+}

@@ -70,8 +70,10 @@ func TestWhichServersCanSayThatAWriteIsOnDisk(t *testing.T) {
 		can          bool
 	}{
 		{"7.2.0", "everysec", true}, {"7.10.1", "", true}, {"8.0", "no", true}, {"10", "always", true},
-		{"7.0.15", "everysec", false}, {"6.2.9", "always", false}, {"7", "everysec", false}, {"7.2.4", "off", false}, {"", "everysec", false},
+		{"7.0.15", "everysec", false}, {"6.2.9", "always", false}, {"7", "everysec", false}, {"7.0.15", "no", false}, {"7.2.4", "off", false}, {"", "everysec", false},
 	} {
-		require.Equal(t, c.can, redisstore.Health{Version: c.version, AOF: c.aof}.WaitsForDisk(), "%+v", c)
+		h := redisstore.Health{Version: c.version, AOF: c.aof}
+		require.Equal(t, c.can, h.WaitsForDisk(), "%+v", c)
+		require.Equal(t, c.can && c.aof == "no", h.NeverOnDisk(), "%+v", c)
 	}
 }

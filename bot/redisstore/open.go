@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -80,13 +79,12 @@ func (h Health) Evicts() bool { return h.Eviction != "" && h.Eviction != "noevic
 
 // WaitsForDisk reports whether the server can say when a write is on disk
 // (WAITAOF, Redis 7.2): Store.Durable then waits for it.
-func (h Health) WaitsForDisk() bool {
-	major, rest, _ := strings.Cut(h.Version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, err := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor) // "7" alone is 7.0
-	return err == nil && h.AOF != "off" && (a > 7 || a == 7 && b >= 2)
-}
+func (h Health) WaitsForDisk() bool { return h.AOF != "off" && waitsForDisk(h.Version) }
+
+// NeverOnDisk reports whether the server can say when a write is on disk and never
+// will: with appendfsync no the system decides when, so Store.Durable would wait in
+// vain and no change would ever be sent.
+func (h Health) NeverOnDisk() bool { return h.AOF == "no" && h.WaitsForDisk() }
 
 // Inspect reads a server's version and settings. Servers that forbid CONFIG
 // leave AOF and Eviction as far as INFO tells.

@@ -62,7 +62,7 @@ const startPause = 3 * time.Second
 func patiently(ctx context.Context, log *slog.Logger, trouble string, try func() error) error {
 	for {
 		err := try()
-		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errEvicts) || errors.Is(err, errSkew) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, slackapp.ErrTokens) || errors.Is(err, errUnfit) || errors.Is(err, errSkew) || ctx.Err() != nil {
 			return err
 		}
 		log.Warn(trouble+"; trying again", "error", err)

@@ -102,7 +102,7 @@ func (d *doctor) redis(ctx context.Context) {
 	d.ok("answers, version %s", h.Version)
 	switch {
 	case h.Evicts():
-		d.fail("maxmemory-policy is %s: flows would vanish when memory is full; set noeviction", h.Eviction)
+		d.fail(evicts, h.Eviction)
 	case h.Eviction == "":
 		d.warn("maxmemory-policy can't be read; make sure that it is noeviction")
 	default:
@@ -128,6 +128,8 @@ func (d *doctor) durability(h redisstore.Health) {
 		d.ok("appendonly with appendfsync always: what was recorded survives a crash, and so no paid call is forgotten")
 	case h.AOF == "off":
 		d.warn("appendonly is off: a crash of Redis loses flows; set appendonly yes and appendfsync always")
+	case h.NeverOnDisk():
+		d.fail(neverOnDisk)
 	case h.WaitsForDisk():
 		d.ok("WAITAOF (Redis 7.2 or newer): each paid call waits until its intent is on disk; all else may lose a second in a crash (appendfsync %s)", cmp.Or(h.AOF, "unknown"))
 	case h.AOF == "everysec":

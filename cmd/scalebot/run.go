@@ -80,8 +80,14 @@ func skewText(skew time.Duration) string {
 	return fmt.Sprintf("%s %s the one of Redis", skew.Abs().Round(100*time.Millisecond), way)
 }
 
-// errEvicts ends a start: a Redis that evicts would lose flows.
-var errEvicts = errors.New("redis evicts keys when it is full")
+// errUnfit ends a start: with this Redis flows would be lost, or never sent.
+var errUnfit = errors.New("redis is not fit to keep flows")
+
+// Why a Redis is not fit, and what to set; `check` says the same.
+const (
+	evicts      = "maxmemory-policy is %s: flows would vanish when memory is full; set noeviction"
+	neverOnDisk = "appendfsync is no: it never says that a change is on record for good, so none would be sent; set always (or everysec)"
+)
 
 // runConfig runs a replica until ctx ends.
 func runConfig(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
@@ -162,8 +168,13 @@ func useRedis(ctx context.Context, rdb redis.UniversalClient, cfg *config.Config
 	if err := skewed(skew); err != nil {
 		return err
 	}
-	if health, err := redisstore.Inspect(ctx, rdb); err == nil && health.Evicts() {
-		return fmt.Errorf("%w (maxmemory-policy %s): flows could vanish; set maxmemory-policy noeviction", errEvicts, health.Eviction)
+	// What can't be read is no reason to stop: `scalebot check` warns of it.
+	health, _ := redisstore.Inspect(ctx, rdb)
+	if health.Evicts() {
+		return fmt.Errorf("%w: "+evicts, errUnfit, health.Eviction)
+	}
+	if health.NeverOnDisk() {
+		return fmt.Errorf("%w: %s", errUnfit, neverOnDisk)
 	}
 	return redisstore.Register(ctx, rdb, cfg.Redis.KeyPrefix, team)
 }
