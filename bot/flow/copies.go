@@ -145,31 +145,45 @@ func (d *delivery) reborn(ctx context.Context) (time.Time, error) {
 }
 
 // forgot is when the store came back as something that may have forgotten a message
-// of what is on record since made; zero = it did not, or too long ago to matter. The
-// one time is of the clock that saw it, the other of the one that took the request: a
-// flow that seems a moment younger may be older (found by flowsim, seed 610177).
+// of what is on record since made; zero = it did not, or too long ago to matter.
 func (o *Options) forgot(ctx context.Context, made time.Time) (time.Time, error) {
-	if o.Restarted == nil {
-		return time.Time{}, nil
-	}
-	at, err := o.Restarted(ctx)
-	if err != nil || at.IsZero() || made.After(at.Add(clockSkew)) || o.Clock.Now().After(at.Add(forgetting)) {
+	at, err := o.restarted(ctx, made)
+	if err != nil || o.Clock.Now().After(at.Add(forgetting)) {
 		return time.Time{}, err
 	}
 	return at, nil
 }
 
-// sentBefore is since when a store that forgot it may have had a message sent.
-func sentBefore(reborn time.Time) time.Time { return reborn.Add(-forgetting + clockSkew) }
+// restarted is when the store last came back older than what is on record since made;
+// zero = it did not. The one time is of the clock that saw it, the other of the one that
+// took the request: a flow that seems a moment younger may be older (found by flowsim,
+// seed 610177).
+func (o *Options) restarted(ctx context.Context, made time.Time) (time.Time, error) {
+	if o.Restarted == nil {
+		return time.Time{}, nil
+	}
+	at, err := o.Restarted(ctx)
+	if err != nil || made.After(at.Add(clockSkew)) {
+		return time.Time{}, err
+	}
+	return at, nil
+}
+
+// sentBefore is since when a store that forgot it may have had a message sent. A search
+// goes ten minutes on from there: to a moment after the store came back, by whatever
+// clock.
+func sentBefore(reborn time.Time) time.Time { return reborn.Add(-forgetting + 2*clockSkew) }
 
 // forgetting is how long after the store came to life a card or a notice is looked
 // for before it is posted, and how long before that it may have been posted: all
 // that a restart and its discovery take.
 const forgetting = 10 * time.Minute
 
-// forgotten looks for a card or a notice that was posted, and forgotten by a store
-// that came back older. A log is not looked for: nobody could say how much of it
-// was told, and to tell it twice does no harm.
+// forgotten looks for a card or a notice that may have been posted: by a send whose
+// answer was lost, or by one that a store forgot that came back older. What may stand
+// is on record until a search was answered, however long Slack can't be asked. A log is
+// not looked for: nobody could say how much of it was told, and to tell it twice does
+// no harm.
 func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, error) {
 	if m.Thread != "" {
 		return MessageRef{}, false, nil
@@ -178,35 +192,58 @@ func (d *delivery) forgotten(ctx context.Context, m Message) (MessageRef, bool, 
 	if err != nil {
 		return MessageRef{}, false, err
 	}
-	since := d.before(at, m.Key)
-	if since.IsZero() {
-		return MessageRef{}, false, nil
+	lost := sentBefore(at)
+	if !d.mayStand(m.Key) && !at.IsZero() {
+		d.since(m.Key, lost)
 	}
-	if again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key}); err != nil {
-		return MessageRef{}, false, err
-	} else if !again.IsZero() {
-		return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
-	}
-	ref, there, err := d.Chat.Find(ctx, m, since)
-	switch {
-	case errors.Is(err, ErrChatRefused):
-		return ref, false, nil // the post will say so
-	case d.searchedEnough(err):
-		return ref, false, nil
-	case there:
-		d.log.Warn("a message that was posted and is not on record was found", "message", m.Key, "ts", ref.TS)
-	case err == nil:
-		d.sweep(at) // another one may stand in its place: a card of the plan that was forgotten
-		if d.posts.Held[m.Key].Since.IsZero() {
-			break
+	for d.mayStand(m.Key) {
+		since := d.posts.Held[m.Key].Since
+		again, err := d.may(ctx, Bid{Call: CallSearch, Who: d.f.ID + "/" + m.Key})
+		if err != nil {
+			return MessageRef{}, false, err
 		}
-		// It never arrived. That is on record before the next one is sent, which is looked
+		if !again.IsZero() {
+			return MessageRef{}, false, &RateLimited{After: again.Sub(d.Clock.Now())}
+		}
+		ref, there, err := d.Chat.Find(ctx, m, since.Add(-clockSkew))
+		switch {
+		case errors.Is(err, ErrChatRefused), d.searchedEnough(err): // the post will say so
+			d.since(m.Key, time.Time{})
+		case err != nil:
+			return ref, false, err
+		case there:
+			d.log.Warn("a message that was posted and is not on record was found", "message", m.Key, "ts", ref.TS)
+			return ref, true, nil
+		default:
+			d.sweep(at) // another one may stand in its place: a card of the plan that was forgotten
+			if at.IsZero() || since.Equal(lost) {
+				lost = time.Time{}
+			}
+			d.since(m.Key, lost)
+		}
+		// That it never arrived is on record before the next one is sent, which is looked
 		// for by its own time. Found by flowsim, seeds 811978 and 821789.
-		delete(d.posts.Held, m.Key)
-		err = d.save(ctx)
+		if err := d.save(ctx); err != nil {
+			return MessageRef{}, false, err
+		}
 	}
-	return ref, there, err
+	return MessageRef{}, false, nil
 }
+
+// since notes when a message may have been posted; zero = it wasn't. How often it was
+// refused stays.
+func (d *delivery) since(key string, t time.Time) {
+	h := d.posts.Held[key]
+	if h.Since = t; h == (Hold{}) {
+		delete(d.posts.Held, key)
+		return
+	}
+	d.keep(key, h)
+}
+
+// mayStand reports whether a message may be up whose post has no answer and could not
+// be looked up.
+func (d *delivery) mayStand(key string) bool { return !d.posts.Held[key].Since.IsZero() }
 
 // mostSearches is how often a search is begun that Slack shows too much for. The span
 // it looks through does not shrink, so each further one would end like the first and
@@ -222,20 +259,6 @@ func (d *delivery) searchedEnough(err error) bool {
 	d.log.Error("a message is posted that may stand already", "error", err)
 	d.posts.Pruned, d.posts.Prune = nil, d.Clock.Now().Add(inDoubtPause)
 	return true
-}
-
-// before is since when a message may have been posted already: the store may have
-// forgotten it, or its answer was lost and it could not be looked up. Zero = it was
-// not.
-func (d *delivery) before(reborn time.Time, key string) time.Time {
-	since := d.posts.Held[key].Since
-	switch {
-	case !since.IsZero():
-		return since.Add(-clockSkew)
-	case reborn.IsZero():
-		return time.Time{}
-	}
-	return sentBefore(reborn)
 }
 
 // settle finds out whether a post whose answer was lost is there. It is looked for

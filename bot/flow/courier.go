@@ -443,7 +443,7 @@ func (d *delivery) noChannel(ctx context.Context, j job, err error) error {
 		d.posts.Blocked = map[string]string{}
 	}
 	d.posts.Blocked[m.Channel] = err.Error()
-	if !open && d.posts.Held[m.Key].Since.IsZero() {
+	if !open && !d.mayStand(m.Key) {
 		j.did(MessageRef{Channel: m.Channel}, postBlocked)
 		return nil
 	}

@@ -95,10 +95,8 @@ func (d *delivery) due(n int) bool {
 	case was.final():
 		return false
 	}
-	return up || d.mayStand(n) || d.wanted(n)
+	return up || d.mayStand(d.cardKey(n)) || d.wanted(n)
 }
-
-func (d *delivery) mayStand(n int) bool { return !d.posts.Held[d.cardKey(n)].Since.IsZero() }
 
 // wanted reports whether a card has to be. Of the plans the last one has. Card 0 is of
 // a flow without a plan, when that is how it ended or when planning takes long.
@@ -137,7 +135,7 @@ func (d *delivery) card(n int) (job, bool) {
 	}
 	// What may stand there already is put right once the bot is invited again. Found by
 	// flowsim, seed 400748.
-	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() && !d.mayStand(n) {
+	if why := d.posts.Blocked[d.f.Request.Channel]; !up && why != "" && d.f.State.Ended() && !d.mayStand(d.cardKey(n)) {
 		return job{}, false
 	}
 	j := d.cardJob(n)
@@ -156,7 +154,7 @@ func (d *delivery) card(n int) (job, bool) {
 		d.wait(may)
 		return job{}, false
 	}
-	j.edit, j.stray = was.MessageRef, !up && d.mayStand(n) && !d.wanted(n)
+	j.edit, j.stray = was.MessageRef, !up && d.mayStand(d.cardKey(n)) && !d.wanted(n)
 	if up {
 		j.giveUp = func() { j.did(was.MessageRef, postStuck) }
 	} else if d.f.State.Ended() {

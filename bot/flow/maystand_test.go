@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -185,24 +186,234 @@ func TestAReminderThatMayStandShowsTheDecision(t *testing.T) {
 	}
 }
 
-// A reminder that was posted in a second that the store lost. Seed 911537.
-func TestAReminderThatTheStoreForgotIsFoundAgain(t *testing.T) {
-	w := newWorld(t)
-	var born time.Time
-	w.options.Restarted = func(context.Context) (time.Time, error) { return born, nil }
+// loses has the store come back as it was before what is done, which Slack keeps.
+func (w *world) loses(done func()) {
+	w.t.Helper()
+	before, err := redistest.Take(w.t.Context(), w.rdb)
+	require.NoError(w.t, err)
+	done()
+	require.NoError(w.t, before.Restore(w.t.Context(), w.rdb))
+	back := w.clock.Now()
+	w.options.Restarted = func(context.Context) (time.Time, error) { return back, nil }
 	w.wire()
+}
+
+// remindable is a prepaid change whose first reminder is due.
+func (w *world) remindable() string {
+	w.t.Helper()
 	id := w.bought(prepaid(1))
 	w.clock.Advance(w.commitments()[0].Until.Add(-14 * day).Sub(w.clock.Now()))
-	before, err := redistest.Take(t.Context(), w.rdb)
-	require.NoError(t, err)
-	w.settle()
-	require.Len(t, w.slack.Keyed("renewal/"), 1)
-	require.NoError(t, before.Restore(t.Context(), w.rdb))
-	born = w.clock.Now()
+	return id
+}
+
+func (w *world) lapse(id string) {
+	w.t.Helper()
+	_, err := w.desk.Renewal(w.t.Context(), w.caller(asker), id, 0, flow.LetLapse)
+	require.NoError(w.t, err)
+}
+
+// A reminder that was posted in a second that the store lost is found, also once
+// somebody has decided, and whatever Slack was like for a while. Seed 911537.
+func TestAReminderThatTheStoreForgotIsFoundAgain(t *testing.T) {
+	for name, first := range map[string]func(w *world, id string){
+		"undecided": func(w *world, _ string) { w.pass(time.Minute) },
+		"decided":   func(w *world, id string) { w.lapse(id) },
+		"late":      func(w *world, _ string) { w.clock.Advance(time.Hour); w.pass(time.Minute) },
+		"Slack away": func(w *world, _ string) {
+			away := true
+			trouble := func(flow.Message) error {
+				if away {
+					return errors.New("was not sent")
+				}
+				return nil
+			}
+			w.options.Chat = &chat{Chat: w.slack, find: trouble, post: trouble}
+			w.wire()
+			w.pass(12 * time.Minute)
+			away = false
+			w.pass(5 * time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.remindable()
+			w.loses(w.settle)
+			require.Len(t, w.slack.Keyed("renewal/"), 1)
+			first(w, id)
+			if w.commitments()[0].Decision == nil {
+				w.lapse(id)
+			}
+			w.pass(time.Minute)
+			told := w.slack.Keyed("renewal/")
+			require.Len(t, told, 1)
+			require.Contains(t, told[0].Text, "let_lapse by "+asker)
+		})
+	}
+}
+
+// Slack's clock, and the one of the replica that saw the store come back, may be apart.
+func TestASearchForWhatTheStoreForgotGoesPastItsReturn(t *testing.T) {
+	w := newWorld(t)
+	w.remindable()
+	w.loses(w.settle)
+	since := w.searched()
+	back := w.clock.Now()
 	w.pass(time.Minute)
-	require.Len(t, w.slack.Keyed("renewal/"), 1)
-	_, err = w.desk.Renewal(t.Context(), w.caller(asker), id, 0, flow.LetLapse)
+	require.Len(t, since, 1)
+	for _, from := range since {
+		require.Greater(t, from.Add(10*time.Minute).Sub(back), 30*time.Second)
+	}
+}
+
+// A post that was out when the store came back arrives after it.
+func TestAReminderThatArrivesLateIsNotDoubled(t *testing.T) {
+	w := newWorld(t)
+	id := w.remindable()
+	var out *flow.Message
+	w.options.Chat = &chat{Chat: w.slack, post: func(m flow.Message) error {
+		if out == nil {
+			out = &m
+			return flow.ErrChatInDoubt
+		}
+		return nil
+	}}
+	w.wire()
+	w.loses(w.settle)
+	require.NotNil(t, out)
+	w.pass(10 * time.Second)
+	_, err := w.slack.Post(t.Context(), *out)
 	require.NoError(t, err)
+	w.pass(2 * time.Minute)
+	w.lapse(id)
+	w.pass(time.Minute)
+	told := w.slack.Keyed("renewal/")
+	require.Len(t, told, 1)
+	require.Contains(t, told[0].Text, "let_lapse by "+asker)
+}
+
+// A process that was frozen between the record of a post and the post may have been
+// given up: another one looked for it in vain.
+func TestAReminderIsNotPostedByOneThatSleptThroughItsLease(t *testing.T) {
+	w := newWorld(t)
+	w.remindable()
+	w.options.Store = &sleepyReminders{Store: w.store, clock: w.clock}
+	w.wire()
+	claims, err := w.store.Claim(t.Context(), flow.LaneRenew, w.clock.Now(), w.options.Lease, 1)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+	require.ErrorIs(t, w.renewals.Step(t.Context(), claims[0]), flow.ErrLeaseLost)
+	require.Empty(t, w.slack.Keyed("renewal/"))
+}
+
+// sleepyReminders lets the lease pass once a post is on record as being sent.
+type sleepyReminders struct {
+	flow.Store
+	clock *flowtest.Clock
+}
+
+func (s *sleepyReminders) SaveReminders(ctx context.Context, c flow.Claim, r flow.Reminders) error {
+	err := s.Store.SaveReminders(ctx, c, r)
+	if r.Sending != nil {
+		s.clock.Advance(40 * time.Second)
+	}
+	return err
+}
+
+// A decision that the store forgot does not stay shown: people would take it for made.
+func TestADecisionThatTheStoreForgotIsNotShown(t *testing.T) {
+	w := newWorld(t)
+	id := w.remindable()
 	w.settle()
-	require.Contains(t, w.slack.Keyed("renewal/")[0].Text, "let_lapse by "+asker)
+	w.loses(func() {
+		w.lapse(id)
+		w.settle()
+		require.Contains(t, w.slack.Keyed("renewal/")[0].Text, "let_lapse")
+	})
+	w.renewals.Recheck(t.Context())
+	w.pass(time.Minute)
+	require.NotContains(t, w.slack.Keyed("renewal/")[0].Text, "let_lapse")
+}
+
+// What Slack refuses is tried less and less often, also while it may have been
+// forgotten: each try would cost a search that running flows lack.
+func TestARefusedReminderIsNotSearchedForTimeAndAgain(t *testing.T) {
+	w := newWorld(t)
+	w.remindable()
+	posts, searches := 0, 0
+	w.loses(func() {})
+	w.options.Chat = &chat{
+		Chat: w.slack,
+		post: func(flow.Message) error { posts++; return flow.ErrChatRefused },
+		find: func(flow.Message) error { searches++; return nil },
+	}
+	w.wire()
+	w.pass(20 * time.Minute)
+	require.Equal(t, 8, posts)
+	require.Equal(t, 1, searches)
+}
+
+// A channel that config gives up keeps its reminders, which must go on showing what is
+// so.
+func TestAReminderThatMayStandInAChannelThatConfigGaveUp(t *testing.T) {
+	w := newWorld(t)
+	id := w.remindable()
+	invite := w.expel(true)
+	w.pass(5 * time.Minute)
+	cluster := w.options.Catalog["emr"]
+	cluster.Channels = []string{room}
+	w.options.Catalog["emr"] = cluster
+	w.lapse(id)
+	invite()
+	w.pass(time.Hour)
+	for _, m := range w.slack.Keyed("renewal/") {
+		require.Contains(t, m.Text, "let_lapse by "+asker)
+	}
+	require.Equal(t, data, w.slack.Keyed("renewal/")[0].Message.Channel)
+}
+
+// A card that the store forgot, and a Slack that can't be asked for longer than one
+// remembers by itself that something may be forgotten.
+func TestACardThatTheStoreForgotIsFoundAfterALongOutageOfSlack(t *testing.T) {
+	w := newWorld(t)
+	id := w.request(ask(flow.Remove, 1))
+	w.loses(w.settle)
+	require.Len(t, w.slack.Keyed("card/"), 1)
+	away := true
+	trouble := func(flow.Message) error {
+		if away {
+			return errors.New("was not sent")
+		}
+		return nil
+	}
+	w.options.Chat = &chat{Chat: w.slack, find: trouble, post: trouble}
+	w.wire()
+	w.pass(12 * time.Minute)
+	away = false
+	w.pass(3 * time.Minute)
+	require.Len(t, w.slack.Keyed("card/"), 1)
+	w.vote(id, 1, "white_check_mark", lead1)
+	w.pass(time.Minute)
+	w.in(id, flow.Succeeded)
+}
+
+// Two reasons why a card may stand: its first post has no answer, and the store forgot
+// the second. The first never arrived, so only the time of the second finds it.
+func TestACardIsLookedForByEachTimeThatItMayHaveBeenSent(t *testing.T) {
+	w := newWorld(t)
+	invite := w.expel(false)
+	w.request(ask(flow.Remove, 1))
+	w.pass(20 * time.Minute)
+	count := &chat{Chat: w.slack}
+	w.loses(func() {
+		invite()
+		w.pass(2 * time.Minute)
+		require.Len(t, w.slack.Keyed("card/"), 1)
+	})
+	w.options.Chat = count
+	w.wire()
+	w.pass(5 * time.Minute)
+	for _, m := range w.slack.Keyed("card/") {
+		require.False(t, m.Deleted)
+	}
+	require.Len(t, w.slack.Keyed("card/"), 1)
 }

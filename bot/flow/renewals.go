@@ -3,12 +3,14 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +24,7 @@ import (
 type Renewals struct {
 	Options
 	nudge chan struct{}
+	swept atomic.Int64 // when the store last came back older and all were woken for it, in Unix ns
 }
 
 // NewRenewals makes the lane; Run starts it.
@@ -35,22 +38,51 @@ func (r *Renewals) Run(ctx context.Context) error {
 	var reviving sync.WaitGroup
 	defer reviving.Wait()
 	reviving.Go(func() {
-		pace := time.NewTicker(reviveEvery)
-		defer pace.Stop()
+		hour, minute := time.NewTicker(reviveEvery), time.NewTicker(recheckEvery)
+		defer hour.Stop()
+		defer minute.Stop()
+		r.Revive(ctx)
 		for {
-			r.Revive(ctx)
 			select {
 			case <-ctx.Done():
 				return
-			case <-pace.C:
+			case <-hour.C:
+				r.Revive(ctx)
+			case <-minute.C:
+				r.Recheck(ctx)
 			}
 		}
 	})
 	return drive(ctx, r.Options, LaneRenew, r.nudge, r.Step)
 }
 
-// reviveEvery is how often Revive looks.
-const reviveEvery = time.Hour
+// How often Revive and Recheck look.
+const (
+	reviveEvery  = time.Hour
+	recheckEvery = time.Minute
+)
+
+// Recheck asks for a look at all terms that people were reminded of, once the store came
+// back older: what Slack shows of them, and what was decided, may not be on record, and
+// the next look by the calendar may be weeks away. Run calls it; a test may.
+func (r *Renewals) Recheck(ctx context.Context) {
+	at, err := r.restarted(ctx, time.Time{})
+	if err != nil || at.IsZero() || at.UnixNano() <= r.swept.Load() {
+		return // a store that is away is asked again
+	}
+	now := r.Clock.Now()
+	all, err := r.Store.Commitments(ctx, now.Add(-commitmentsPast))
+	for _, c := range all {
+		if c = c.At(now); lastLead(c, r.RenewalReminders, now) > 0 {
+			err = errors.Join(err, r.Store.Wake(ctx, LaneRenew, c.ID, now))
+		}
+	}
+	if err != nil {
+		r.Logger.Warn("reminders may not show what was decided", "error", err)
+		return
+	}
+	r.swept.Store(at.UnixNano())
+}
 
 // Revive asks for a look at terms that went on. A version that knew of none let go
 // of them at their first end, and nobody would be reminded of them again. Run calls
@@ -82,7 +114,8 @@ type Reminders struct {
 	Sending   *Sending        `json:"sending,omitempty"`  // saved before a post, cleared after: else in doubt
 	Tries     int             `json:"tries,omitempty"`    // failures in a row; paces the next try
 	NotBefore time.Time       `json:"not_before,omitzero"`
-	Held      map[string]Hold `json:"held,omitempty"` // by key: messages that Slack refused, so that they hold up no other
+	Held      map[string]Hold `json:"held,omitempty"`    // by key: messages that Slack refused, so that they hold up no other
+	Swept     time.Time       `json:"swept_at,omitzero"` // when the store last came back older and that was seen to
 }
 
 // NextRenewal is when a commitment is to be looked at next: the next reminder, its
@@ -106,20 +139,26 @@ func NextRenewal(c Commitment, leads []time.Duration, said time.Duration, now ti
 }
 
 // dueLead is the lead of the reminder that is due: the last whose time has come,
-// so that several that came due while nobody looked are one. 0 = none. One whose
-// time was before the term never comes.
+// so that several that came due while nobody looked are one. 0 = none.
 func dueLead(c Commitment, leads []time.Duration, said time.Duration, now time.Time) time.Duration {
-	if c.Decision != nil || !c.On(now) {
+	lead := lastLead(c, leads, now)
+	if c.Decision != nil || !c.On(now) || said > 0 && lead >= said {
 		return 0
 	}
-	var due time.Duration
+	return lead
+}
+
+// lastLead is the lead of the last reminder whose time has come in this term; 0 = none.
+// One whose time was before the term never comes.
+func lastLead(c Commitment, leads []time.Duration, now time.Time) time.Duration {
+	var last time.Duration
 	for _, lead := range leads {
 		at := c.Until.Add(-lead)
-		if lead > 0 && at.After(c.begun()) && !at.After(now) && (due == 0 || lead < due) && (said == 0 || lead < said) {
-			due = lead
+		if lead > 0 && at.After(c.begun()) && !at.After(now) && (last == 0 || lead < last) {
+			last = lead
 		}
 	}
-	return due
+	return last
 }
 
 func (c Commitment) begun() time.Time {
@@ -174,12 +213,16 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 		if wait := s.At.Add(inDoubtPause); now.Before(wait) {
 			return wait, nil
 		}
-		if again, err := w.may(ctx, Bid{Call: CallSearch, Who: w.c.ID + "/" + s.Key}); err != nil || !again.IsZero() {
+		look := Bid{Call: CallSearch, Who: w.c.ID + "/" + s.Key, Urgency: UrgentProgress}
+		if again, err := w.may(ctx, look); err != nil || !again.IsZero() {
 			return again, err
 		}
 		if err := w.settle(ctx, *s); err != nil {
-			return w.pause(ctx, err)
+			return w.pause(ctx, look, err)
 		}
+	}
+	if err := w.sweep(ctx); err != nil {
+		return time.Time{}, err
 	}
 	if lead := dueLead(w.c, w.RenewalReminders, w.shown.Lead, now); lead > 0 {
 		w.shown.Lead = lead
@@ -216,7 +259,7 @@ func (w *renewal) run(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 		if err := w.send(ctx, m, was); err != nil && !w.hold(m, was, err) {
-			return w.pause(ctx, err)
+			return w.pause(ctx, bid, err)
 		}
 		w.shown.Tries = 0
 		if err := w.save(ctx); err != nil {
@@ -240,7 +283,7 @@ func (w *renewal) goOn(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	w.c = c
-	w.shown = Reminders{Version: w.shown.Version, Term: c.Term}
+	w.shown = Reminders{Version: w.shown.Version, Term: c.Term, Swept: w.shown.Swept}
 	return true, w.save(ctx)
 }
 
@@ -275,10 +318,9 @@ func renewalKey(term int, lead time.Duration, channel string) string {
 func (w *renewal) next() (Message, Post, bool) {
 	view := Renewal{Commitment: w.c, Over: !w.c.On(w.Clock.Now()), Latest: true}
 	for _, key := range slices.Sorted(maps.Keys(w.shown.Held)) {
-		room := roomOf(key)
-		if w.mayStand(key) && w.free(key) && slices.Contains(w.rooms(), room) {
+		if w.mayStand(key) && w.free(key) {
 			m := w.Renderer.Renewal(view)
-			m.Key, m.Channel = key, room
+			m.Key, m.Channel = key, roomOf(key)
 			return m, Post{}, true
 		}
 	}
@@ -337,12 +379,14 @@ func (w *renewal) send(ctx context.Context, m Message, was Post) error {
 	if w.mayStand(m.Key) {
 		return w.look(ctx, m, w.shown.Held[m.Key].Since)
 	}
-	if there, err := w.forgotten(ctx, m); err != nil || there {
-		return err
-	}
 	w.shown.Sending = &Sending{Key: m.Key, At: w.Clock.Now()}
 	if err := w.save(ctx); err != nil {
 		return err
+	}
+	if !w.Clock.Now().Add(w.CallTimeout).Before(w.claim.Until) {
+		// A process that was frozen until here may find that another one looked for this
+		// reminder in vain and posts it itself.
+		return fmt.Errorf("%s: paused before the post: %w", m.Key, ErrLeaseLost)
 	}
 	ref, err := w.Chat.Post(ctx, m)
 	if errors.Is(err, ErrChatInDoubt) || err != nil && ctx.Err() != nil {
@@ -372,44 +416,55 @@ func (w *renewal) did(key string, ref MessageRef, hash string) {
 
 // settle finds out whether a post whose answer was lost is there.
 func (w *renewal) settle(ctx context.Context, s Sending) error {
-	if room := roomOf(s.Key); slices.Contains(w.rooms(), room) {
-		m := w.Renderer.Renewal(Renewal{Commitment: w.c, Latest: true})
-		m.Key, m.Channel = s.Key, room
-		since := s.At
-		if held := w.shown.Held[s.Key].Since; !held.IsZero() {
-			since = earliest(since, held)
-		}
-		if err := w.look(ctx, m, since); errors.Is(err, ErrNoChannel) {
-			// To post another one later would leave two, and not to would leave one that
-			// nobody puts right. Found by flowsim, seed 821125.
-			w.log.Error("whether a reminder was posted can't be looked up before the bot is invited again", "message", s.Key, "error", err)
-			w.keep(s.Key, Hold{Until: w.Clock.Now().Add(noChannel), Since: since})
-		} else if err != nil {
-			return err
-		}
+	m := w.Renderer.Renewal(Renewal{Commitment: w.c, Latest: true})
+	m.Key, m.Channel = s.Key, roomOf(s.Key)
+	since := s.At
+	if held := w.shown.Held[s.Key].Since; !held.IsZero() {
+		since = earliest(since, held)
+	}
+	if err := w.look(ctx, m, since); errors.Is(err, ErrNoChannel) {
+		// To post another one later would leave two, and not to would leave one that
+		// nobody puts right. Found by flowsim, seed 821125.
+		w.log.Error("whether a reminder was posted can't be looked up before the bot is invited again", "message", s.Key, "error", err)
+		w.keep(s.Key, Hold{Until: w.Clock.Now().Add(noChannel), Since: since})
+	} else if err != nil {
+		return err
 	}
 	w.shown.Sending = nil
 	return w.save(ctx)
 }
 
-// forgotten looks for a reminder that was posted, and forgotten by a store that came
-// back older: it would stand beside the next one, and nobody would put it right. Found
-// by flowsim, seed 911537.
-func (w *renewal) forgotten(ctx context.Context, m Message) (bool, error) {
-	at, err := w.forgot(ctx, w.c.From)
-	if err != nil || at.IsZero() {
-		return false, err
+// sweep sees to what a store that came back older forgot, once: the reminder that came
+// due last may stand in each channel, whatever was decided since, and would stand beside
+// the next one for ever (found by flowsim, seed 911537); and what is on record may show
+// a decision that is not.
+func (w *renewal) sweep(ctx context.Context) error {
+	at, err := w.restarted(ctx, w.c.From)
+	if err != nil || !at.After(w.shown.Swept) {
+		return err
 	}
-	if again, err := w.may(ctx, Bid{Call: CallSearch, Who: w.c.ID + "/" + m.Key}); err != nil {
-		return false, err
-	} else if !again.IsZero() {
-		return false, &RateLimited{After: again.Sub(w.Clock.Now())}
+	w.shown.Swept = at
+	if lead := lastLead(w.c, w.RenewalReminders, at.Add(clockSkew)); lead > 0 {
+		for _, room := range w.rooms() {
+			key := renewalKey(w.c.Term, lead, room)
+			if _, up := w.shown.Messages[key]; up || w.mayStand(key) {
+				continue
+			}
+			h := w.shown.Held[key]
+			h.Since = sentBefore(at)
+			if over := at.Add(w.CallTimeout + inDoubtPause); h.Until.Before(over) {
+				h.Until = over // a post that was still out has arrived by then
+			}
+			w.keep(key, h)
+		}
 	}
-	if err := w.look(ctx, m, sentBefore(at)); err != nil && !errors.Is(err, ErrNoChannel) { // else the post says so
-		return false, err
+	for key, p := range w.shown.Messages {
+		if !p.final() {
+			p.Hash = ""
+			w.shown.Messages[key] = p
+		}
 	}
-	_, there := w.shown.Messages[m.Key]
-	return there, nil
+	return w.save(ctx)
 }
 
 // mayStand reports whether a reminder may be up whose post has no answer and could not
@@ -501,8 +556,8 @@ func (w *renewal) save(ctx context.Context) error {
 	return w.Store.SaveReminders(ctx, w.claim, w.shown)
 }
 
-// pause says when to try again after a failure.
-func (w *renewal) pause(ctx context.Context, err error) (time.Time, error) {
+// pause says when to try again after a call failed.
+func (w *renewal) pause(ctx context.Context, b Bid, err error) (time.Time, error) {
 	var limited *RateLimited
 	var wait time.Duration
 	switch {
@@ -510,6 +565,7 @@ func (w *renewal) pause(ctx context.Context, err error) (time.Time, error) {
 		return time.Time{}, err
 	case errors.As(err, &limited):
 		w.Metrics.chatLimited()
+		w.rest(ctx, b, limited)
 		wait = max(limited.After, 100*time.Millisecond)
 	default:
 		w.shown.Tries++

@@ -429,7 +429,11 @@ func (s *sim) loseMoney(since time.Time) {
 		}
 	}
 	for id, all := range s.world.renewed {
-		s.world.renewed[id] = slices.DeleteFunc(all, func(d renewed) bool { return !d.at.Before(since) })
+		c, err := s.truth.Commitment(context.Background(), id)
+		if err != nil && !errors.Is(err, flow.ErrNotFound) {
+			s.blame("%s: its renewal can't be read: %v", id, err)
+		}
+		s.world.renewed[id] = slices.DeleteFunc(all, func(d renewed) bool { return !d.at.Before(since) && d.N > c.Decided() })
 	}
 }
 

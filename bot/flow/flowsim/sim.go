@@ -437,8 +437,13 @@ func (s *sim) idle(lanes due) {
 			continue
 		}
 		if s.rng.IntN(3) == 0 {
-			engine := r.engine
-			s.spawn(r, "recheck", func(ctx context.Context, _ *task) { engine.Recheck(ctx) })
+			engine, renew := r.engine, r.renew
+			s.spawn(r, "recheck", func(ctx context.Context, _ *task) {
+				engine.Recheck(ctx)
+				if s.mood.terms {
+					renew.Recheck(ctx)
+				}
+			})
 		}
 		for _, lane := range s.lanes() {
 			if at, some := lanes[lane]; some && !at.After(r.Now()) && s.rng.IntN(3) > 0 {
@@ -541,8 +546,8 @@ func (s *sim) reborn(ctx context.Context) (time.Time, error) {
 	st := &store{Store: s.truth, s: s}
 	at := time.Time{}
 	err := st.op(ctx, "Reborn", false, func(context.Context) error {
-		if n := len(s.world.lost); n > 0 && !s.mood.aof {
-			at = s.world.lost[n-1].to
+		if at = s.seenBy(ctx); s.mood.aof {
+			at = time.Time{}
 		}
 		return nil
 	})
@@ -553,12 +558,26 @@ func (s *sim) reborn(ctx context.Context) (time.Time, error) {
 func (s *sim) restarted(ctx context.Context) (at time.Time, err error) {
 	st := &store{Store: s.truth, s: s}
 	err = st.op(ctx, "Restarted", false, func(context.Context) error {
-		if n := len(s.world.lost); n > 0 {
-			at = s.world.lost[n-1].to
-		}
+		at = s.seenBy(ctx)
 		return nil
 	})
 	return at, err
+}
+
+// seenBy is when Redis last came back older, by the clock of whoever asked first.
+func (s *sim) seenBy(ctx context.Context) time.Time {
+	n := len(s.world.lost)
+	if n == 0 {
+		return time.Time{}
+	}
+	last := &s.world.lost[n-1]
+	if last.seen.IsZero() {
+		last.seen = time.Now()
+		if k := taskOf(ctx); k != nil && k.rep != nil {
+			last.seen = k.rep.Now()
+		}
+	}
+	return last.seen
 }
 
 // takeImage keeps what Redis holds now, for when it comes back older.

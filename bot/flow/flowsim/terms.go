@@ -179,7 +179,7 @@ func (s *sim) checkReminders(c flow.Commitment, f flow.Flow) {
 		s.blame("%s: nobody was reminded of its term: %v", c.ID, count)
 	}
 	for key, n := range count {
-		if n > 1 && len(s.world.lost) == 0 {
+		if n > 1 {
 			s.blame("%s: the reminder %s stands %d times", c.ID, key, n)
 		}
 	}

@@ -60,7 +60,8 @@ type world struct {
 
 type span struct {
 	from, to time.Time
-	cluster  string // of a freeze
+	cluster  string    // of a freeze
+	seen     time.Time // of a lost second: when it was noticed, by the clock of who did
 }
 
 type press struct {

@@ -15,6 +15,7 @@ import (
 type Posted struct {
 	flow.Message
 	flow.MessageRef
+	At      time.Time
 	Edits   int
 	Private string // user id
 	Deleted bool
@@ -162,7 +163,7 @@ func (s *Slack) Post(_ context.Context, m flow.Message) (flow.MessageRef, error)
 		return flow.MessageRef{}, err
 	}
 	s.serial++
-	p := &Posted{Message: m, MessageRef: flow.MessageRef{Channel: m.Channel, TS: fmt.Sprintf("%d.%06d", s.Clock.Now().Unix(), s.serial)}}
+	p := &Posted{Message: m, At: s.Clock.Now(), MessageRef: flow.MessageRef{Channel: m.Channel, TS: fmt.Sprintf("%d.%06d", s.Clock.Now().Unix(), s.serial)}}
 	s.messages = append(s.messages, p)
 	if err := pop(s.after, "post"); err != nil {
 		return flow.MessageRef{}, err
@@ -198,15 +199,16 @@ func (s *Slack) Whisper(_ context.Context, user string, m flow.Message) error {
 	return pop(s.after, "whisper")
 }
 
-// Find implements flow.Chat.
-func (s *Slack) Find(_ context.Context, m flow.Message, _ time.Time) (flow.MessageRef, bool, error) {
+// Find implements flow.Chat, with the span of time that the real one searches.
+func (s *Slack) Find(_ context.Context, m flow.Message, since time.Time) (flow.MessageRef, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := pop(s.next, "find"); err != nil {
 		return flow.MessageRef{}, false, err
 	}
 	for _, p := range s.messages {
-		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Thread == m.Thread && p.Payload["flow"] == m.Payload["flow"] && !p.Deleted {
+		if p.Key == m.Key && p.Message.Channel == m.Channel && p.Thread == m.Thread && p.Payload["flow"] == m.Payload["flow"] && !p.Deleted &&
+			!p.At.Before(since.Add(-2*time.Minute)) && !p.At.After(since.Add(10*time.Minute)) {
 			return p.MessageRef, true, nil
 		}
 	}
