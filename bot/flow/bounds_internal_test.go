@@ -178,3 +178,9 @@ func TestThatOursWasNotTakenSaysNothingOfARepeat(t *testing.T) {
 		t.Errorf("it concluded %q", action)
 	}
 }
+
+// A move that the table does not have ends before the store is asked: there is none here.
+func TestAnIllegalMoveIsNotWritten(t *testing.T) {
+	w := &turn{from: Succeeded, f: Flow{ID: "F-1", State: Running}}
+	require.ErrorIs(t, w.write(t.Context(), "look", time.Time{}, time.Time{}, nil), ErrIllegal)
+}

@@ -409,3 +409,55 @@ func TestAPersonIsNotAskedWhileTheEndOfAnOperationWillTell(t *testing.T) {
 	w.pass(32 * time.Minute)
 	w.in(forever, flow.Unknown) // not for ever
 }
+
+// undurable is a store that does not vouch for what was saved, some times.
+type undurable struct {
+	flow.Store
+	times int
+}
+
+func (s *undurable) Durable(ctx context.Context, id string) error {
+	if s.times--; s.times >= 0 {
+		return errors.New("not on disk")
+	}
+	return s.Store.Durable(ctx, id)
+}
+
+// A disk that is too slow is nobody's business but the disk's: nothing was sent, which
+// is known, so no person is asked and the change is made once the disk is well.
+func TestAnIntentThatIsNotOnDiskIsNotSentAndNotInDoubt(t *testing.T) {
+	w := newWorld(t)
+	w.options.Store = &undurable{Store: w.store, times: 3}
+	w.wire()
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.in(id, flow.Queued)
+	require.Contains(t, w.flow(id).Wait.Text.EN, "on disk")
+	require.Empty(t, w.cloud.Ledger())
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+}
+
+// Nor does a repeat that was not sent use up one of the few.
+func TestARepeatThatIsNotOnDiskIsNotCounted(t *testing.T) {
+	w := newWorld(t)
+	l := &lookers{Cloud: w.cloud, t: t, unknown: func() bool { return false }}
+	w.withCloud(l)
+	disk := &undurable{Store: w.store}
+	w.options.Store = disk
+	w.wire()
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		disk.times = 1000
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 1))
+	w.pass(time.Minute)
+	w.in(id, flow.Submitting)
+	require.Zero(t, w.flow(id).Repeats)
+	require.Zero(t, l.repeats)
+	require.Positive(t, l.looks, "it is looked for all the same")
+	disk.times = 0
+	w.pass(time.Minute)
+	require.Positive(t, l.repeats)
+}

@@ -358,6 +358,11 @@ func (t *turn) save(ctx context.Context, action string, due time.Time, detail ma
 func (t *turn) write(ctx context.Context, action string, due, keep time.Time, detail map[string]any) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
+	if !t.from.MayBecome(t.f.State) {
+		// A mistake of ours, which the script would refuse too: as trouble with Redis, that
+		// is tried again and again.
+		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, ErrIllegal)
+	}
 	actor := "scalebot"
 	for _, n := range t.f.Log {
 		if n.By != "" && n.At.After(t.f.UpdatedAt) {

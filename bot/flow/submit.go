@@ -250,8 +250,11 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	}
 	t.claim.Until = now.Add(t.Lease)
 	if err := t.Store.Durable(ctx, t.f.ID); err != nil {
-		// Nothing was sent, but the next step can't know that: it looks for proof.
-		return fmt.Errorf("%s: the intent is not safe yet, so nothing is sent: %w", t.f.ID, err)
+		t.log.Error("the intent is not on disk, so nothing was sent", "error", err)
+		// Only this step knows that. A later one would look for proof, and where there can
+		// be none a person would, while the cluster waits.
+		action, due, detail := t.notAccepted(providers.Retry, notOnDisk, nil)
+		return t.save(ctx, action, due, detail)
 	}
 
 	// A process that was frozen after the write may wake with its lease gone and
@@ -270,6 +273,12 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	}
 	t.Memory.saved(known, t.f.Version)
 	return nil
+}
+
+// notOnDisk is why nothing was sent while Redis does not vouch for the intent.
+var notOnDisk = providers.Text{
+	EN: "Redis has not confirmed that the request is on disk, so nothing was sent. Ask whoever runs Redis to look at its disk.",
+	ZH: "Redis 尚未确认请求已落盘，因此没有发送。请让 Redis 的维护人员检查磁盘。",
 }
 
 // answered turns the answer to a submission into the flow's next state.
@@ -361,7 +370,8 @@ func (t *turn) submitting(ctx context.Context) error {
 		// It may be the first that reaches the cloud: the one before may have stopped for
 		// want of this.
 		if err := t.Store.Durable(ctx, t.f.ID); err != nil {
-			return fmt.Errorf("%s: the repeat is not safe yet, so nothing is sent: %w", t.f.ID, err)
+			t.log.Error("the repeat is not on disk, so it is not sent", "error", err)
+			repeat, t.f.Repeats, t.f.RepeatedAt, t.changed = false, t.f.Repeats-1, before, true
 		}
 		if !t.Clock.Now().Add(t.CallTimeout).Before(t.claim.Until) {
 			return fmt.Errorf("%s: paused before the repeat: %w", t.f.ID, ErrLeaseLost)

@@ -79,7 +79,7 @@ func (s *Store) born(ctx context.Context, now time.Time) (since time.Time, safe 
 	}
 	// The file of a replica that took over may lack what the old server's had.
 	tookOver := strings.Trim(field("master_replid2"), "0") != ""
-	safe = field("aof_enabled") == "1" && !tookOver && s.atOnce(ctx, field("redis_version"))
+	safe = field("aof_enabled") == "1" && !tookOver && s.atOnce(ctx)
 	return time.UnixMilli(at), safe, nil
 }
 
@@ -97,12 +97,23 @@ func fieldOf(text string) func(name string) string {
 
 // atOnce reports whether an append-only file has what Durable vouched for. Where
 // settings may not be read they count as the default, which may lose a second.
-func (s *Store) atOnce(ctx context.Context, version string) bool {
-	if waitsForDisk(version) {
+func (s *Store) atOnce(ctx context.Context) bool {
+	node, err := s.node(ctx)
+	if err != nil {
+		return false
+	}
+	// The version says little: a proxy may lack the command, and Durable then vouches for
+	// nothing.
+	if waitAOF(ctx, node) == nil {
 		return true
 	}
 	set, err := s.rdb.ConfigGet(ctx, "appendfsync").Result()
 	return err == nil && set["appendfsync"] == "always"
+}
+
+// waitAOF asks whether a server answers WAITAOF at all, without waiting for anything.
+func waitAOF(ctx context.Context, node redis.UniversalClient) error {
+	return node.Do(ctx, "WAITAOF", 0, 0, 1).Err()
 }
 
 // waitsForDisk reports whether a server has WAITAOF: Redis 7.2 and later.

@@ -1,8 +1,10 @@
 package redisstore_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
@@ -180,6 +182,79 @@ func TestAServerThatNeverSaysThatAWriteIsOnDisk(t *testing.T) {
 	server, h := waiting(t, "no")
 	require.True(t, h.NeverOnDisk())
 	require.ErrorContains(t, redisstore.New(server.Client(t), "test", "T1").Durable(t.Context(), "F-AAAA"), "not on disk")
+}
+
+// What a server answers to WAITAOF: only that it can't tell is no reason not to send.
+func TestWhatAnAnswerAboutTheDiskMeans(t *testing.T) {
+	for answer, sends := range map[string]bool{
+		"*2\r\n:1\r\n:0\r\n": true,
+		"*2\r\n:0\r\n:0\r\n": false,
+		"-ERR unknown command 'WAITAOF', with args beginning with: '1'\r\n":                                 true,
+		"-NOPERM User scalebot has no permissions to run the 'waitaof' command\r\n":                         false,
+		"-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n": false,
+		"-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n":                  true,
+		"-ERR unknown command\r\n": true,
+	} {
+		rdb := scripted(t, func(name string) string {
+			if name == "waitaof" {
+				return answer
+			}
+			return ":1\r\n"
+		})
+		err := redisstore.New(rdb, "test", "T1").Durable(t.Context(), "F-AAAA")
+		require.Equal(t, sends, err == nil, "%q: %v", answer, err)
+	}
+}
+
+// A user who may not ask is told at the start, and not at the first change.
+func TestAUserWhoMayNotAskWhetherAWriteIsOnDisk(t *testing.T) {
+	h, err := redisstore.Inspect(t.Context(), scripted(t, func(name string) string {
+		switch name {
+		case "info":
+			text := "redis_version:7.2.4\r\naof_enabled:1\r\n"
+			return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text)
+		case "waitaof":
+			return "-NOPERM User scalebot has no permissions to run the 'waitaof' command\r\n"
+		}
+		return "-ERR unknown command\r\n"
+	}))
+	require.NoError(t, err)
+	require.Contains(t, h.NoWait, "NOPERM")
+}
+
+// scripted is a client of a server that answers each command as a function says.
+func scripted(t *testing.T, answer func(name string) string) redis.UniversalClient {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() }) // the test ends
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close() //nolint:errcheck // the test ends
+				for in := bufio.NewReader(c); ; {
+					words, err := readCommand(in)
+					if err != nil || len(words) == 0 {
+						return
+					}
+					reply := "-ERR unknown command\r\n" // HELLO, CLIENT
+					if name := strings.ToLower(words[0]); name != "hello" && name != "client" {
+						reply = answer(name)
+					}
+					if _, err := c.Write([]byte(reply)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	rdb := redisstore.Open(redisstore.Target{Addrs: []string{l.Addr().String()}})
+	t.Cleanup(func() { _ = rdb.Close() }) // the test ends
+	return rdb
 }
 
 // waiting starts a server that has WAITAOF, or skips the test where there is none.

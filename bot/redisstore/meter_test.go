@@ -70,7 +70,7 @@ func TestWhichServersCanSayThatAWriteIsOnDisk(t *testing.T) {
 		can          bool
 	}{
 		{"7.2.0", "everysec", true}, {"7.10.1", "", true}, {"8.0", "no", true}, {"10", "always", true},
-		{"7.0.15", "everysec", false}, {"6.2.9", "always", false}, {"7", "everysec", false}, {"7.0.15", "no", false}, {"7.2.4", "off", false}, {"", "everysec", false},
+		{"7.0.15", "everysec", false}, {"6.2.9", "always", false}, {"7", "everysec", false}, {"7.0.15", "no", false}, {"7.2.4", "off", false}, {"", "everysec", false}, {"valkey", "everysec", false}, {"10.1", "everysec", true},
 	} {
 		h := redisstore.Health{Version: c.version, AOF: c.aof}
 		require.Equal(t, c.can, h.WaitsForDisk(), "%+v", c)

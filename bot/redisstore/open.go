@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -72,6 +74,7 @@ type Health struct {
 	AOF      string // "always", "everysec", "no" (sync by the system), "off"; "" = could not be read
 	Eviction string // maxmemory-policy; "" = could not be read
 	Replicas int
+	NoWait   string // why the user may not ask whether a write is on disk; "" = it may, or there is nothing to ask
 }
 
 // Evicts reports whether the server is known to drop keys when it is full.
@@ -129,6 +132,7 @@ func (h Health) or(other Health) Health {
 		h.AOF = other.AOF
 	}
 	h.Replicas += other.Replicas
+	h.NoWait = cmp.Or(h.NoWait, other.NoWait)
 	return h
 }
 
@@ -147,6 +151,12 @@ func inspect(ctx context.Context, rdb redis.UniversalClient) (Health, error) {
 	case "1":
 		if settings, err := rdb.ConfigGet(ctx, "appendfsync").Result(); err == nil {
 			h.AOF = settings["appendfsync"]
+		}
+	}
+	if h.WaitsForDisk() {
+		var refused redis.Error
+		if err := waitAOF(ctx, rdb); errors.As(err, &refused) && !canNotTell(err) {
+			h.NoWait = refused.Error()
 		}
 	}
 	return h, nil

@@ -407,35 +407,49 @@ const durableWait = 1500 * time.Millisecond
 // says so. See flow.Store.
 func (s *Store) Durable(ctx context.Context, id string) error {
 	// WAITAOF speaks of the writes of its own connection, and a write after all
-	// others is on disk after all others. It names no key, so a cluster's client
-	// would ask just any node.
-	node := s.rdb
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		master, err := c.MasterForKey(ctx, s.keys.flags())
-		if err != nil {
-			return answer("", err)
-		}
-		node = master
+	// others is on disk after all others.
+	node, err := s.node(ctx)
+	if err != nil {
+		return answer("", err)
 	}
 	pipe := node.Pipeline()
 	write := pipe.HSet(ctx, s.keys.flags(), "durable", id)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, durableWait.Milliseconds())
-	_, err := pipe.Exec(ctx)
+	_, err = pipe.Exec(ctx)
 	if refused := write.Err(); refused != nil {
 		// It takes no writes (full, read only): the one before may not be on disk either.
 		return answer("", refused)
 	}
-	var refused redis.Error
-	if errors.As(err, &refused) {
-		return nil //nolint:nilerr // an older server, or one without an append-only file
+	if canNotTell(err) {
+		return nil
 	}
 	if err != nil {
+		// Also what is no trouble of the way there: the user may not ask (NOPERM), or the
+		// server stopped being the master while it was asked (UNBLOCKED). What was written
+		// may be gone, and a change that was sent would be sent again.
 		return answer("", err)
 	}
 	if n, err := wait.Int64Slice(); err != nil || len(n) == 0 || n[0] < 1 {
 		return fmt.Errorf("redis: not on disk within %s", durableWait)
 	}
 	return nil
+}
+
+// node is the client of the server that has the workspace. A command that names no key
+// would be asked of just any node of a cluster.
+func (s *Store) node(ctx context.Context) (redis.UniversalClient, error) {
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		return c.MasterForKey(ctx, s.keys.flags())
+	}
+	return s.rdb, nil
+}
+
+// canNotTell reports whether an answer to WAITAOF means that this server never says
+// whether a write is on disk: it is older than 7.2, or has no append-only file.
+func canNotTell(err error) bool {
+	var refused redis.Error
+	return errors.As(err, &refused) && (strings.Contains(strings.ToLower(refused.Error()), "unknown command") ||
+		strings.Contains(refused.Error(), "appendonly is disabled"))
 }
 
 // Signal records what a person did; see flow.Store.

@@ -124,6 +124,8 @@ func (d *doctor) redis(ctx context.Context) {
 // durability says what protects a paid call from a Redis that forgets.
 func (d *doctor) durability(h redisstore.Health) {
 	switch {
+	case h.NoWait != "":
+		d.fail(mayNotWait, h.NoWait)
 	case h.AOF == "always":
 		d.ok("appendonly with appendfsync always: what was recorded survives a crash, and so no paid call is forgotten")
 	case h.AOF == "off":

@@ -86,6 +86,7 @@ var errUnfit = errors.New("redis is not fit to keep flows")
 // Why a Redis is not fit, and what to set; `check` says the same.
 const (
 	evicts      = "maxmemory-policy is %s: flows would vanish when memory is full; set noeviction"
+	mayNotWait  = "WAITAOF is refused (%s): nobody could say that a change is on record for good, so none would be sent; allow the command (ACL SETUSER … +waitaof)"
 	neverOnDisk = "appendfsync is no: it never says that a change is on record for good, so none would be sent; set always (or everysec)"
 )
 
@@ -175,6 +176,9 @@ func useRedis(ctx context.Context, rdb redis.UniversalClient, cfg *config.Config
 	}
 	if health.NeverOnDisk() {
 		return fmt.Errorf("%w: %s", errUnfit, neverOnDisk)
+	}
+	if health.NoWait != "" {
+		return fmt.Errorf("%w: "+mayNotWait, errUnfit, health.NoWait)
 	}
 	return redisstore.Register(ctx, rdb, cfg.Redis.KeyPrefix, team)
 }
