@@ -42,6 +42,9 @@ var known = []error{context.Canceled, context.DeadlineExceeded, errNoTask, errNo
 
 // classify turns what a call gave into the port's error.
 func (p *provider) classify(x exchange, k keys, err error) *providers.Error {
+	if own, ok := errors.AsType[*providers.Error](err); ok {
+		return own // ours, from before anything was sent
+	}
 	var se *tea.SDKError
 	if errors.As(err, &se) {
 		return p.answered(x, k, se)

@@ -27,23 +27,31 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	if err != nil {
 		return providers.Operation{}, err
 	}
-	r := requestOfChange(sub, g)
-	if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
-		return providers.Operation{}, &providers.Error{
-			Kind: providers.Retry, Op: r.action,
-			Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-			Advice: providers.Text{
-				EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-				ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-			},
-		}
-	}
-	op, err := p.change(ctx, r)
+	op, err := p.change(ctx, requestOfChange(sub, g), sub)
 	if err != nil {
 		return providers.Operation{}, err
 	}
 	op.AcceptedAt = p.env.Now()
 	return op, nil
+}
+
+// inTime refuses to send a change whose intent is too old. It is asked at the very
+// last, after every wait for a shared rate or for credentials: none of these calls
+// has a token, so a replica that slept in such a wait and then sent would order
+// what another one, told by a person to go on, has ordered meanwhile.
+func (p *provider) inTime(action string, sub providers.Submission) error {
+	late := p.env.Now().Sub(sub.SentAt)
+	if late <= sendWithin {
+		return nil
+	}
+	return &providers.Error{
+		Kind: providers.Retry, Op: action,
+		Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
+		Advice: providers.Text{
+			EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
+			ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
+		},
+	}
 }
 
 // today checks that the submission can be sent as it was voted on: resolving
@@ -84,12 +92,17 @@ type request struct {
 	body                 any // nil = none
 }
 
-func (p *provider) change(ctx context.Context, r request) (providers.Operation, error) {
+// change is the one way in which a change of size leaves this process, whatever
+// its form, so the intent's age is asked here and nowhere else.
+func (p *provider) change(ctx context.Context, r request, sub providers.Submission) (providers.Operation, error) {
 	x := exchange{r.action, write, rate}
 	return send(ctx, p, x, func(w *wire) (providers.Operation, error) {
 		params := &openapi.Params{
 			Action: new(r.action), Version: new(csVersion), Protocol: new("HTTPS"), Pathname: new(r.path),
 			Method: new(r.method), AuthType: new("AK"), Style: new("ROA"), ReqBodyType: new("json"), BodyType: new("json"),
+		}
+		if err := p.inTime(r.action, sub); err != nil {
+			return providers.Operation{}, err
 		}
 		result, err := w.client.CallApi(params, &openapi.OpenApiRequest{Headers: w.headers, Query: r.query, Body: r.body}, w.options)
 		if err != nil {
