@@ -66,12 +66,15 @@ func ref(c providers.Change) providers.ClusterRef {
 func (p *provider) repeat(ctx context.Context, sub providers.Submission, g group, age time.Duration) (providers.Finding, bool) {
 	ctx, cancel := context.WithTimeout(ctx, repeatLimit)
 	defer cancel()
-	op, err := p.scaleOut(ctx, sub, g, anyTime)
+	op, err := p.scaleOut(ctx, sub, g, p.inWindow)
 	if err == nil {
 		return providers.Finding{State: providers.Accepted, Operation: op, Evidence: providers.Text{
 			EN: fmt.Sprintf("Repeated with the same token, the cloud answered with flow %s.", op.ID),
 			ZH: fmt.Sprintf("以相同的幂等 Token 重新发送后，云平台返回流程 %s。", op.ID),
 		}}, true
+	}
+	if errors.Is(err, errWindowOver) {
+		return providers.Finding{}, false // nothing was asked, so there is nothing to tell
 	}
 	var e *providers.Error
 	if !errors.As(err, &e) || e.Code == "" {
@@ -196,5 +199,16 @@ func ids(g providers.Group) map[string]bool {
 	return m
 }
 
-// anyTime is the gate of a repeat, whose time Reconcile has bounded already.
-func anyTime(string, providers.Submission) error { return nil }
+// errWindowOver is a repeat that is not sent, because its token may be forgotten
+// by the time it arrives.
+var errWindowOver = errors.New("the token's window is over")
+
+// inWindow is the gate of a repeat, asked like inTime after every wait: one that
+// slept in the wait for the rate or for credentials would be signed anew, and with
+// a token that the cloud has forgotten the same request orders once more.
+func (p *provider) inWindow(action string, sub providers.Submission) error {
+	if age := p.env.Now().Sub(sub.SentAt); age < 0 || age >= tokenWindow {
+		return &providers.Error{Kind: providers.Retry, Op: action, Advice: adviceSlow, Err: fmt.Errorf("%w: the intent is %s old", errWindowOver, age.Round(time.Second))}
+	}
+	return nil
+}
