@@ -14,6 +14,7 @@ import (
 
 	"scalebot/providers"
 	"scalebot/providers/cloudsim"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -90,7 +91,7 @@ func TestHeldUpOnTheWay(t *testing.T) {
 					require.NoError(t, err)
 					sub := providers.Submission{Change: c, Baseline: s, Attempt: 1, SentAt: st.now()}
 					before := len(sim.Requests())
-					install(p, func() { st.advance(sendWithin + time.Second) })
+					install(p, func() { st.advance(adapter.SendWithin + time.Second) })
 					_, err = p.Submit(t.Context(), sub)
 					require.Error(t, err)
 					require.Equal(t, providers.Retry, providers.KindOf(err), "%v", err)

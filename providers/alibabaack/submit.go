@@ -8,18 +8,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	openapiutil "github.com/alibabacloud-go/openapi-util/service"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
-
-// sendWithin is how long after the intent was saved a change may still be sent.
-// A replica that was frozen between saving and sending must not send: people may
-// have decided since.
-const sendWithin = 30 * time.Second
 
 // Submit sends the change once.
 func (p *provider) Submit(ctx context.Context, sub providers.Submission) (providers.Operation, error) {
@@ -33,25 +28,6 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	}
 	op.AcceptedAt = p.env.Now()
 	return op, nil
-}
-
-// inTime refuses to send a change whose intent is too old. It is asked at the very
-// last, after every wait for a shared rate or for credentials: none of these calls
-// has a token, so a replica that slept in such a wait and then sent would order
-// what another one, told by a person to go on, has ordered meanwhile.
-func (p *provider) inTime(action string, sub providers.Submission) error {
-	late := p.env.Now().Sub(sub.SentAt)
-	if late <= sendWithin {
-		return nil
-	}
-	return &providers.Error{
-		Kind: providers.Retry, Op: action,
-		Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-		Advice: providers.Text{
-			EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-			ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-		},
-	}
 }
 
 // today checks that the submission can be sent as it was voted on: resolving
@@ -101,7 +77,7 @@ func (p *provider) change(ctx context.Context, r request, sub providers.Submissi
 			Action: new(r.action), Version: new(csVersion), Protocol: new("HTTPS"), Pathname: new(r.path),
 			Method: new(r.method), AuthType: new("AK"), Style: new("ROA"), ReqBodyType: new("json"), BodyType: new("json"),
 		}
-		if err := p.inTime(r.action, sub); err != nil {
+		if err := adapter.InTime(r.action, p.env.Now(), sub); err != nil {
 			return providers.Operation{}, err
 		}
 		result, err := w.client.CallApi(params, &openapi.OpenApiRequest{Headers: w.headers, Query: r.query, Body: r.body}, w.options)
@@ -113,7 +89,7 @@ func (p *provider) change(ctx context.Context, r request, sub providers.Submissi
 		if headers, _ := result["headers"].(map[string]any); op.RequestID == "" {
 			// All that ScaleClusterNodePool says in the body is the task.
 			id, _ := headers["x-acs-request-id"].(string)
-			op.RequestID = cut(id, 100)
+			op.RequestID = adapter.Cut(id, 100)
 		}
 		switch id := body["task_id"].(type) {
 		case string:

@@ -13,6 +13,7 @@ import (
 
 	"scalebot/providers"
 	"scalebot/providers/cloudsim"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -64,7 +65,7 @@ func TestHeldUpOnTheWay(t *testing.T) {
 					require.Equal(t, providers.Unsure, f.State)
 					require.NotContains(t, f.Evidence.EN, "repeat", "none was made")
 				} else {
-					install(p, func() { st.advance(sendWithin + time.Second) })
+					install(p, func() { st.advance(adapter.SendWithin + time.Second) })
 					_, err = p.Submit(t.Context(), sub)
 					require.Error(t, err)
 					require.Equal(t, providers.Retry, providers.KindOf(err), "%v", err)
