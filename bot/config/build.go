@@ -155,7 +155,7 @@ func (b *builder) clouds() {
 		accounts[name] = &providers.Account{
 			Name: name, Kind: k.Provider, Region: k.Region, Endpoint: strings.TrimSuffix(k.Endpoint, "/"),
 			PriceEndpoint: strings.TrimSuffix(k.PriceEndpoint, "/"), ProjectID: k.ProjectID, DomainID: k.DomainID,
-			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret, Rate: rate(k),
+			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret, Rate: rate(k), Pace: k.Pace,
 		}
 		b.account(name, k)
 	}
