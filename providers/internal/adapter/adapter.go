@@ -29,7 +29,7 @@ const SendWithin = 30 * time.Second
 // very last, right before the call and after every wait for a shared rate, for
 // credentials or for an id: a context can't stand in for it, because its time does
 // not pass while the machine is suspended, and neither may a clock with a monotonic
-// reading.
+// reading. What remains is the moment in which the call's connection comes about.
 func InTime(action string, now time.Time, sub providers.Submission) error {
 	late := now.Sub(sub.SentAt)
 	if late <= SendWithin {
