@@ -12,6 +12,8 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"scalebot/providers"
 )
 
 // The bounds of one condition. A rule that compares a few fields costs below
@@ -123,7 +125,7 @@ func explain(e *common.Error, at ast.Expr) finding {
 	case at.Kind() == ast.IdentKind && strings.HasPrefix(e.Message, "undeclared reference"):
 		name := at.AsIdent()
 		f.text = fmt.Sprintf("there is no variable %s; a condition knows %s", name, variables)
-		f.suggest = nearest(name, append(slices.Collect(maps.Keys(kinds)), varNow))
+		f.suggest = providers.Nearest(name, append(slices.Collect(maps.Keys(kinds)), varNow))
 		if f.suggest == "" {
 			f.suggest = fieldOf(name)
 		}
@@ -138,7 +140,7 @@ func explain(e *common.Error, at ast.Expr) finding {
 			break
 		}
 		f.text = fmt.Sprintf("%s has no field %s; it has %s", owner, sel.FieldName(), strings.Join(k.names, ", "))
-		if near := nearest(sel.FieldName(), k.names); near != "" {
+		if near := providers.Nearest(sel.FieldName(), k.names); near != "" {
 			f.suggest = owner + "." + near
 		}
 	default:
@@ -183,7 +185,7 @@ func (c *conditions) words(checked *cel.Ast) []finding {
 		if word != "" && !slices.Contains(only, word) {
 			out = append(out, finding{
 				text:    fmt.Sprintf("%s is never %q; it can be %s", what, word, strings.Join(nonEmpty(only), ", ")),
-				suggest: nearest(word, only),
+				suggest: providers.Nearest(word, only),
 			})
 		}
 	}

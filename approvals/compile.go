@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"cel.dev/cel-go/cel"
+
+	"scalebot/providers"
 )
 
 // Policy is a compiled Config: it judges plans and counts ballots. It is read
@@ -197,7 +199,7 @@ func (k *compiler) checkRequire(path []string, name string, n int) {
 	g, ok := k.c.Groups[name]
 	switch {
 	case !ok:
-		k.bad(path, nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
+		k.bad(path, providers.Nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
 	case n < 1:
 		k.bad(path, "1", "a rule must ask for at least one person, this asks for %d", n)
 	case len(g.Users) > 0 && len(g.Usergroups) == 0 && distinct(g.Users) < n:
@@ -214,7 +216,7 @@ func (k *compiler) checkEscalation(at func(...string) []string, r Rule) {
 	}
 	_, asked := r.Require[e.To]
 	if _, ok := k.c.Groups[e.To]; !ok {
-		k.bad(at("escalate", "to"), nearest(e.To, sortedKeys(k.c.Groups)), "there is no approver group %s", e.To)
+		k.bad(at("escalate", "to"), providers.Nearest(e.To, sortedKeys(k.c.Groups)), "there is no approver group %s", e.To)
 	} else if asked && len(r.Require) == 1 {
 		k.bad(at("escalate", "to"), "", "the rule asks %s already: name another group, or leave escalate out", e.To)
 	}
@@ -256,7 +258,7 @@ func (k *compiler) condition(path []string, when string) condition {
 func (k *compiler) checkNames(path []string, names []string) {
 	for i, name := range names {
 		if _, ok := k.c.Groups[name]; !ok {
-			k.bad(append(slices.Clone(path), strconv.Itoa(i)), nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
+			k.bad(append(slices.Clone(path), strconv.Itoa(i)), providers.Nearest(name, sortedKeys(k.c.Groups)), "there is no approver group %s", name)
 		}
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -38,13 +36,14 @@ type Account struct {
 	Name          string
 	Kind          string
 	Region        string
-	Endpoint      string // "" = the cloud's own; else scheme://host[:port]
-	PriceEndpoint string // the same for the price service; "" = the cloud's own
-	ProjectID     string // Huawei only
-	DomainID      string // Huawei only: of the account that pays, for prices
-	IAMEndpoint   string // Huawei only: where project and domain are looked up; "" = the cloud's own
-	Rate          int    // calls a second over all replicas, of all kinds of calls together; 0 = no limit of ours
-	KeyID         Secret // empty = the SDK's own default credential chain
+	Endpoint      string         // "" = the cloud's own; else scheme://host[:port]
+	PriceEndpoint string         // the same for the price service; "" = the cloud's own
+	ProjectID     string         // Huawei only
+	DomainID      string         // Huawei only: of the account that pays, for prices
+	IAMEndpoint   string         // Huawei only: where project and domain are looked up; "" = the cloud's own
+	Rate          int            // calls a second over all replicas, of all kinds of calls together; 0 = no limit of ours
+	Pace          *time.Duration // at least so long between two looks at one operation; nil = what the kind needs
+	KeyID         Secret         // empty = the SDK's own default credential chain
 	KeySecret     Secret
 	Groups        []GroupConfig
 }
@@ -133,14 +132,12 @@ func (r Registry) Open(a Account, env Env) (Provider, error) {
 	return k.Open(a, env)
 }
 
-// Pace is how long there must be between two looks at one operation of an account.
-// One whose endpoint is on this machine has no cloud to spare.
+// Pace is how long there must be between two looks at one operation of an account:
+// what config says, else what its kind needs. Nothing is read out of the address: a
+// sidecar on this machine leads to the real cloud and its limits.
 func (r Registry) Pace(a Account) time.Duration {
-	if u, err := url.Parse(a.Endpoint); err == nil {
-		host := u.Hostname()
-		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-			return 0
-		}
+	if a.Pace != nil {
+		return *a.Pace
 	}
 	return r[a.Kind].Pace
 }

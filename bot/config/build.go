@@ -155,7 +155,7 @@ func (b *builder) clouds() {
 		accounts[name] = &providers.Account{
 			Name: name, Kind: k.Provider, Region: k.Region, Endpoint: strings.TrimSuffix(k.Endpoint, "/"),
 			PriceEndpoint: strings.TrimSuffix(k.PriceEndpoint, "/"), ProjectID: k.ProjectID, DomainID: k.DomainID,
-			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret, Rate: rate(k),
+			IAMEndpoint: strings.TrimSuffix(k.IAMEndpoint, "/"), KeyID: id, KeySecret: secret, Rate: rate(k), Pace: k.Pace,
 		}
 		b.account(name, k)
 	}
@@ -220,7 +220,7 @@ func (b *builder) kind(kind string, at, account []string) bool {
 		return true // its keys can be looked at all the same
 	}
 	all := slices.Compact(slices.Sorted(slices.Values(append(b.kinds.Names(), knownKinds...))))
-	suggest := nearest(kind, all)
+	suggest := providers.Nearest(kind, all)
 	text := fmt.Sprintf("no provider %q", kind)
 	if suggest == "" {
 		text += "; there are " + strings.Join(all, ", ")
@@ -339,7 +339,7 @@ func (b *builder) cluster(name string, k clusterKeys, accounts map[string]*provi
 	a, ok := accounts[k.Account]
 	if !ok {
 		if k.Account != "" {
-			b.at(below(path, "account"), fmt.Sprintf("no account %q", k.Account), nearest(k.Account, sorted(accounts)))
+			b.at(below(path, "account"), fmt.Sprintf("no account %q", k.Account), providers.Nearest(k.Account, sorted(accounts)))
 		}
 		a = &providers.Account{}
 	}

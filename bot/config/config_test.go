@@ -251,6 +251,19 @@ accounts:
 	require.Equal(t, map[string]int{"a": 20, "b": 3}, rates)
 }
 
+// Left out, the kind decides; said, config does, down to none at all.
+func TestThePaceOfAnAccount(t *testing.T) {
+	c := parse(t, `
+accounts:
+  a: {provider: tencent-emr, region: ap-guangzhou}
+  b: {provider: tencent-emr, region: ap-guangzhou, pace: 0s}
+  c: {provider: tencent-emr, region: ap-guangzhou, pace: 1m}
+`)
+	require.Nil(t, c.Accounts[0].Pace)
+	require.Zero(t, *c.Accounts[1].Pace)
+	require.Equal(t, time.Minute, *c.Accounts[2].Pace)
+}
+
 // No way of printing a config shows a secret, params among them.
 func TestPrintsNoSecret(t *testing.T) {
 	c := parse(t, `

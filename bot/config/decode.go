@@ -48,7 +48,7 @@ func (d decoder) object(v reflect.Value, n *node, path []string) {
 }
 
 func (d decoder) unknown(path, names []string) {
-	if s := nearest(path[len(path)-1], names); s != "" {
+	if s := providers.Nearest(path[len(path)-1], names); s != "" {
 		d.atKey(path, "unknown key", s)
 		return
 	}
@@ -124,7 +124,7 @@ func (d decoder) leaf(v reflect.Value, n *node, path []string, tag reflect.Struc
 	}
 	if words := tag.Get("enum"); words != "" && !slices.Contains(strings.Split(words, "|"), text) {
 		choices := strings.Split(words, "|")
-		d.at(path, fmt.Sprintf("must be %s, not %q", strings.Join(choices, " or "), text), nearest(text, choices))
+		d.at(path, fmt.Sprintf("must be %s, not %q", strings.Join(choices, " or "), text), providers.Nearest(text, choices))
 		return
 	}
 	if d.form(path, text, tag.Get("form")) {

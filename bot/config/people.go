@@ -95,7 +95,7 @@ func (b *builder) settle(k approvalKeys, c approvals.Config) {
 	b.twice(path, k.Settle)
 	for i, name := range k.Settle {
 		if _, ok := c.Groups[name]; !ok && name != "" {
-			b.at(below(path, fmt.Sprint(i)), fmt.Sprintf("no group %q in approvals.groups", name), nearest(name, sorted(c.Groups)))
+			b.at(below(path, fmt.Sprint(i)), fmt.Sprintf("no group %q in approvals.groups", name), providers.Nearest(name, sorted(c.Groups)))
 		}
 	}
 	b.cfg.Settle = slices.Clone(k.Settle)

@@ -2,8 +2,6 @@ package alibabaack
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 	util "github.com/alibabacloud-go/tea-utils/v2/service"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // The whole time of one HTTP exchange. The SDK has no limit of its own and no
@@ -41,6 +40,9 @@ const (
 	ensHost    = "ens.aliyuncs.com"
 )
 
+// cloud is the cloud in the sentences that are the same for all.
+var cloud = adapter.Cloud{EN: "Alibaba Cloud", ZH: "阿里云"}
+
 type groupKey struct{ cluster, group string }
 
 // group is one group of config, decoded.
@@ -62,7 +64,7 @@ type provider struct {
 	ack       address
 	ecs       address
 	ens       address
-	scrub     scrubber
+	scrub     adapter.Scrubber
 }
 
 var _ providers.Provider = (*provider)(nil)
@@ -71,17 +73,12 @@ var _ providers.Provider = (*provider)(nil)
 func newProvider(a providers.Account, env providers.Env, groups map[groupKey]group) (*provider, error) {
 	p := &provider{
 		account: a, env: env, groups: groups,
-		creds: newCredentials(a),
-		// Two accounts of config with one key share one allowance at the cloud.
-		limitName: Name + "/" + a.Name,
+		creds:     newCredentials(a),
+		limitName: adapter.LimitName(Name, a),
 	}
-	if a.KeyID != "" {
-		sum := sha256.Sum256([]byte(a.KeyID.Reveal()))
-		p.limitName = Name + "/" + hex.EncodeToString(sum[:6])
-	}
-	p.scrub.add(a.KeyID.Reveal(), a.KeySecret.Reveal())
+	p.scrub.Add(a.KeyID.Reveal(), a.KeySecret.Reveal())
 	for _, g := range groups {
-		p.scrub.add(g.params.text("login_password"), g.params.text("user_data"))
+		p.scrub.Add(g.params.text("login_password"), g.params.text("user_data"))
 	}
 	own, err := cs.NewClient(&openapi.Config{RegionId: new(a.Region)})
 	if err != nil {
@@ -98,7 +95,7 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 		if *at.to, err = addressOf(at.endpoint, at.host, http.ProxyFromEnvironment); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
-		p.scrub.add(at.to.proxyPassword)
+		p.scrub.Add(at.to.proxyPassword)
 	}
 	return p, nil
 }
@@ -214,7 +211,7 @@ func send[T any](ctx context.Context, p *provider, x exchange, do func(*wire) (T
 // doubt until it shows.
 func sendTo[T any](ctx context.Context, p *provider, x exchange, at address, do func(*wire) (T, error)) (T, error) {
 	var none T
-	if err := p.wait(ctx, x); err != nil {
+	if err := cloud.Wait(ctx, p.env.Limiter, p.limitName, x.action, x.rate); err != nil {
 		return none, err
 	}
 	k, err := p.creds.get(ctx)
@@ -254,22 +251,4 @@ func sendTo[T any](ctx context.Context, p *provider, x exchange, at address, do 
 	case <-ctx.Done():
 		return none, p.abandoned(x, k, ctx.Err())
 	}
-}
-
-// wait keeps to the rates over all replicas. Without a limiter (tests, the
-// doctor) nothing holds the caller back and the service's own throttling answers.
-func (p *provider) wait(ctx context.Context, x exchange) error {
-	if p.env.Limiter == nil {
-		return nil
-	}
-	if err := p.env.Limiter.Wait(ctx, p.limitName+"/"+x.action, x.rate); err != nil {
-		return &providers.Error{
-			Kind: providers.Retry, Op: x.action, Err: fmt.Errorf("rate limit: %w", err),
-			Advice: providers.Text{
-				EN: "Too many calls to Alibaba Cloud right now, so this one was not sent; it is tried again by itself.",
-				ZH: "当前对阿里云的调用过多，本次请求未发出，稍后会自动重试。",
-			},
-		}
-	}
-	return nil
 }

@@ -2,16 +2,19 @@ package alibabaack
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	aliyun "github.com/aliyun/credentials-go/credentials"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
 	"scalebot/providers/cloudsim"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -61,6 +64,56 @@ func TestWhatWasMadeCanBeTakenBack(t *testing.T) {
 			require.Equal(t, ids(was.Nodes), ids(is.Nodes))
 		})
 	}
+}
+
+// A replica may sleep in the wait for the shared rate or in the search for
+// credentials: its machine stood still, people have decided since and another
+// replica may have sent. What wakes up then sends nothing, in any form: there is
+// no token that would stop the second order.
+func TestHeldUpOnTheWay(t *testing.T) {
+	for name, f := range simForms() {
+		for _, delta := range []int{2, f.remove} {
+			if delta == 0 {
+				continue
+			}
+			for wait, install := range map[string]func(*provider, func()){
+				"rate": func(p *provider, sleep func()) { p.env.Limiter = limitFunc(sleep) },
+				"credentials": func(p *provider, sleep func()) {
+					p.creds = &credentials{chain: func() (source, error) { return sleeper{sleep}, nil }}
+				},
+			} {
+				t.Run(fmt.Sprintf("%s %+d %s", name, delta, wait), func(t *testing.T) {
+					sim, st := startSim(t)
+					p := f.open(t, sim, st, f.group.Params).(*provider)
+					s, err := p.Observe(t.Context(), f.cluster)
+					require.NoError(t, err)
+					c, err := p.Resolve(f.wish(delta), s)
+					require.NoError(t, err)
+					sub := providers.Submission{Change: c, Baseline: s, Attempt: 1, SentAt: st.now()}
+					before := len(sim.Requests())
+					install(p, func() { st.advance(adapter.SendWithin + time.Second) })
+					_, err = p.Submit(t.Context(), sub)
+					require.Error(t, err)
+					require.Equal(t, providers.Retry, providers.KindOf(err), "%v", err)
+					require.Contains(t, providers.AdviceOf(err).EN, "held up")
+					require.Len(t, sim.Requests(), before, "something was sent")
+				})
+			}
+		}
+	}
+}
+
+// limitFunc lets everybody go, after something happened.
+type limitFunc func()
+
+func (f limitFunc) Wait(context.Context, string, int) error { f(); return nil }
+
+// sleeper finds the demo's keys, after something happened.
+type sleeper struct{ sleep func() }
+
+func (s sleeper) GetCredential() (*aliyun.CredentialModel, error) {
+	s.sleep()
+	return &aliyun.CredentialModel{AccessKeyId: new(cloudsim.DemoAccessKeyID), AccessKeySecret: new(cloudsim.DemoAccessKeySecret)}, nil
 }
 
 // simForms are the three forms on the demo's clusters.

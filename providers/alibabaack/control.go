@@ -10,6 +10,7 @@ import (
 	util "github.com/alibabacloud-go/tea-utils/v2/service"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // steering is how a control is said and when it is already so. That scaling
@@ -80,8 +81,8 @@ func (p *provider) already(ctx context.Context, id, state string) (bool, error) 
 		return true, nil
 	case is(t.State, stemSuccess), is(t.State, stemFail), is(t.State, stemCancel):
 		return false, refuse(
-			fmt.Sprintf("The task has ended (%s), so there is nothing left to steer.", cut(value(t.State), 100)),
-			fmt.Sprintf("任务已结束（%s），无法再控制。", cut(value(t.State), 100)))
+			fmt.Sprintf("The task has ended (%s), so there is nothing left to steer.", adapter.Cut(value(t.State), 100)),
+			fmt.Sprintf("任务已结束（%s），无法再控制。", adapter.Cut(value(t.State), 100)))
 	}
 	return false, nil
 }

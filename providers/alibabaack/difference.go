@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // difference is what became of a change's group since the baseline.
@@ -169,7 +170,7 @@ func (d *difference) short(c providers.Change) string {
 	if d.crowded(c) {
 		return fmt.Sprintf("%d nodes are new where %d were asked for, and the cloud does not say which are this change's", len(d.fresh), c.Delta)
 	}
-	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), joinedOrLeft(c))
+	return fmt.Sprintf("%d of %d nodes have %s", len(d.changed), size(c), adapter.JoinedOrLeft(c))
 }
 
 // ours reports whether new nodes may be taken for those of the change: they are

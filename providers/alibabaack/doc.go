@@ -51,8 +51,9 @@
 // ever repeated, and Reconcile only looks.
 //
 // Not sent. A context that ended before the call, a connection that did not come
-// about, a certificate that is not trusted, credentials that were not found:
-// Submit answers Retry or Auth. A change always opens a connection of its own, so
+// about, a certificate that is not trusted, credentials that were not found, an
+// intent that is half a minute old when rate and credentials are there: Submit
+// answers Retry or Auth. A change always opens a connection of its own, so
 // a stale one can't fail it. Not accepted: an answer of 4xx in JSON, or
 // throttling, says so at once. Everything else is Unknown: 5xx, an answer that
 // can't be read, HTTP 200 without a task id, and a context that ended during the

@@ -422,9 +422,3 @@ func TestPanicOfTheSDK(t *testing.T) {
 		require.ErrorContains(t, err, "interface conversion")
 	}
 }
-
-func TestCutKeepsRunesAndLines(t *testing.T) {
-	require.Equal(t, "a b", cut(" a\n\tb ", 10))
-	require.Equal(t, "集…", cut("集群", 4))
-	require.Equal(t, "a?", cut("a\xff", 4))
-}

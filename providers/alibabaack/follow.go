@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -101,7 +102,7 @@ func (p *provider) progressOf(c providers.Change, op providers.Operation, t *sdk
 	default:
 		pr.Controls = []providers.Control{providers.Pause, providers.Cancel}
 		if word(t.State) != wordRunning {
-			pr.Message = "task state " + cut(value(t.State), 100)
+			pr.Message = "task state " + adapter.Cut(value(t.State), 100)
 		}
 	}
 	return pr
@@ -126,7 +127,7 @@ type reason struct {
 func reasonOf(t *sdkTask, d *difference, c providers.Change) reason {
 	var out reason
 	take := func(code, message string) {
-		text := cut(strings.TrimSpace(message), maxWords)
+		text := adapter.Cut(strings.TrimSpace(message), maxWords)
 		if code != "" && !strings.Contains(text, code) {
 			text = strings.TrimSuffix(code+": "+text, ": ")
 		}
@@ -136,7 +137,7 @@ func reasonOf(t *sdkTask, d *difference, c providers.Change) reason {
 		}
 	}
 	if e := t.Error; e != nil && value(e.Code)+value(e.Message) != "" { // present but empty on success
-		take(cut(value(e.Code), 100), value(e.Message))
+		take(adapter.Cut(value(e.Code), 100), value(e.Message))
 	}
 	for _, s := range t.Stages {
 		if s != nil && is(s.State, stemFail) {
@@ -145,7 +146,7 @@ func reasonOf(t *sdkTask, d *difference, c providers.Change) reason {
 	}
 	for _, e := range t.Events {
 		if e != nil && (strings.EqualFold(value(e.Level), "error") || strings.EqualFold(value(e.Level), "warning")) {
-			take(cut(value(e.Reason), 100), value(e.Message))
+			take(adapter.Cut(value(e.Reason), 100), value(e.Message))
 		}
 	}
 	for _, n := range d.fresh {
@@ -176,7 +177,7 @@ func stagesOf(t *sdkTask) []providers.Stage {
 		if s == nil {
 			continue
 		}
-		st := providers.Stage{Name: fmt.Sprintf("%d/%d", i+1, len(t.Stages)), Detail: cut(value(s.Message), maxWords)}
+		st := providers.Stage{Name: fmt.Sprintf("%d/%d", i+1, len(t.Stages)), Detail: adapter.Cut(value(s.Message), maxWords)}
 		switch {
 		case is(s.State, stemSuccess):
 			st.State, st.Percent = providers.StageDone, 100
@@ -186,11 +187,11 @@ func stagesOf(t *sdkTask) []providers.Stage {
 			st.State = providers.StagePending
 		default:
 			st.State = providers.StageRunning
-			st.Detail = cmp.Or(st.Detail, cut(value(t.CurrentStage), maxWords))
+			st.Detail = cmp.Or(st.Detail, adapter.Cut(value(t.CurrentStage), maxWords))
 		}
 		out = append(out, st)
 	}
-	if now := cut(value(t.CurrentStage), 200); len(out) == 0 && now != "" {
+	if now := adapter.Cut(value(t.CurrentStage), 200); len(out) == 0 && now != "" {
 		st := providers.Stage{Name: now, State: providers.StageRunning}
 		switch {
 		case is(t.State, stemSuccess):
@@ -243,7 +244,7 @@ func (p *provider) followNodes(ctx context.Context, sub providers.Submission, op
 	default:
 		return providers.Progress{}, &providers.Error{
 			Kind: providers.NotFound, Op: "DescribeClusterNodePools",
-			Err: fmt.Errorf("%s is %s and no node has %s", c.ClusterID, s.Status, joinedOrLeft(c)),
+			Err: fmt.Errorf("%s is %s and no node has %s", c.ClusterID, s.Status, adapter.JoinedOrLeft(c)),
 			Advice: providers.Text{
 				EN: "Alibaba Cloud accepted the change, but the cluster is idle and shows nothing of it: look at it in the ACK console.",
 				ZH: "阿里云已接受变更，但集群空闲且没有任何变化：请在 ACK 控制台查看。",
@@ -258,20 +259,6 @@ func ref(c providers.Change) providers.ClusterRef {
 }
 
 func size(c providers.Change) int { return max(c.Delta, -c.Delta) }
-
-func joinedOrLeft(c providers.Change) string {
-	if c.Adds() {
-		return "joined"
-	}
-	return "left"
-}
-
-func joinedOrLeftZH(c providers.Change) string {
-	if c.Adds() {
-		return "加入"
-	}
-	return "移除"
-}
 
 // sorted are the ids of a set in order.
 func sorted(set map[string]bool) []string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // Name is the provider kind as config spells it.
@@ -132,29 +133,25 @@ func open(a providers.Account, env providers.Env) (providers.Provider, error) {
 	}
 	var wrong []error
 	for _, p := range checkAccount(a) {
-		wrong = append(wrong, problemError(p))
+		wrong = append(wrong, adapter.ProblemError(p))
 	}
 	groups := make(map[groupKey]group, len(a.Groups))
 	for _, g := range a.Groups {
 		ps := checkGroup(g)
 		for _, p := range ps {
-			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, problemError(p)))
+			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, adapter.ProblemError(p)))
 		}
 		if len(ps) > 0 {
 			continue
 		}
 		f := form(g.API)
 		prm, _ := decode(g.Params, fieldsOf[f])
-		groups[groupKey{g.Cluster, g.Group}] = group{form: f, id: groupID(g), params: prm, profile: digest(g.API, g.Params)}
+		groups[groupKey{g.Cluster, g.Group}] = group{form: f, id: groupID(g), params: prm, profile: adapter.Digest(g.Params, g.API)}
 	}
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("account %s: %w", a.Name, errors.Join(wrong...))
 	}
 	return newProvider(a, env, groups)
-}
-
-func problemError(p providers.Problem) error {
-	return fmt.Errorf("%s: %s", strings.Join(p.Path, "."), p.Text)
 }
 
 func checkGroup(g providers.GroupConfig) []providers.Problem {
@@ -164,7 +161,7 @@ func checkGroup(g providers.GroupConfig) []providers.Problem {
 		return []providers.Problem{{
 			Path:    []string{"api"},
 			Text:    fmt.Sprintf("%q is no form of ACK's API: leave api out for a node pool, or say scale-out-cluster or edge.", g.API),
-			Suggest: nearest(g.API, []string{string(workerForm), string(edgeForm)}),
+			Suggest: providers.Nearest(g.API, []string{string(workerForm), string(edgeForm)}),
 		}}
 	}
 	switch id := groupID(g); {

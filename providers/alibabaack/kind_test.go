@@ -256,19 +256,3 @@ func TestProxy(t *testing.T) {
 	require.ErrorContains(t, err, "HTTPS_PROXY")
 	require.NotContains(t, err.Error(), "p-secret")
 }
-
-func TestProfile(t *testing.T) {
-	a := digest("edge", map[string]any{"timeout_mins": 1, "tags": []any{}})
-	require.Equal(t, a, digest("edge", map[string]any{"tags": []any{}, "timeout_mins": uint64(1)}))
-	require.NotEqual(t, a, digest("edge", map[string]any{"timeout_mins": 1}), "an empty list is sent, no list is not")
-	require.NotEqual(t, digest("", nil), digest("scale-out-cluster", nil), "another call is another plan")
-	require.Equal(t, digest("", nil), digest("", map[string]any{}))
-	require.NotContains(t, digest("edge", edgeParams()), password)
-}
-
-func TestNearest(t *testing.T) {
-	words := []string{"tags", "taints", "vswitch_ids"}
-	require.Equal(t, "tags", nearest("tgas", words))
-	require.Equal(t, "vswitch_ids", nearest("vswitches_ids", words))
-	require.Empty(t, nearest("completely", words))
-}

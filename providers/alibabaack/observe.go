@@ -14,6 +14,7 @@ import (
 	cs "github.com/alibabacloud-go/cs-20151215/v5/client"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -275,7 +276,7 @@ func nodeOf(n *cs.DescribeClusterNodesResponseBodyNodes) node {
 		leaving: strings.HasPrefix(state, "remov") || strings.HasPrefix(state, "delet") || strings.HasPrefix(state, "releas"),
 	}
 	if strings.HasPrefix(state, "fail") {
-		out.broken = cmp.Or(cut(value(n.ErrorMessage), maxWords), state)
+		out.broken = cmp.Or(adapter.Cut(value(n.ErrorMessage), maxWords), state)
 	}
 	if len(n.IpAddress) > 0 {
 		out.IP = value(n.IpAddress[0])

@@ -1,17 +1,13 @@
 package alibabaack
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // params are a group's configured request fields under their own names, which
@@ -127,36 +123,14 @@ func (p params) flag(key string, otherwise bool) bool {
 	return otherwise
 }
 
-// digest names the configured form and params without showing them:
-// Change.Profile. It covers the params as written, so that an empty list counts
-// as different from none, as on the wire.
-func digest(api string, raw map[string]any) string {
-	if raw == nil {
-		raw = map[string]any{}
-	}
-	b, err := json.Marshal([]any{api, raw}) // sorts map keys: canonical
-	if err != nil {
-		// NaN or infinity; decode refuses them before a change can carry this.
-		b = []byte(err.Error())
-	}
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:16])
-}
-
 // decode turns config's params into the wire's types. It reports every problem
 // and decodes the rest.
 func decode(raw map[string]any, fields []field) (params, []providers.Problem) {
 	d := decoder{}
-	return d.object(raw, fields, []string{"params"}), d.problems
+	return d.object(raw, fields, []string{"params"}), d.Found
 }
 
-type decoder struct{ problems []providers.Problem }
-
-func (d *decoder) bad(path []string, suggest, format string, args ...any) {
-	d.problems = append(d.problems, providers.Problem{
-		Path: slices.Clone(path), Text: fmt.Sprintf(format, args...), Suggest: suggest,
-	})
-}
+type decoder struct{ adapter.Problems }
 
 func (d *decoder) object(raw map[string]any, fields []field, path []string) map[string]any {
 	out := make(map[string]any, len(raw))
@@ -178,11 +152,11 @@ func (d *decoder) object(raw map[string]any, fields []field, path []string) map[
 				out[k] = v
 			}
 		case own && len(path) == 1:
-			d.bad(at, "", "%s can't be configured: %s.", k, why)
+			d.Bad(at, "", "%s can't be configured: %s.", k, why)
 		case len(path) == 1 && slices.ContainsFunc(fieldsOf[workerForm], func(f field) bool { return f.name == k }):
-			d.bad(at, "", "%s is a field of api: %s; here there are %s.", k, workerForm, strings.Join(names, ", "))
+			d.Bad(at, "", "%s is a field of api: %s; here there are %s.", k, workerForm, strings.Join(names, ", "))
 		default:
-			d.bad(at, nearest(k, names), "There is no field %s here; the fields are %s.", k, strings.Join(names, ", "))
+			d.Bad(at, providers.Nearest(k, names), "There is no field %s here; the fields are %s.", k, strings.Join(names, ", "))
 		}
 	}
 	return out
@@ -222,7 +196,7 @@ func (d *decoder) value(raw any, f field, path []string) (any, bool) {
 			return v, true
 		}
 	}
-	d.bad(path, "", "%s must be %s, not %s.", path[len(path)-1], wanted[f.shape], typeName(raw))
+	d.Bad(path, "", "%s must be %s, not %s.", path[len(path)-1], wanted[f.shape], adapter.TypeName(raw))
 	return nil, false
 }
 
@@ -235,14 +209,14 @@ func scalar(raw any, s shape) (any, bool) {
 		v, ok := raw.(bool)
 		return v, ok
 	case number:
-		n, ok := integer(raw)
+		n, ok := adapter.Integer(raw)
 		return n, ok
 	case sizeText:
 		if t, isText := raw.(string); isText {
 			n, err := strconv.ParseInt(t, 10, 64)
 			return strconv.FormatInt(n, 10), err == nil
 		}
-		n, ok := integer(raw)
+		n, ok := adapter.Integer(raw)
 		return strconv.FormatInt(n, 10), ok
 	case flagText:
 		if t, isText := raw.(string); isText {
@@ -253,71 +227,4 @@ func scalar(raw any, s shape) (any, bool) {
 	case texts, object, objects:
 	}
 	return nil, false
-}
-
-func integer(raw any) (int64, bool) {
-	switch n := raw.(type) {
-	case int:
-		return int64(n), true
-	case int64:
-		return n, true
-	case uint64:
-		if n <= math.MaxInt64 {
-			return int64(n), true
-		}
-	}
-	return 0, false
-}
-
-// typeName says what config has instead; never the value, which may be a
-// password under a wrong key.
-func typeName(raw any) string {
-	switch raw.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return "this text"
-	case bool:
-		return "true or false"
-	case []any:
-		return "a list"
-	case map[string]any:
-		return "a map"
-	case float32, float64:
-		return "a number with a fraction"
-	default:
-		return "this number"
-	}
-}
-
-// nearest is the one word within a few typing errors, or "".
-func nearest(word string, words []string) string {
-	best, bestAt := "", max(2, len(word)/4)+1
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < bestAt {
-			best, bestAt = w, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range y {
-			cost := diag
-			if x[i] != y[j] {
-				cost = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(y)]
 }

@@ -175,7 +175,7 @@ func (c *checker) filled(keys ...string) {
 
 func (c *checker) oneOf(key string, allowed ...string) {
 	if v := c.params.text(key); v != "" && !slices.Contains(allowed, v) {
-		c.add([]string{key}, nearest(v, allowed), "%q is not possible here: %s.", v, strings.Join(allowed, ", "))
+		c.add([]string{key}, providers.Nearest(v, allowed), "%q is not possible here: %s.", v, strings.Join(allowed, ", "))
 	}
 }
 
@@ -260,7 +260,7 @@ func (c *checker) taints() {
 			c.add(at, "", "A taint needs a key.")
 		}
 		if e := t.text("effect"); !slices.Contains(effects, e) {
-			c.add(append(at, "effect"), nearest(e, effects), "%q is no effect of a taint: %s.", e, strings.Join(effects, ", "))
+			c.add(append(at, "effect"), providers.Nearest(e, effects), "%q is no effect of a taint: %s.", e, strings.Join(effects, ", "))
 		}
 	}
 }

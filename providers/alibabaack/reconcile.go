@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // Reconcile finds out about a lost answer; the package comment says how far. It
@@ -120,8 +121,8 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot, d *di
 	switch {
 	case d.exact(c) && !scaler && !growing && !foreign:
 		return accepted(
-			fmt.Sprintf("Since then exactly the nodes of this change have %s (%d before, %d now).", joinedOrLeft(c), d.before, d.now),
-			fmt.Sprintf("此后恰好有本次变更的节点%s（之前 %d 个，现在 %d 个）。", joinedOrLeftZH(c), d.before, d.now))
+			fmt.Sprintf("Since then exactly the nodes of this change have %s (%d before, %d now).", adapter.JoinedOrLeft(c), d.before, d.now),
+			fmt.Sprintf("此后恰好有本次变更的节点%s（之前 %d 个，现在 %d 个）。", adapter.JoinedOrLeftZH(c), d.before, d.now))
 	case c.Adds() && !scaler && !foreign && was.Desired != nil && is.Desired != nil && *is.Desired == *was.Desired+c.Delta:
 		return accepted(
 			fmt.Sprintf("The pool's desired size went from %d to %d, as this change asks.", *was.Desired, *is.Desired),

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -195,9 +196,7 @@ func (p *provider) Resolve(c providers.Change, s providers.Snapshot) (providers.
 	c.Profile = g.profile
 	if !c.Adds() {
 		if left := now.Count + c.Delta; left < 0 {
-			return c, refuse(
-				fmt.Sprintf("The group has %d nodes, so %d can't be removed.", now.Count, -c.Delta),
-				fmt.Sprintf("该组只有 %d 个节点，无法移除 %d 个。", now.Count, -c.Delta))
+			return c, adapter.TooMany(c, now)
 		}
 		c.Nodes, err = victims(c, s, now)
 		return c, err
@@ -303,59 +302,27 @@ func older(version string, want ...int) bool {
 	return false
 }
 
-// victims checks the named nodes, or chooses: newest first, since older nodes
-// hold warm caches, then by id so that two replicas choose alike. Sorted by id.
-// All are in one pool, because one call removes from one pool.
+// victims are the nodes that go. All are in one pool, because one call removes from
+// one pool.
 func victims(c providers.Change, s providers.Snapshot, g providers.Group) ([]string, error) {
-	ids := slices.Sorted(slices.Values(c.Nodes))
-	if len(ids) == 0 {
-		var err error
-		if ids, err = choose(c, g); err != nil {
-			return nil, err
-		}
+	ids, err := adapter.Choice{
+		Yields: func(keep string) bool { return slices.Contains(named, keep) },
+		Short: func(free int) providers.Text {
+			return providers.Text{
+				EN: fmt.Sprintf("Only %d of the group's %d nodes may be chosen; the others are prepaid, foreign or in a pool of their own. Name them with nodes= to remove them all the same.", free, g.Count),
+				ZH: fmt.Sprintf("该组 %d 个节点中只有 %d 个可自动选择，其余为包年包月、非阿里云机器或属于其他节点池；如需移除请用 nodes= 指定。", g.Count, free),
+			}
+		},
+	}.Victims(c, g)
+	if err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
-		i := slices.IndexFunc(g.Nodes, func(n providers.Node) bool { return n.ID == id })
-		if i < 0 {
-			return nil, &providers.Error{Kind: providers.NotFound, Advice: providers.Text{
-				EN: fmt.Sprintf("Node %s is not in group %s of cluster %s: look at its status for the nodes there are.", id, c.Group, c.Cluster),
-				ZH: fmt.Sprintf("节点 %s 不在集群 %s 的 %s 组中：请查看集群状态中的现有节点。", id, c.Cluster, c.Group),
-			}}
-		}
-		if keep := g.Nodes[i].Keep; keep != "" && !(len(c.Nodes) > 0 && slices.Contains(named, keep)) {
-			return nil, refuse(
-				fmt.Sprintf("Node %s must stay: %s.", id, keep),
-				fmt.Sprintf("节点 %s 不能移除：%s。", id, keep))
-		}
 		if poolOf(s, id) != poolOf(s, ids[0]) {
 			return nil, refuse(
 				fmt.Sprintf("Nodes %s and %s are in different node pools, and one call removes from one pool: ask for each pool by itself.", ids[0], id),
 				fmt.Sprintf("节点 %s 与 %s 属于不同节点池，一次只能移除同一节点池的节点：请分别发起。", ids[0], id))
 		}
 	}
-	return ids, nil
-}
-
-func choose(c providers.Change, g providers.Group) ([]string, error) {
-	var free []providers.Node
-	for _, n := range g.Nodes {
-		if n.Keep == "" {
-			free = append(free, n)
-		}
-	}
-	want := -c.Delta
-	if len(free) < want {
-		return nil, refuse(
-			fmt.Sprintf("Only %d of the group's %d nodes may be chosen; the others are prepaid, foreign or in a pool of their own. Name them with nodes= to remove them all the same.", len(free), g.Count),
-			fmt.Sprintf("该组 %d 个节点中只有 %d 个可自动选择，其余为包年包月、非阿里云机器或属于其他节点池；如需移除请用 nodes= 指定。", g.Count, len(free)))
-	}
-	slices.SortFunc(free, func(a, b providers.Node) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
-	})
-	ids := make([]string, want)
-	for i := range want {
-		ids[i] = free[i].ID
-	}
-	slices.Sort(ids)
 	return ids, nil
 }

@@ -8,18 +8,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	openapiutil "github.com/alibabacloud-go/openapi-util/service"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
-
-// sendWithin is how long after the intent was saved a change may still be sent.
-// A replica that was frozen between saving and sending must not send: people may
-// have decided since.
-const sendWithin = 30 * time.Second
 
 // Submit sends the change once.
 func (p *provider) Submit(ctx context.Context, sub providers.Submission) (providers.Operation, error) {
@@ -27,18 +22,7 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	if err != nil {
 		return providers.Operation{}, err
 	}
-	r := requestOfChange(sub, g)
-	if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
-		return providers.Operation{}, &providers.Error{
-			Kind: providers.Retry, Op: r.action,
-			Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-			Advice: providers.Text{
-				EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-				ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-			},
-		}
-	}
-	op, err := p.change(ctx, r)
+	op, err := p.change(ctx, requestOfChange(sub, g), sub)
 	if err != nil {
 		return providers.Operation{}, err
 	}
@@ -84,12 +68,17 @@ type request struct {
 	body                 any // nil = none
 }
 
-func (p *provider) change(ctx context.Context, r request) (providers.Operation, error) {
+// change is the one way in which a change of size leaves this process, whatever
+// its form, so the intent's age is asked here and nowhere else.
+func (p *provider) change(ctx context.Context, r request, sub providers.Submission) (providers.Operation, error) {
 	x := exchange{r.action, write, rate}
 	return send(ctx, p, x, func(w *wire) (providers.Operation, error) {
 		params := &openapi.Params{
 			Action: new(r.action), Version: new(csVersion), Protocol: new("HTTPS"), Pathname: new(r.path),
 			Method: new(r.method), AuthType: new("AK"), Style: new("ROA"), ReqBodyType: new("json"), BodyType: new("json"),
+		}
+		if err := adapter.InTime(r.action, p.env.Now(), sub); err != nil {
+			return providers.Operation{}, err
 		}
 		result, err := w.client.CallApi(params, &openapi.OpenApiRequest{Headers: w.headers, Query: r.query, Body: r.body}, w.options)
 		if err != nil {
@@ -100,7 +89,7 @@ func (p *provider) change(ctx context.Context, r request) (providers.Operation, 
 		if headers, _ := result["headers"].(map[string]any); op.RequestID == "" {
 			// All that ScaleClusterNodePool says in the body is the task.
 			id, _ := headers["x-acs-request-id"].(string)
-			op.RequestID = cut(id, 100)
+			op.RequestID = adapter.Cut(id, 100)
 		}
 		switch id := body["task_id"].(type) {
 		case string:

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const accepted = `{"cluster_id":"c1","task_id":"T-5a54309c80282e39ea00002f","request_id":"687C5BAA"}`
@@ -280,7 +281,7 @@ func TestNotSentAtAll(t *testing.T) {
 		"a count of nothing":        {func(_ *bench, s *providers.Submission) { s.Change.Delta = 0 }, providers.Refused, "zero"},
 		"the group left the config": {func(_ *bench, s *providers.Submission) { s.Change.Group = "gone" }, providers.Refused, "not in the config"},
 		"the group is another pool": {func(_ *bench, s *providers.Submission) { s.Change.GroupID = "np2" }, providers.Refused, "now np1"},
-		"the replica was frozen":    {func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(sendWithin + time.Second)) }, providers.Retry, "held up"},
+		"the replica was frozen":    {func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(adapter.SendWithin + time.Second)) }, providers.Retry, "held up"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

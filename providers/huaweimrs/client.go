@@ -3,9 +3,6 @@ package huaweimrs
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -21,6 +18,7 @@ import (
 	mrs "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -41,6 +39,9 @@ const (
 	ownIAM = "https://iam.myhuaweicloud.com"
 	ownBSS = "https://bss.myhuaweicloud.com"
 )
+
+// cloud is the cloud in the sentences that are the same for all.
+var cloud = adapter.Cloud{EN: "Huawei Cloud", ZH: "华为云"}
 
 type groupKey struct{ cluster, group string }
 
@@ -64,7 +65,7 @@ type provider struct {
 	mrsURL    string
 	iamURL    string
 	bssURL    string
-	scrub     scrubber
+	scrub     adapter.Scrubber
 }
 
 var _ providers.Provider = (*provider)(nil)
@@ -77,8 +78,7 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 		transport: newTransport(),
 		project:   &lookup{given: a.ProjectID},
 		domain:    &lookup{given: a.DomainID},
-		// Two accounts of config with one key share one allowance at the cloud.
-		limitName: Name + "/" + a.Name,
+		limitName: adapter.LimitName(Name, a),
 	}
 	if p.mrsURL, _ = endpointOf(a.Endpoint); p.mrsURL == "" {
 		p.mrsURL, _ = ownEndpoint(a.Region)
@@ -86,11 +86,7 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 	p.iamURL, _ = endpointOf(cmp.Or(a.IAMEndpoint, ownIAM))
 	p.bssURL, _ = endpointOf(cmp.Or(a.PriceEndpoint, ownBSS))
 	p.creds = newCredentials(a, p.transport)
-	if a.KeyID != "" {
-		sum := sha256.Sum256([]byte(a.KeyID.Reveal()))
-		p.limitName = Name + "/" + hex.EncodeToString(sum[:6])
-	}
-	p.scrub.add(a.KeyID.Reveal(), a.KeySecret.Reveal())
+	p.scrub.Add(a.KeyID.Reveal(), a.KeySecret.Reveal())
 	return p
 }
 
@@ -129,7 +125,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.requestID = cut(resp.Header.Get("X-Request-Id"), 100)
+	x.requestID = adapter.Cut(resp.Header.Get("X-Request-Id"), 100)
 	resp.Body = body{io.LimitReader(resp.Body, maxAnswer), resp.Body}
 	return resp, nil
 }
@@ -193,7 +189,7 @@ func (p *provider) ask(ctx context.Context, action string, write bool, do func(*
 func (p *provider) send(ctx context.Context, s service, action string, write bool, do func(*hccore.HcHttpClient) error) (requestID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
 	defer cancel()
-	if err := p.wait(ctx, action); err != nil {
+	if err := cloud.Wait(ctx, p.env.Limiter, p.limitName, action, rate); err != nil {
 		return "", err
 	}
 	x := &exchange{action: action, write: write, base: p.transport}
@@ -216,22 +212,4 @@ func (p *provider) send(ctx context.Context, s service, action string, write boo
 		return "", p.classify(x, k, err)
 	}
 	return x.requestID, nil
-}
-
-// wait keeps to the rate, over all replicas. Without a limiter (tests, the
-// doctor) nothing holds the caller back and the service's own throttling answers.
-func (p *provider) wait(ctx context.Context, action string) error {
-	if p.env.Limiter == nil {
-		return nil
-	}
-	if err := p.env.Limiter.Wait(ctx, p.limitName+"/"+action, rate); err != nil {
-		return &providers.Error{
-			Kind: providers.Retry, Op: action, Err: fmt.Errorf("rate limit: %w", err),
-			Advice: providers.Text{
-				EN: "Too many calls to Huawei Cloud right now, so this one was not sent; it is tried again by itself.",
-				ZH: "当前对华为云的调用过多，本次请求未发出，稍后会自动重试。",
-			},
-		}
-	}
-	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -56,11 +57,33 @@ func TestNotSent(t *testing.T) {
 	})
 	t.Run("the rate held it up", func(t *testing.T) {
 		var b *bench
-		slow := limitFunc(func() { b.clock.set(noon.Add(sendWithin + time.Second)) })
+		slow := limitFunc(func() { b.clock.set(noon.Add(adapter.SendWithin + time.Second)) })
 		b = newBench(t, nil, func(_ *providers.Account, e *providers.Env) { e.Limiter = slow })
 		_, err := b.p.Submit(context.Background(), sub)
 		requireKind(t, providers.Retry, err)
 		require.Contains(t, providers.AdviceOf(err).EN, "held up")
+		require.Empty(t, b.of(resize))
+	})
+	t.Run("the search for credentials held it up", func(t *testing.T) {
+		b := newBench(t, nil)
+		b.p.(*provider).creds = &credentials{source: func() (*basic.Credentials, error) {
+			b.clock.set(noon.Add(adapter.SendWithin + time.Second))
+			return found(t, accessKey, secretKey, "", ""), nil
+		}}
+		_, err := b.p.Submit(context.Background(), sub)
+		requireKind(t, providers.Retry, err)
+		require.Contains(t, providers.AdviceOf(err).EN, "held up")
+		require.Empty(t, b.of(resize))
+	})
+	t.Run("the look-up of the project held it up", func(t *testing.T) {
+		var b *bench
+		slow := limitFunc(func() { b.clock.set(noon.Add(adapter.SendWithin + time.Second)) })
+		b = newBench(t, nil, func(_ *providers.Account, e *providers.Env) { e.Limiter = slow })
+		b.p.(*provider).project.given = ""
+		b.always(listProjects, ok(`{"projects":[{"id":"pid","name":"cn-north-4"}]}`))
+		_, err := b.p.Submit(context.Background(), sub)
+		requireKind(t, providers.Retry, err)
+		require.Len(t, b.of(listProjects), 1)
 		require.Empty(t, b.of(resize))
 	})
 	t.Run("the project can't be looked up", func(t *testing.T) {

@@ -50,15 +50,9 @@ var (
 		EN: "Huawei Cloud's answer is lost or can't be read, so the change may or may not have been taken; scalebot looks at the cluster and sends nothing twice.",
 		ZH: "华为云的响应丢失或无法识别，变更可能已被接受也可能没有；scalebot 会查看集群，不会重复发送。",
 	}
-	adviceSlow = providers.Text{
-		EN: "Huawei Cloud did not answer in time; it is tried again by itself.",
-		ZH: "华为云未在规定时间内响应，稍后会自动重试。",
-	}
-	adviceBroken = providers.Text{
-		EN: "Huawei Cloud gave an answer that can't be read; it is tried again by itself.",
-		ZH: "华为云返回了无法识别的结果，稍后会自动重试。",
-	}
-	adviceFault = providers.Text{
+	adviceSlow   = cloud.Slow()
+	adviceBroken = cloud.Broken()
+	adviceFault  = providers.Text{
 		EN: "A service inside Huawei Cloud failed; it is tried again by itself.",
 		ZH: "华为云内部服务出错，稍后会自动重试。",
 	}

@@ -2,11 +2,8 @@ package huaweimrs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/auth/basic"
 	hcprovider "github.com/huaweicloud/huaweicloud-sdk-go-v3/core/auth/provider"
@@ -14,41 +11,22 @@ import (
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/impl"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
-
-// credentialWait bounds the search for credentials for callers without a
-// deadline, and each exchange of a refresh: outside an ECS the metadata address
-// may never answer.
-const credentialWait = 10 * time.Second
 
 // keys are the credentials of one call.
 type keys struct{ id, key, token, project string }
 
-// credentials finds the keys of each call. The SDK's own sources read files and
-// the metadata address without a context, and its refresh of an agency's or a
-// federation's keys is not safe for two callers at once (reference section 1.2).
-// So both run in one goroutine, for which callers wait no longer than they want
-// to; a second caller joins the first's search instead of starting another.
+// credentials finds the keys of each call. The SDK's refresh of an agency's or a
+// federation's keys is not safe for two callers at once (reference section 1.2); the
+// search runs once at a time, and refreshes in it.
 type credentials struct {
 	static *keys
 	source func() (*basic.Credentials, error)
 	client *impl.DefaultHttpClient // of a federation's refresh
-
-	mu     sync.Mutex
-	found  *basic.Credentials
-	search *search
+	search adapter.Search[keys]
+	found  *basic.Credentials // the search's own
 }
-
-type search struct {
-	done chan struct{}
-	keys keys
-	err  error
-}
-
-var (
-	errCredentialsSlow = errors.New("the search for credentials (environment, profile file, instance agency) takes too long")
-	errNoCredentials   = errors.New("the credentials found are empty")
-)
 
 func newCredentials(a providers.Account, transport http.RoundTripper) *credentials {
 	c := &credentials{source: chain}
@@ -56,7 +34,7 @@ func newCredentials(a providers.Account, transport http.RoundTripper) *credentia
 		c.static = &keys{id: a.KeyID.Reveal(), key: a.KeySecret.Reveal()}
 		return c
 	}
-	c.client = impl.NewDefaultHttpClient(hcconfig.DefaultHttpConfig().WithTimeout(credentialWait).WithHttpRoundTripper(transport))
+	c.client = impl.NewDefaultHttpClient(hcconfig.DefaultHttpConfig().WithTimeout(adapter.CredentialWait).WithHttpRoundTripper(transport))
 	return c
 }
 
@@ -79,46 +57,25 @@ func (c *credentials) get(ctx context.Context) (keys, error) {
 	if c.static != nil {
 		return *c.static, nil
 	}
-	c.mu.Lock()
-	s := c.search
-	if s == nil {
-		s = &search{done: make(chan struct{})}
-		c.search = s
-		go c.run(s, c.found)
-	}
-	c.mu.Unlock()
-	limit := time.NewTimer(credentialWait)
-	defer limit.Stop()
-	select {
-	case <-s.done:
-		return s.keys, s.err
-	case <-ctx.Done():
-		return keys{}, fmt.Errorf("%w: %w", errCredentialsSlow, ctx.Err())
-	case <-limit.C:
-		return keys{}, errCredentialsSlow
-	}
+	return c.search.Get(ctx, c.find)
 }
 
-// run reads the keys, asking the chain only once: what it found is refreshed
+// find reads the keys, asking the chain only once: what it found is refreshed
 // before it expires.
-func (c *credentials) run(s *search, found *basic.Credentials) {
+func (c *credentials) find() (_ keys, err error) {
+	found := c.found
 	if found == nil {
-		found, s.err = c.source()
-	}
-	if s.err == nil {
-		s.err = found.ProcessSts(c.client)
-	}
-	if s.err == nil {
-		s.keys = keys{id: found.AK, key: found.SK, token: found.SecurityToken, project: found.ProjectId}
-		if s.keys.id == "" || s.keys.key == "" {
-			s.err = errNoCredentials
+		if found, err = c.source(); err != nil {
+			return keys{}, err
 		}
 	}
-	c.mu.Lock()
-	if s.err == nil {
-		c.found = found
+	if err := found.ProcessSts(c.client); err != nil {
+		return keys{}, err
 	}
-	c.search = nil
-	c.mu.Unlock()
-	close(s.done)
+	k := keys{id: found.AK, key: found.SK, token: found.SecurityToken, project: found.ProjectId}
+	if k.id == "" || k.key == "" {
+		return keys{}, adapter.ErrNoCredentials
+	}
+	c.found = found
+	return k, nil
 }

@@ -194,12 +194,6 @@ func TestEchoedKeysAreScrubbed(t *testing.T) {
 	providertest.Presentable(t, err, accessKey, secretKey)
 }
 
-func TestCutKeepsRunesAndLines(t *testing.T) {
-	require.Equal(t, "a b", cut(" a\n\tb ", 10))
-	require.Equal(t, "集…", cut("集群", 4))
-	require.Equal(t, "a?", cut("a\xff", 4))
-}
-
 // A token that the service does not take now may be taken in a moment; whoever
 // keeps being refused must read that it is the key.
 func TestATokenRefusedOnceIsNoEnd(t *testing.T) {

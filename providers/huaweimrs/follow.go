@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -48,7 +49,7 @@ func progressOf(sub providers.Submission, v view, age time.Duration) (providers.
 		}
 		return pr, nil
 	}
-	short := fmt.Sprintf("%d of %d nodes have %s; the group counts %d", len(d.changed), abs(c.Delta), joinedOrLeft(c), d.now)
+	short := fmt.Sprintf("%d of %d nodes have %s; the group counts %d", len(d.changed), abs(c.Delta), adapter.JoinedOrLeft(c), d.now)
 	switch v.Phase {
 	case providers.Busy:
 		return pr, nil
@@ -61,7 +62,7 @@ func progressOf(sub providers.Submission, v view, age time.Duration) (providers.
 		// Some service of the cluster is unwell, which is no word on the resize. With
 		// all nodes there it is over; otherwise it may still go on.
 		if d.reached(c) {
-			return end(providers.Partial, explain("the nodes have "+joinedOrLeft(c)+", but the cluster is abnormal", v.words))
+			return end(providers.Partial, explain("the nodes have "+adapter.JoinedOrLeft(c)+", but the cluster is abnormal", v.words))
 		}
 		pr.Attention = providers.Text{
 			EN: "The cluster is abnormal: look at it in the MRS console; the resize may still go on.",
@@ -85,7 +86,7 @@ func progressOf(sub providers.Submission, v view, age time.Duration) (providers.
 	}
 	return providers.Progress{}, &providers.Error{
 		Kind: providers.NotFound, Op: "ShowClusterDetails",
-		Err: fmt.Errorf("%s is %s and no node has %s", c.ClusterID, v.Status, joinedOrLeft(c)),
+		Err: fmt.Errorf("%s is %s and no node has %s", c.ClusterID, v.Status, adapter.JoinedOrLeft(c)),
 		Advice: providers.Text{
 			EN: "Huawei Cloud accepted the change, but the cluster is idle and shows nothing of it: look at it in the MRS console.",
 			ZH: "华为云已接受变更，但集群空闲且没有任何变化：请在 MRS 控制台查看。",

@@ -12,6 +12,7 @@ import (
 	mrsregion "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1/region"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // Name is the provider kind as config spells it.
@@ -163,28 +164,24 @@ func open(a providers.Account, env providers.Env) (providers.Provider, error) {
 	}
 	var wrong []error
 	for _, p := range checkAccount(a) {
-		wrong = append(wrong, problemError(p))
+		wrong = append(wrong, adapter.ProblemError(p))
 	}
 	groups := make(map[groupKey]group, len(a.Groups))
 	for _, g := range a.Groups {
 		ps := checkGroup(g)
 		for _, p := range ps {
-			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, problemError(p)))
+			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, adapter.ProblemError(p)))
 		}
 		if len(ps) > 0 {
 			continue
 		}
 		prm, _ := decodeParams(g.Params, groupID(g))
-		groups[groupKey{g.Cluster, g.Group}] = group{params: prm, profile: digest(g.Params)}
+		groups[groupKey{g.Cluster, g.Group}] = group{params: prm, profile: adapter.Digest(g.Params)}
 	}
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("account %s: %w", a.Name, errors.Join(wrong...))
 	}
 	return newProvider(a, env, groups), nil
-}
-
-func problemError(p providers.Problem) error {
-	return fmt.Errorf("%s: %s", strings.Join(p.Path, "."), p.Text)
 }
 
 func checkGroup(g providers.GroupConfig) []providers.Problem {
@@ -203,7 +200,7 @@ func checkGroup(g providers.GroupConfig) []providers.Problem {
 		add("The number of master nodes can't be changed after an MRS cluster is made; only core and task groups scale.", "")
 	default:
 		add(fmt.Sprintf("%q is no node group that this call scales: %s. Groups of custom clusters (node_group_1, …) need another call of MRS; use the console for them.",
-			id, strings.Join(scalable, ", ")), nearest(id, append([]string{string(core), string(task)}, scalable...)))
+			id, strings.Join(scalable, ", ")), providers.Nearest(id, append([]string{string(core), string(task)}, scalable...)))
 	}
 	if g.API != "" {
 		ps = append(ps, providers.Problem{Path: []string{"api"}, Text: "Only one form of the MRS API is used; leave api out."})

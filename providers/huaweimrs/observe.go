@@ -13,6 +13,7 @@ import (
 	model "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1/model"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // The sizes of a page. The services' default is 10 and their range is open
@@ -63,7 +64,7 @@ func (p *provider) look(ctx context.Context, id string) (view, error) {
 
 func viewOf(c cluster, hosts []host) view {
 	v := view{
-		state: word(c.State), scale: word(c.Scale), stage: cut(string(c.Stage), maxWords), words: troubleOf(c),
+		state: word(c.State), scale: word(c.Scale), stage: adapter.Cut(string(c.Stage), maxWords), words: troubleOf(c),
 		hostStates: make(map[string]string, len(hosts)),
 	}
 	for _, h := range hosts {
@@ -73,7 +74,7 @@ func viewOf(c cluster, hosts []host) view {
 	v.Groups = groupsOf(c, hosts, v.Charge)
 	v.Facts = map[string]string{factScale: v.scale, factUpdated: string(c.Updated)}
 	if v.words != "" {
-		v.Facts[factTrouble] = fingerprint([]byte(v.words))
+		v.Facts[factTrouble] = adapter.Fingerprint([]byte(v.words))
 	}
 	for _, g := range append(slices.Clone(c.Groups), c.TaskGroups...) {
 		if d := g.disks(); len(d) > 0 {
@@ -134,17 +135,17 @@ func statusOf(c cluster) string {
 	if scale := string(c.Scale); scale != "" && word(c.Scale) != word(c.State) {
 		s += " (" + scale + ")"
 	}
-	return cut(s, 100)
+	return adapter.Cut(s, 100)
 }
 
 // troubleOf is what the cloud says about a failure: errorInfo, else a stage that
 // names one ("Cluster expansion failed", with its reason in some editions).
 func troubleOf(c cluster) string {
 	if c.Error != "" {
-		return cut(string(c.Error), maxWords)
+		return adapter.Cut(string(c.Error), maxWords)
 	}
 	if s := string(c.Stage); strings.Contains(strings.ToLower(s), "failed") || strings.Contains(s, "失败") {
-		return cut(s, maxWords)
+		return adapter.Cut(s, maxWords)
 	}
 	return ""
 }
@@ -157,8 +158,8 @@ func warnOfFailure(groups []providers.Group, words string) {
 		ZH: "该集群上一次扩缩容失败，请先在 MRS 控制台查看，再进行下一次变更。",
 	}
 	if words != "" {
-		t.EN += " The cloud says: " + cut(words, 160)
-		t.ZH += "云平台提示：" + cut(words, 160)
+		t.EN += " The cloud says: " + adapter.Cut(words, 160)
+		t.ZH += "云平台提示：" + adapter.Cut(words, 160)
 	}
 	for i := range groups {
 		groups[i].Warnings = []providers.Text{t}
@@ -277,7 +278,7 @@ const keepNotRunning = "it is not running: "
 func nodeOf(h host, charge providers.Charge) providers.Node {
 	n := providers.Node{ID: string(h.ID), Name: string(h.Name), IP: string(h.IP), InstanceType: string(h.Flavor), Charge: charge}
 	if !h.is(active) {
-		n.Keep = keepNotRunning + cut(strings.ToUpper(string(h.Status)), 40)
+		n.Keep = keepNotRunning + adapter.Cut(strings.ToUpper(string(h.Status)), 40)
 	}
 	return n
 }

@@ -1,16 +1,13 @@
 package huaweimrs
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // params are the request fields that a group's config may set. Everything else
@@ -96,31 +93,25 @@ func decodeParams(raw map[string]any, id string) (*params, []providers.Problem) 
 		case key == "task_node_info":
 			p.first = d.info(at, raw[key])
 			if roleOf(id) != task {
-				d.bad(at, "", "task_node_info is for the first nodes of a task group; %s is none.", id)
+				d.Bad(at, "", "task_node_info is for the first nodes of a task group; %s is none.", id)
 			}
 		case own:
-			d.bad(at, "", "%s can't be configured: %s.", key, why)
+			d.Bad(at, "", "%s can't be configured: %s.", key, why)
 		default:
-			d.bad(at, nearest(key, paramNames), "There is no field %s here; the fields are %s.", key, strings.Join(paramNames, ", "))
+			d.Bad(at, providers.Nearest(key, paramNames), "There is no field %s here; the fields are %s.", key, strings.Join(paramNames, ", "))
 		}
 	}
-	return p, d.problems
+	return p, d.Found
 }
 
-type decoder struct{ problems []providers.Problem }
-
-func (d *decoder) bad(path []string, suggest, format string, args ...any) {
-	d.problems = append(d.problems, providers.Problem{
-		Path: slices.Clone(path), Text: fmt.Sprintf(format, args...), Suggest: suggest,
-	})
-}
+type decoder struct{ adapter.Problems }
 
 // flag takes a Boolean, as the document types it. A quoted "false" is refused:
 // it is one slip away from a text that reads as true.
 func (d *decoder) flag(path []string, raw any) *bool {
 	b, ok := raw.(bool)
 	if !ok {
-		d.bad(path, "", "%s must be true or false, not %s.", path[len(path)-1], typeName(raw))
+		d.Bad(path, "", "%s must be true or false, not %s.", path[len(path)-1], adapter.TypeName(raw))
 		return nil
 	}
 	return &b
@@ -129,19 +120,19 @@ func (d *decoder) flag(path []string, raw any) *bool {
 func (d *decoder) info(path []string, raw any) *nodeInfo {
 	m, ok := raw.(map[string]any)
 	if !ok {
-		d.bad(path, "", "task_node_info must be a map of fields, not %s.", typeName(raw))
+		d.Bad(path, "", "task_node_info must be a map of fields, not %s.", adapter.TypeName(raw))
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if !slices.Contains(infoNames, key) {
-			d.bad(append(slices.Clone(path), key), nearest(key, infoNames), "There is no field %s here; the fields are %s.", key, strings.Join(infoNames, ", "))
+			d.Bad(append(slices.Clone(path), key), providers.Nearest(key, infoNames), "There is no field %s here; the fields are %s.", key, strings.Join(infoNames, ", "))
 		}
 	}
 	n := new(nodeInfo)
 	n.size = d.text(path, m, "node_size")
 	n.volumeType = d.text(path, m, "data_volume_type")
 	if n.volumeType != "" && !slices.Contains(volumeTypes, n.volumeType) {
-		d.bad(append(slices.Clone(path), "data_volume_type"), nearest(n.volumeType, volumeTypes), "%q is not possible here: %s.", n.volumeType, strings.Join(volumeTypes, ", "))
+		d.Bad(append(slices.Clone(path), "data_volume_type"), providers.Nearest(n.volumeType, volumeTypes), "%q is not possible here: %s.", n.volumeType, strings.Join(volumeTypes, ", "))
 	}
 	n.volumeCount = d.number(path, m, "data_volume_count", minVolumes, maxVolumes)
 	n.volumeSizeG = d.number(path, m, "data_volume_size", minVolumeSize, maxVolumeSize)
@@ -154,7 +145,7 @@ func (d *decoder) field(path []string, m map[string]any, key string) (any, []str
 	at := append(slices.Clone(path), key)
 	v, ok := m[key]
 	if !ok {
-		d.bad(path, "", "%s is missing: give all of %s.", key, strings.Join(infoNames, ", "))
+		d.Bad(path, "", "%s is missing: give all of %s.", key, strings.Join(infoNames, ", "))
 	}
 	return v, at, ok
 }
@@ -167,9 +158,9 @@ func (d *decoder) text(path []string, m map[string]any, key string) string {
 	s, ok := raw.(string)
 	switch {
 	case !ok:
-		d.bad(at, "", "%s must be a text, not %s.", key, typeName(raw))
+		d.Bad(at, "", "%s must be a text, not %s.", key, adapter.TypeName(raw))
 	case strings.TrimSpace(s) == "":
-		d.bad(at, "", "%s is empty.", key)
+		d.Bad(at, "", "%s is empty.", key)
 	}
 	return s
 }
@@ -179,96 +170,12 @@ func (d *decoder) number(path []string, m map[string]any, key string, low, high 
 	if !ok {
 		return 0
 	}
-	n, ok := integer(raw)
+	n, ok := adapter.Integer(raw)
 	switch {
 	case !ok:
-		d.bad(at, "", "%s must be a whole number, not %s.", key, typeName(raw))
+		d.Bad(at, "", "%s must be a whole number, not %s.", key, adapter.TypeName(raw))
 	case n < int64(low) || n > int64(high):
-		d.bad(at, "", "%s is %d to %d, not %d.", key, low, high, n)
+		d.Bad(at, "", "%s is %d to %d, not %d.", key, low, high, n)
 	}
 	return int(n)
-}
-
-// integer reads a whole number in any of the types that YAML gives.
-func integer(raw any) (int64, bool) {
-	switch n := raw.(type) {
-	case int:
-		return int64(n), true
-	case int64:
-		return n, true
-	case uint64:
-		if n <= math.MaxInt64 {
-			return int64(n), true
-		}
-	}
-	return 0, false
-}
-
-func typeName(raw any) string {
-	switch raw.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return "a text"
-	case bool:
-		return "true or false"
-	case []any:
-		return "a list"
-	case map[string]any:
-		return "a map"
-	default:
-		return fmt.Sprintf("%v", raw)
-	}
-}
-
-// digest names the configured params without showing them: Change.Profile. It
-// covers them as written, so that a new version of this adapter voids no votes.
-func digest(raw map[string]any) string {
-	if raw == nil {
-		raw = map[string]any{}
-	}
-	b, err := json.Marshal(raw) // sorts map keys: canonical
-	if err != nil {
-		// NaN, infinity or a map that isn't keyed by text; decodeParams refuses
-		// them before any change can carry this digest.
-		b = []byte(err.Error())
-	}
-	return "sha256:" + fingerprint(b)
-}
-
-// fingerprint is a short digest, to tell texts apart without keeping them.
-func fingerprint(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
-}
-
-// nearest is the one word within a few typing errors, or "".
-func nearest(word string, words []string) string {
-	best, bestAt := "", max(2, len(word)/4)+1
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < bestAt {
-			best, bestAt = w, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

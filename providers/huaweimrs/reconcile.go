@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // Reconcile finds out about a lost answer by looking; the package comment says
@@ -62,8 +63,8 @@ func compare(sub providers.Submission, v view, age time.Duration) providers.Find
 			fmt.Sprintf("该组有 %d 个节点%s，与请求（%+d）不符。", d.moved(), appearedOrLeftZH(c), c.Delta))
 	case newFailure(sub, v):
 		return providers.NotTold(
-			fmt.Sprintf("A resize has failed since, perhaps this one: the group has %d nodes as before. %s", d.now, cut(v.words, 160)),
-			fmt.Sprintf("此后有一次扩缩容失败，可能就是本次变更：该组仍有 %d 个节点。%s", d.now, cut(v.words, 160)))
+			fmt.Sprintf("A resize has failed since, perhaps this one: the group has %d nodes as before. %s", d.now, adapter.Cut(v.words, 160)),
+			fmt.Sprintf("此后有一次扩缩容失败，可能就是本次变更：该组仍有 %d 个节点。%s", d.now, adapter.Cut(v.words, 160)))
 	case v.Facts[factUpdated] != sub.Baseline.Facts[factUpdated]:
 		return providers.NotTold(
 			fmt.Sprintf("The cluster is %s with %d nodes in the group (%d before), and the cloud has touched its record since: the change may be about to begin.", v.Status, d.now, d.before),
@@ -100,13 +101,6 @@ func appearedOrLeftZH(c providers.Change) string {
 		return "出现"
 	}
 	return "移除"
-}
-
-func joinedOrLeft(c providers.Change) string {
-	if c.Adds() {
-		return "joined"
-	}
-	return "left"
 }
 
 // difference is what became of the change's group since the baseline.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // The bounds of the document's field instances: core and task nodes together
@@ -220,9 +221,7 @@ func remove(c providers.Change, now providers.Group) (providers.Change, error) {
 			fmt.Sprintf("MRS keeps at least %d core nodes: of %d, %d can be removed.", minCore, now.Count, max(now.Count-minCore, 0)),
 			fmt.Sprintf("MRS 至少保留 %d 个 core 节点：现有 %d 个，最多可移除 %d 个。", minCore, now.Count, max(now.Count-minCore, 0)))
 	case left < 0:
-		return c, refuse(
-			fmt.Sprintf("The group has %d nodes, so %d can't be removed.", now.Count, -c.Delta),
-			fmt.Sprintf("该组只有 %d 个节点，无法移除 %d 个。", now.Count, -c.Delta))
+		return c, adapter.TooMany(c, now)
 	case isCore:
 		return c, nil
 	}
@@ -231,49 +230,20 @@ func remove(c providers.Change, now providers.Group) (providers.Change, error) {
 	return c, err
 }
 
-// victims checks the named nodes, or chooses among those that run: the newest
-// first, then by id so that two replicas choose alike. Sorted by id. MRS gives no
-// time of creation; what it gives away is that a node was added after the
-// cluster was made, by its name.
+// victims are the nodes that go, chosen among those that run. MRS gives no time of
+// creation; what it gives away is that a node was added after the cluster was made,
+// by its name.
 func victims(c providers.Change, g providers.Group) ([]string, error) {
-	if len(c.Nodes) > 0 {
-		for _, id := range c.Nodes {
-			i := slices.IndexFunc(g.Nodes, func(n providers.Node) bool { return n.ID == id })
-			if i < 0 {
-				return nil, &providers.Error{Kind: providers.NotFound, Advice: providers.Text{
-					EN: fmt.Sprintf("Node %s is not in group %s of cluster %s: look at its status for the nodes there are.", id, c.Group, c.Cluster),
-					ZH: fmt.Sprintf("节点 %s 不在集群 %s 的 %s 组中：请查看集群状态中的现有节点。", id, c.Cluster, c.Group),
-				}}
+	return adapter.Choice{
+		Yields: func(keep string) bool { return strings.HasPrefix(keep, keepNotRunning) },
+		First:  func(a, b providers.Node) int { return addedLater(b) - addedLater(a) },
+		Short: func(free int) providers.Text {
+			return providers.Text{
+				EN: fmt.Sprintf("Only %d of the group's %d nodes run, and only such are chosen; name others with nodes=. The cluster's status shows which.", free, len(g.Nodes)),
+				ZH: fmt.Sprintf("该组 %d 个节点中只有 %d 个在运行，系统只会选择运行中的节点；其他节点请用 nodes= 指定，详见集群状态。", len(g.Nodes), free),
 			}
-			if keep := g.Nodes[i].Keep; keep != "" && !strings.HasPrefix(keep, keepNotRunning) {
-				return nil, refuse(
-					fmt.Sprintf("Node %s must stay: %s.", id, keep),
-					fmt.Sprintf("节点 %s 不能移除：%s。", id, keep))
-			}
-		}
-		return slices.Sorted(slices.Values(c.Nodes)), nil
-	}
-	var free []providers.Node
-	for _, n := range g.Nodes {
-		if n.Keep == "" {
-			free = append(free, n)
-		}
-	}
-	want := -c.Delta
-	if len(free) < want {
-		return nil, refuse(
-			fmt.Sprintf("Only %d of the group's %d nodes run, and only such are chosen; name others with nodes=. The cluster's status shows which.", len(free), len(g.Nodes)),
-			fmt.Sprintf("该组 %d 个节点中只有 %d 个在运行，系统只会选择运行中的节点；其他节点请用 nodes= 指定，详见集群状态。", len(g.Nodes), len(free)))
-	}
-	slices.SortFunc(free, func(a, b providers.Node) int {
-		return cmp.Or(addedLater(b)-addedLater(a), strings.Compare(b.ID, a.ID))
-	})
-	ids := make([]string, want)
-	for i := range want {
-		ids[i] = free[i].ID
-	}
-	slices.Sort(ids)
-	return ids, nil
+		},
+	}.Victims(c, g)
 }
 
 // addedLater is 1 for a node that a resize made: its name holds node_orderadd, in

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -146,7 +147,7 @@ func TestResolveSettlesTheFirstNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, c.InstanceType)
 	require.Empty(t, c.Disks)
-	require.Equal(t, digest(firstParams()), c.Profile)
+	require.Equal(t, adapter.Digest(firstParams()), c.Profile)
 
 	for _, n := range []int{496, 497} {
 		_, err = b.p.Resolve(change("task", n), pool(3))

@@ -7,20 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	hccore "github.com/huaweicloud/huaweicloud-sdk-go-v3/core"
 	mrs "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/mrs/v1/model"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
-
-// sendWithin is how long after the intent was saved a change may still be sent.
-// A replica that was frozen between saving and sending must not send: others
-// have drawn conclusions since, and this cloud has no token to stop a second
-// order.
-const sendWithin = 30 * time.Second
 
 // resize is the call that changes a cluster.
 const resize = "UpdateClusterScaling"
@@ -32,9 +26,6 @@ const nodeIDMark = "node_orderadd"
 // errNotSucceeded is an answer without the result that the document promises. It
 // says neither that the change was taken nor that it was not.
 var errNotSucceeded = errors.New("the answer does not say succeeded")
-
-// errHeldUp is a change that is not sent, because it comes too late.
-var errHeldUp = errors.New("held up before it could be sent")
 
 // Submit sends the change once.
 func (p *provider) Submit(ctx context.Context, sub providers.Submission) (providers.Operation, error) {
@@ -48,8 +39,8 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	}
 	requestID, err := p.ask(ctx, resize, true, func(c *hccore.HcHttpClient) error {
 		// As late as can be: rate, credentials and project may have taken their time.
-		if late := p.env.Now().Sub(sub.SentAt); late > sendWithin {
-			return fmt.Errorf("%w: the intent is %s old", errHeldUp, late.Round(time.Second))
+		if err := adapter.InTime(resize, p.env.Now(), sub); err != nil {
+			return err
 		}
 		answer, err := mrs.NewMrsClient(c).UpdateClusterScaling(&model.UpdateClusterScalingRequest{ClusterId: sub.Change.ClusterID, Body: body})
 		switch {
@@ -58,7 +49,7 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 		case answer == nil, answer.Result == nil:
 			return errNotSucceeded
 		case !strings.EqualFold(*answer.Result, "succeeded") && !strings.EqualFold(*answer.Result, "success"):
-			return fmt.Errorf("%w but %q", errNotSucceeded, cut(*answer.Result, 40))
+			return fmt.Errorf("%w but %q", errNotSucceeded, adapter.Cut(*answer.Result, 40))
 		}
 		return nil
 	})

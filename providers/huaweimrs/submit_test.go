@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // example is a request of the document, with the deviations that the package
@@ -179,7 +180,7 @@ func TestSubmitSendsNothingWhen(t *testing.T) {
 		kind   providers.Kind
 	}{
 		"the params changed since the vote": {change("task", 2), func(_ *bench, s *providers.Submission) {
-			s.Change.Profile = digest(map[string]any{"scale_without_start": true})
+			s.Change.Profile = adapter.Digest(map[string]any{"scale_without_start": true})
 		}, providers.Refused},
 		"the plan has no profile":        {change("task", 2), func(_ *bench, s *providers.Submission) { s.Change.Profile = "" }, providers.Refused},
 		"no cluster is named":            {change("task", 2), func(_ *bench, s *providers.Submission) { s.Change.ClusterID = "" }, providers.Refused},
@@ -193,7 +194,7 @@ func TestSubmitSendsNothingWhen(t *testing.T) {
 		"the group has nodes after all": {change("task", 2), func(_ *bench, s *providers.Submission) {
 			s.Change.InstanceType, s.Change.Disks = "x", []providers.Disk{{Type: "SAS", SizeG: 100, Count: 1}}
 		}, providers.Refused},
-		"the replica was frozen": {change("task", 2), func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(sendWithin + time.Second)) }, providers.Retry},
+		"the replica was frozen": {change("task", 2), func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(adapter.SendWithin + time.Second)) }, providers.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)

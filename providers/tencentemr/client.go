@@ -2,14 +2,9 @@ package tencentemr
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +13,7 @@ import (
 	emr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/emr/v20190103"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -26,12 +22,12 @@ const (
 	// exchangeLimit bounds one HTTP exchange for callers without a deadline; the
 	// proofs in the package comment count on it.
 	exchangeLimit = 60 * time.Second
-	// credentialWait bounds the search for credentials for callers without a
-	// deadline: outside a CVM the metadata address may never answer.
-	credentialWait = 10 * time.Second
 	// maxAnswer is far above any real answer (100 nodes are some 200 KB).
 	maxAnswer = 16 << 20
 )
+
+// cloud is the cloud in the sentences that are the same for all.
+var cloud = adapter.Cloud{EN: "Tencent Cloud", ZH: "腾讯云"}
 
 type groupKey struct{ cluster, group string }
 
@@ -53,7 +49,7 @@ type provider struct {
 	limitName string // first parts of the limiter's name
 	scheme    string
 	host      string
-	scrub     scrubber
+	scrub     adapter.Scrubber
 }
 
 var _ providers.Provider = (*provider)(nil)
@@ -81,18 +77,15 @@ func newProvider(a providers.Account, env providers.Env, groups map[groupKey]gro
 		creds:     &credentials{source: tccommon.DefaultProviderChain},
 		transport: guard{t}, changes: guard{own},
 		scheme: scheme, host: host,
-		// Two accounts of config with one key share one allowance at the cloud.
-		limitName: Name + "/" + a.Name,
+		limitName: adapter.LimitName(Name, a),
 	}
 	if a.KeyID != "" {
 		p.creds.static = &keys{id: a.KeyID.Reveal(), key: a.KeySecret.Reveal()}
-		sum := sha256.Sum256([]byte(a.KeyID.Reveal()))
-		p.limitName = Name + "/" + hex.EncodeToString(sum[:6])
 	}
-	p.scrub.add(a.KeyID.Reveal(), a.KeySecret.Reveal())
+	p.scrub.Add(a.KeyID.Reveal(), a.KeySecret.Reveal())
 	for _, g := range groups {
 		if pod := g.params.PodSpecInfo; pod != nil && pod.PodParameter != nil {
-			p.scrub.add(value(pod.PodParameter.Config))
+			p.scrub.Add(value(pod.PodParameter.Config))
 		}
 	}
 	return p
@@ -121,70 +114,36 @@ type body struct {
 // keys are the credentials of one call.
 type keys struct{ id, key, token string }
 
-// credentials finds the keys of each call. The SDK's own providers read files
-// and the metadata address without a context, so they run in one goroutine that
-// callers wait for no longer than they want to; a second caller joins the
-// first's search instead of starting another.
+// credentials finds the keys of each call.
 type credentials struct {
 	static *keys
 	source func() tccommon.Provider
-
-	mu     sync.Mutex
-	found  tccommon.CredentialIface
-	search *search
+	search adapter.Search[keys]
+	found  tccommon.CredentialIface // the search's own
 }
-
-type search struct {
-	done chan struct{}
-	keys keys
-	err  error
-}
-
-var errCredentialsSlow = errors.New("the search for credentials (environment, profile file, instance role) takes too long")
 
 func (c *credentials) get(ctx context.Context) (keys, error) {
 	if c.static != nil {
 		return *c.static, nil
 	}
-	c.mu.Lock()
-	s := c.search
-	if s == nil {
-		s = &search{done: make(chan struct{})}
-		c.search = s
-		go c.run(s, c.found)
-	}
-	c.mu.Unlock()
-	limit := time.NewTimer(credentialWait)
-	defer limit.Stop()
-	select {
-	case <-s.done:
-		return s.keys, s.err
-	case <-ctx.Done():
-		return keys{}, fmt.Errorf("%w: %w", errCredentialsSlow, ctx.Err())
-	case <-limit.C:
-		return keys{}, errCredentialsSlow
-	}
+	return c.search.Get(ctx, c.find)
 }
 
-// run reads the keys, asking the chain only once: what it found refreshes
-// itself when it expires.
-func (c *credentials) run(s *search, found tccommon.CredentialIface) {
+// find reads the keys, asking the chain only once: what it found refreshes itself
+// when it expires.
+func (c *credentials) find() (k keys, err error) {
+	found := c.found
 	if found == nil {
-		found, s.err = c.source().GetCredential()
-	}
-	if s.err == nil {
-		s.keys.id, s.keys.key, s.keys.token = found.GetCredential()
-		if s.keys.id == "" || s.keys.key == "" {
-			s.err = errors.New("the credentials found are empty")
+		if found, err = c.source().GetCredential(); err != nil {
+			return keys{}, err
 		}
 	}
-	c.mu.Lock()
-	if s.err == nil {
-		c.found = found
+	k.id, k.key, k.token = found.GetCredential()
+	if k.id == "" || k.key == "" {
+		return keys{}, adapter.ErrNoCredentials
 	}
-	c.search = nil
-	c.mu.Unlock()
-	close(s.done)
+	c.found = found
+	return k, nil
 }
 
 // client is made per call with that call's keys; connections of reads are kept by
@@ -224,7 +183,7 @@ type exchange struct {
 // errNoAnswer for an answer without content.
 func (p *provider) send(ctx context.Context, action string, write bool, do func(context.Context, *emr.Client) error) error {
 	x := exchange{action: action, write: write}
-	if err := p.wait(ctx, action); err != nil {
+	if err := cloud.Wait(ctx, p.env.Limiter, p.limitName, action, rate); err != nil {
 		return err
 	}
 	k, err := p.creds.get(ctx)
@@ -246,25 +205,6 @@ func (p *provider) send(ctx context.Context, action string, write bool, do func(
 	if err := do(traced, c); err != nil {
 		x.sent = sent.Load()
 		return p.classify(x, k, err)
-	}
-	return nil
-}
-
-// wait keeps to the service's 20 calls a second per API, over all replicas.
-// Without a limiter (tests, the doctor) nothing holds the caller back and the
-// service's own throttling answers.
-func (p *provider) wait(ctx context.Context, action string) error {
-	if p.env.Limiter == nil {
-		return nil
-	}
-	if err := p.env.Limiter.Wait(ctx, p.limitName+"/"+action, rate); err != nil {
-		return &providers.Error{
-			Kind: providers.Retry, Op: action, Err: fmt.Errorf("rate limit: %w", err),
-			Advice: providers.Text{
-				EN: "Too many calls to Tencent Cloud right now, so this one was not sent; it is tried again by itself.",
-				ZH: "当前对腾讯云的调用过多，本次请求未发出，稍后会自动重试。",
-			},
-		}
 	}
 	return nil
 }

@@ -71,14 +71,8 @@ var (
 		EN: "Tencent Cloud's answer is lost, so the change may or may not have been taken; scalebot looks at the cluster and sends nothing twice.",
 		ZH: "腾讯云的响应丢失，变更可能已被接受也可能没有；scalebot 会查看集群，不会重复发送。",
 	}
-	adviceSlow = providers.Text{
-		EN: "Tencent Cloud did not answer in time; it is tried again by itself.",
-		ZH: "腾讯云未在规定时间内响应，稍后会自动重试。",
-	}
-	adviceBroken = providers.Text{
-		EN: "Tencent Cloud gave an answer that can't be read; it is tried again by itself.",
-		ZH: "腾讯云返回了无法识别的结果，稍后会自动重试。",
-	}
+	adviceSlow   = cloud.Slow()
+	adviceBroken = cloud.Broken()
 )
 
 // unheard is the rule of a code in no table. On a write it may be anything, so

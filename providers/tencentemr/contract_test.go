@@ -9,9 +9,11 @@ import (
 
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
+	tccommon "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/common"
 
 	"scalebot/providers"
 	"scalebot/providers/cloudsim"
+	"scalebot/providers/internal/adapter"
 	"scalebot/providers/providertest"
 )
 
@@ -24,6 +26,70 @@ func TestContract(t *testing.T) {
 	t.Run("TerminateTasks", func(t *testing.T) {
 		providertest.Run(t, providertest.Harness{Token: true, New: simBench(map[string]any{"terminate_api": "terminate_tasks"})})
 	})
+}
+
+// A replica may sleep in the wait for the shared rate or in the search for
+// credentials: its machine stood still, and people have decided since. What wakes
+// up then sends nothing: neither a change, nor the repeat of one whose token the
+// cloud may have forgotten.
+func TestHeldUpOnTheWay(t *testing.T) {
+	tasks := map[string]any{"terminate_api": terminateTasks}
+	for name, tc := range map[string]struct {
+		delta  int
+		params map[string]any
+		repeat bool
+	}{
+		"an addition":        {delta: 2},
+		"a removal":          {delta: -2},
+		"a removal of tasks": {delta: -2, params: tasks},
+		"a repeat":           {delta: 2, repeat: true},
+	} {
+		for wait, install := range map[string]func(*provider, func()){
+			"rate": func(p *provider, sleep func()) { p.env.Limiter = limitFunc(sleep) },
+			"credentials": func(p *provider, sleep func()) {
+				p.creds = &credentials{source: func() tccommon.Provider { return sleeper{sleep} }}
+			},
+		} {
+			t.Run(name+" by "+wait, func(t *testing.T) {
+				sim, st := startSim(t)
+				p := simProvider(t, sim, st, tc.params).(*provider)
+				s, err := p.Observe(t.Context(), providers.ClusterRef{Name: "m620", ID: "emr-m620"})
+				require.NoError(t, err)
+				c, err := p.Resolve(change("task", tc.delta), s)
+				require.NoError(t, err)
+				sub := providers.Submission{Change: c, Baseline: s, Attempt: 1, Token: providers.Token("T0", "F-7K3Q", 1), SentAt: st.now()}
+				if tc.repeat {
+					install(p, func() { st.advance(tokenWindow) })
+					f, err := p.Reconcile(t.Context(), sub)
+					require.NoError(t, err)
+					require.Equal(t, providers.Unsure, f.State)
+					require.NotContains(t, f.Evidence.EN, "repeat", "none was made")
+				} else {
+					install(p, func() { st.advance(adapter.SendWithin + time.Second) })
+					_, err = p.Submit(t.Context(), sub)
+					require.Error(t, err)
+					require.Equal(t, providers.Retry, providers.KindOf(err), "%v", err)
+					require.Contains(t, providers.AdviceOf(err).EN, "held up")
+				}
+				for _, r := range sim.Requests() {
+					require.False(t, r.Action == "ScaleOutCluster" || strings.HasPrefix(r.Action, "Terminate"), "%s was sent", r.Action)
+				}
+			})
+		}
+	}
+}
+
+// limitFunc lets everybody go, after something happened.
+type limitFunc func()
+
+func (f limitFunc) Wait(context.Context, string, int) error { f(); return nil }
+
+// sleeper finds the demo's keys, after something happened.
+type sleeper struct{ sleep func() }
+
+func (s sleeper) GetCredential() (tccommon.CredentialIface, error) {
+	s.sleep()
+	return tccommon.NewTokenCredential(cloudsim.DemoSecretID, cloudsim.DemoSecretKey, ""), nil
 }
 
 // simTime is the time of provider and control plane: it stands still until it

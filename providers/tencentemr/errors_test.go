@@ -356,9 +356,3 @@ func TestEchoedParamsAreScrubbed(t *testing.T) {
 	require.Equal(t, providers.Unknown, providers.KindOf(err))
 	providertest.Presentable(t, err, config, "kubesecret")
 }
-
-func TestCutKeepsRunesAndLines(t *testing.T) {
-	require.Equal(t, "a b", cut(" a\n\tb ", 10))
-	require.Equal(t, "集…", cut("集群", 4))
-	require.Equal(t, "a?", cut("a\xff", 4))
-}

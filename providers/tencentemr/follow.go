@@ -10,6 +10,7 @@ import (
 	emr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/emr/v20190103"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -116,11 +117,11 @@ func progressOf(f *emr.DescribeClusterFlowStatusDetailResponseParams) providers.
 			continue
 		}
 		st := providers.Stage{
-			Name: cut(value(s.Name), 200), State: stageState(s.Status), Percent: percent(s.Progress),
-			Detail: cut(value(s.FailedReason), maxWords),
+			Name: adapter.Cut(value(s.Name), 200), State: stageState(s.Status), Percent: percent(s.Progress),
+			Detail: adapter.Cut(value(s.FailedReason), maxWords),
 		}
 		if st.Name == "" {
-			st.Name = cut(value(s.LanguageKey), 200)
+			st.Name = adapter.Cut(value(s.LanguageKey), 200)
 		}
 		if st.State == providers.StageFailed && failed == "" {
 			failed = st.Name
@@ -201,7 +202,7 @@ func (p *provider) withNodes(ctx context.Context, sub providers.Submission, pr p
 		return pr, nil
 	}
 	pr.State = providers.Partial
-	pr.Message = fmt.Sprintf("the flow ended, but %d of %d nodes have %s", len(d.changed), abs(sub.Change.Delta), joinedOrLeft(sub.Change))
+	pr.Message = fmt.Sprintf("the flow ended, but %d of %d nodes have %s", len(d.changed), abs(sub.Change.Delta), adapter.JoinedOrLeft(sub.Change))
 	return pr, nil
 }
 
@@ -229,11 +230,11 @@ func (p *provider) followNodes(sub providers.Submission, op providers.Operation,
 	case p.env.Now().Sub(op.AcceptedAt) < freshChange:
 	case len(d.changed) > 0:
 		pr.State = providers.Partial
-		pr.Message = fmt.Sprintf("%d of %d nodes have %s", len(d.changed), want, joinedOrLeft(sub.Change))
+		pr.Message = fmt.Sprintf("%d of %d nodes have %s", len(d.changed), want, adapter.JoinedOrLeft(sub.Change))
 	default:
 		return providers.Progress{}, &providers.Error{
 			Kind: providers.NotFound, Op: "DescribeInstances",
-			Err: fmt.Errorf("%s is %s and no node has %s", sub.Change.ClusterID, s.Status, joinedOrLeft(sub.Change)),
+			Err: fmt.Errorf("%s is %s and no node has %s", sub.Change.ClusterID, s.Status, adapter.JoinedOrLeft(sub.Change)),
 			Advice: providers.Text{
 				EN: "Tencent Cloud accepted the change, but the cluster is idle and shows nothing of it: look at it in the EMR console.",
 				ZH: "腾讯云已接受变更，但集群空闲且没有任何变化：请在 EMR 控制台查看。",

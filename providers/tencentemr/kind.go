@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // Name is the provider kind as config spells it.
@@ -105,28 +106,24 @@ func open(a providers.Account, env providers.Env) (providers.Provider, error) {
 	}
 	var wrong []error
 	for _, p := range checkAccount(a) {
-		wrong = append(wrong, problemError(p))
+		wrong = append(wrong, adapter.ProblemError(p))
 	}
 	groups := make(map[groupKey]group, len(a.Groups))
 	for _, g := range a.Groups {
 		ps := checkGroup(g)
 		for _, p := range ps {
-			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, problemError(p)))
+			wrong = append(wrong, fmt.Errorf("cluster %s group %s: %w", g.Cluster, g.Group, adapter.ProblemError(p)))
 		}
 		if len(ps) > 0 {
 			continue
 		}
 		prm, _ := decodeParams(g.Params)
-		groups[groupKey{g.Cluster, g.Group}] = group{params: prm, profile: digest(g.Params)}
+		groups[groupKey{g.Cluster, g.Group}] = group{params: prm, profile: adapter.Digest(g.Params)}
 	}
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("account %s: %w", a.Name, errors.Join(wrong...))
 	}
 	return newProvider(a, env, groups), nil
-}
-
-func problemError(p providers.Problem) error {
-	return fmt.Errorf("%s: %s", strings.Join(p.Path, "."), p.Text)
 }
 
 func checkGroup(g providers.GroupConfig) []providers.Problem {
@@ -135,7 +132,7 @@ func checkGroup(g providers.GroupConfig) []providers.Problem {
 	if !slices.Contains(nodeTypes, id) {
 		p := providers.Problem{
 			Text:    fmt.Sprintf("%q is no node type of Tencent EMR: task, core, master, router or common.", strings.ToLower(id)),
-			Suggest: nearest(strings.ToLower(id), lower(nodeTypes)),
+			Suggest: providers.Nearest(strings.ToLower(id), lower(nodeTypes)),
 		}
 		if g.GroupID != "" {
 			p.Path = []string{"node_type"}

@@ -44,9 +44,9 @@ func TestCheckGroupTellsEverythingAtOnce(t *testing.T) {
 		`: "tsk" is no node type of Tencent EMR`, "[task]",
 		"api: ",
 		"params.yarn_node_labl: There is no field yarn_node_labl here", "[yarn_node_label]",
-		"params.soft_deploy_info.0: 0 must be a whole number, not a text.",
+		"params.soft_deploy_info.0: 0 must be a whole number, not this text.",
 		"params.soft_deploy_info.0: The numbers of soft_deploy_info",
-		"params.enable_start_service_flag: enable_start_service_flag must be true or false, not a text.",
+		"params.enable_start_service_flag: enable_start_service_flag must be true or false, not this text.",
 		"params.client_token: client_token can't be configured: scalebot makes its own",
 		"params.resource_spec.instance_typ: ", "[instance_type]",
 		"params.resource_spec: instance_type is missing.",
@@ -89,7 +89,7 @@ func TestCheckGroupRanges(t *testing.T) {
 		"a tag without value":            {"task", map[string]any{"tags": []any{map[string]any{"tag_key": "k"}}}, "tag_value is missing"},
 		"an empty label":                 {"task", map[string]any{"yarn_node_label": " "}, "is empty"},
 		"a number that is too large":     {"task", map[string]any{"soft_deploy_info": []any{uint64(math.MaxUint64)}}, "whole number"},
-		"a fraction for a whole number":  {"task", map[string]any{"soft_deploy_info": []any{1.5}}, "whole number, not 1.5"},
+		"a fraction for a whole number":  {"task", map[string]any{"soft_deploy_info": []any{1.5}}, "whole number, not a number with a fraction"},
 		"negative where it can't be":     {"task", map[string]any{"hardware_source_type": "POD", "pod_spec_info": map[string]any{"pod_spec": map[string]any{"resource_provider_identifier": "cls-1", "cpu": -1}}}, "from 0"},
 		"not a number":                   {"task", map[string]any{"hardware_source_type": "POD", "pod_spec_info": map[string]any{"pod_spec": map[string]any{"resource_provider_identifier": "cls-1", "dynamic_pod_spec": map[string]any{"limit_cpu": math.NaN()}}}}, "must be a number"},
 		"an override of the group's own": {"batch", nil, "node type"},
@@ -154,11 +154,4 @@ func TestSnake(t *testing.T) {
 	} {
 		require.Equal(t, want, snake(name))
 	}
-}
-
-func TestNearest(t *testing.T) {
-	words := []string{"zone", "subnet_id", "yarn_node_label"}
-	require.Equal(t, "zone", nearest("zoen", words))
-	require.Equal(t, "yarn_node_label", nearest("yarn_node_lable", append(words, "yarn_node_labels")))
-	require.Empty(t, nearest("completely", words))
 }

@@ -1,9 +1,6 @@
 package tencentemr
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -16,6 +13,7 @@ import (
 	emr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/emr/v20190103"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // params are the request fields that a group's config may set. The keys of
@@ -70,39 +68,16 @@ const (
 
 func (p *params) usesTerminateTasks() bool { return value(p.TerminateApi) == terminateTasks }
 
-// digest names the configured params without showing them: Change.Profile. It
-// covers the params as written, so that an SDK with other structs doesn't void
-// votes, and an empty list counts as different from none, as on the wire.
-func digest(raw map[string]any) string {
-	if raw == nil {
-		raw = map[string]any{}
-	}
-	b, err := json.Marshal(raw) // sorts map keys: canonical
-	if err != nil {
-		// NaN, infinity or a map that isn't keyed by text; decodeParams refuses
-		// them before any change can carry this digest.
-		b = []byte(err.Error())
-	}
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:16])
-}
-
 // decodeParams turns config's params into the SDK's types. It reports every
 // problem and decodes the rest.
 func decodeParams(raw map[string]any) (*params, []providers.Problem) {
 	d := decoder{}
 	p := new(params)
 	d.object(reflect.ValueOf(p).Elem(), raw, []string{"params"})
-	return p, d.problems
+	return p, d.Found
 }
 
-type decoder struct{ problems []providers.Problem }
-
-func (d *decoder) bad(path []string, suggest, format string, args ...any) {
-	d.problems = append(d.problems, providers.Problem{
-		Path: slices.Clone(path), Text: fmt.Sprintf(format, args...), Suggest: suggest,
-	})
-}
+type decoder struct{ adapter.Problems }
 
 func (d *decoder) object(dst reflect.Value, raw map[string]any, path []string) {
 	fields := make(map[string]int, dst.NumField())
@@ -124,9 +99,9 @@ func (d *decoder) object(dst reflect.Value, raw map[string]any, path []string) {
 		case ok:
 			d.value(dst.Field(i), raw[k], at)
 		case own && len(path) == 1:
-			d.bad(at, "", "%s can't be configured: %s.", k, why)
+			d.Bad(at, "", "%s can't be configured: %s.", k, why)
 		default:
-			d.bad(at, nearest(k, names), "There is no field %s here; the fields are %s.", k, strings.Join(names, ", "))
+			d.Bad(at, providers.Nearest(k, names), "There is no field %s here; the fields are %s.", k, strings.Join(names, ", "))
 		}
 	}
 }
@@ -147,7 +122,7 @@ func (d *decoder) value(dst reflect.Value, raw any, path []string) {
 	case t.Kind() == reflect.Slice:
 		list, ok := raw.([]any)
 		if !ok {
-			d.bad(path, "", "%s must be a list, not %s.", key, typeName(raw))
+			d.Bad(path, "", "%s must be a list, not %s.", key, adapter.TypeName(raw))
 			return
 		}
 		out := reflect.MakeSlice(t, 0, len(list)) // empty but not nil: sent as []
@@ -162,7 +137,7 @@ func (d *decoder) value(dst reflect.Value, raw any, path []string) {
 	case t.Elem().Kind() == reflect.Struct:
 		m, ok := raw.(map[string]any)
 		if !ok {
-			d.bad(path, "", "%s must be a map of fields, not %s.", key, typeName(raw))
+			d.Bad(path, "", "%s must be a map of fields, not %s.", key, adapter.TypeName(raw))
 			return
 		}
 		v := reflect.New(t.Elem())
@@ -171,7 +146,7 @@ func (d *decoder) value(dst reflect.Value, raw any, path []string) {
 	default:
 		v := reflect.New(t.Elem())
 		if want, ok := scalar(v.Interface(), raw); !ok {
-			d.bad(path, "", "%s must be %s, not %s.", key, want, typeName(raw))
+			d.Bad(path, "", "%s must be %s, not %s.", key, want, adapter.TypeName(raw))
 			return
 		}
 		dst.Set(v)
@@ -188,52 +163,21 @@ func scalar(dst, raw any) (want string, ok bool) {
 		*p, ok = raw.(bool)
 		return "true or false", ok
 	case *int64:
-		*p, ok = integer(raw)
+		*p, ok = adapter.Integer(raw)
 		return "a whole number", ok
 	case *uint64:
-		n, ok := integer(raw)
+		n, ok := adapter.Integer(raw)
 		*p = uint64(max(n, 0))
 		return "a whole number from 0", ok && n >= 0
 	case *float64:
 		if *p, ok = raw.(float64); !ok {
 			var n int64
-			n, ok = integer(raw)
+			n, ok = adapter.Integer(raw)
 			*p = float64(n)
 		}
 		return "a number", ok && !math.IsNaN(*p) && !math.IsInf(*p, 0)
 	}
 	panic(fmt.Sprintf("tencentemr: params holds a type that decoding does not know: %T", dst))
-}
-
-func integer(raw any) (int64, bool) {
-	switch n := raw.(type) {
-	case int:
-		return int64(n), true
-	case int64:
-		return n, true
-	case uint64:
-		if n <= math.MaxInt64 {
-			return int64(n), true
-		}
-	}
-	return 0, false
-}
-
-func typeName(raw any) string {
-	switch raw.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return "a text"
-	case bool:
-		return "true or false"
-	case []any:
-		return "a list"
-	case map[string]any:
-		return "a map"
-	default:
-		return fmt.Sprintf("%v", raw)
-	}
 }
 
 // check looks at ranges and at what goes together; id is the group's node type.
@@ -304,7 +248,7 @@ func (c *checker) oneOf(path []string, s *string, exact bool, allowed ...string)
 			return
 		}
 	}
-	c.add(path, nearest(*s, allowed), "%q is not possible here: %s.", *s, strings.Join(allowed, ", "))
+	c.add(path, providers.Nearest(*s, allowed), "%q is not possible here: %s.", *s, strings.Join(allowed, ", "))
 }
 
 func (c *checker) positive(key string, list []*int64) {
@@ -420,38 +364,6 @@ func snake(name string) string {
 		b.WriteRune(unicode.ToLower(r))
 	}
 	return b.String()
-}
-
-// nearest is the one word within a few typing errors, or "".
-func nearest(word string, words []string) string {
-	best, bestAt := "", max(2, len(word)/4)+1
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < bestAt {
-			best, bestAt = w, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range x {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range y {
-			cost := diag
-			if x[i] != y[j] {
-				cost = 1 + min(diag, row[j], row[j+1])
-			}
-			diag, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(y)]
 }
 
 // value reads a pointer of the SDK; nil is the zero value.

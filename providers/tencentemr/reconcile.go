@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 	repeatLimit = 30 * time.Second
 	// settled is when a late arrival of the first send is past: see "Not
 	// accepted" in the package comment.
-	settled = sendWithin + exchangeLimit
+	settled = adapter.SendWithin + exchangeLimit
 )
 
 // Reconcile finds out about a lost answer; the package comment says how far.
@@ -66,12 +67,15 @@ func ref(c providers.Change) providers.ClusterRef {
 func (p *provider) repeat(ctx context.Context, sub providers.Submission, g group, age time.Duration) (providers.Finding, bool) {
 	ctx, cancel := context.WithTimeout(ctx, repeatLimit)
 	defer cancel()
-	op, err := p.scaleOut(ctx, sub, g, anyTime)
+	op, err := p.scaleOut(ctx, sub, g, p.inWindow)
 	if err == nil {
 		return providers.Finding{State: providers.Accepted, Operation: op, Evidence: providers.Text{
 			EN: fmt.Sprintf("Repeated with the same token, the cloud answered with flow %s.", op.ID),
 			ZH: fmt.Sprintf("以相同的幂等 Token 重新发送后，云平台返回流程 %s。", op.ID),
 		}}, true
+	}
+	if errors.Is(err, errWindowOver) {
+		return providers.Finding{}, false // nothing was asked, so there is nothing to tell
 	}
 	var e *providers.Error
 	if !errors.As(err, &e) || e.Code == "" {
@@ -100,8 +104,8 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 		return providers.Finding{
 			State: providers.Accepted, Operation: providers.Operation{AcceptedAt: p.env.Now()},
 			Evidence: providers.Text{
-				EN: fmt.Sprintf("Since then exactly the nodes of this change have %s (%d before, %d now).", joinedOrLeft(c), d.before, d.now),
-				ZH: fmt.Sprintf("此后恰好有本次变更的节点%s（之前 %d 个，现在 %d 个）。", joinedOrLeftZH(c), d.before, d.now),
+				EN: fmt.Sprintf("Since then exactly the nodes of this change have %s (%d before, %d now).", adapter.JoinedOrLeft(c), d.before, d.now),
+				ZH: fmt.Sprintf("此后恰好有本次变更的节点%s（之前 %d 个，现在 %d 个）。", adapter.JoinedOrLeftZH(c), d.before, d.now),
 			},
 		}
 	case s.Phase == providers.Gone:
@@ -116,8 +120,8 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 			fmt.Sprintf("集群状态为 %s，需待其结束后判断。", s.Status))
 	case len(d.changed) > 0:
 		return providers.NotTold(
-			fmt.Sprintf("%d nodes have %s, which is not what was asked for (%+d).", len(d.changed), joinedOrLeft(c), c.Delta),
-			fmt.Sprintf("有 %d 个节点%s，与请求（%+d）不符。", len(d.changed), joinedOrLeftZH(c), c.Delta))
+			fmt.Sprintf("%d nodes have %s, which is not what was asked for (%+d).", len(d.changed), adapter.JoinedOrLeft(c), c.Delta),
+			fmt.Sprintf("有 %d 个节点%s，与请求（%+d）不符。", len(d.changed), adapter.JoinedOrLeftZH(c), c.Delta))
 	case d.foreign > 0:
 		return providers.NotTold(
 			fmt.Sprintf("%d nodes are new, but autoscaling made them or they are charged otherwise than this change asks for: they say nothing of it.", d.foreign),
@@ -127,20 +131,6 @@ func (p *provider) compare(sub providers.Submission, s providers.Snapshot) provi
 			fmt.Sprintf("The cluster is %s and its group has %d nodes (%d before): nothing shows that the change was taken, and nothing that it was not.", s.Status, d.now, d.before),
 			fmt.Sprintf("集群状态为 %s，该组现有 %d 个节点（之前 %d 个）：既不能证明变更已被接受，也不能证明未被接受。", s.Status, d.now, d.before))
 	}
-}
-
-func joinedOrLeft(c providers.Change) string {
-	if c.Adds() {
-		return "joined"
-	}
-	return "left"
-}
-
-func joinedOrLeftZH(c providers.Change) string {
-	if c.Adds() {
-		return "加入"
-	}
-	return "移除"
 }
 
 // difference is what became of the change's group since the baseline.
@@ -196,5 +186,16 @@ func ids(g providers.Group) map[string]bool {
 	return m
 }
 
-// anyTime is the gate of a repeat, whose time Reconcile has bounded already.
-func anyTime(string, providers.Submission) error { return nil }
+// errWindowOver is a repeat that is not sent, because its token may be forgotten
+// by the time it arrives.
+var errWindowOver = errors.New("the token's window is over")
+
+// inWindow is the gate of a repeat, asked like inTime after every wait: one that
+// slept in the wait for the rate or for credentials would be signed anew, and with
+// a token that the cloud has forgotten the same request orders once more.
+func (p *provider) inWindow(action string, sub providers.Submission) error {
+	if age := p.env.Now().Sub(sub.SentAt); age < 0 || age >= tokenWindow {
+		return &providers.Error{Kind: providers.Retry, Op: action, Advice: adviceSlow, Err: fmt.Errorf("%w: the intent is %s old", errWindowOver, age.Round(time.Second))}
+	}
+	return nil
+}

@@ -1,7 +1,6 @@
 package tencentemr
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 // minCore is our floor for core nodes. The service documents none; a cluster
@@ -191,9 +191,7 @@ func (p *provider) Resolve(c providers.Change, s providers.Snapshot) (providers.
 	left := now.Count + c.Delta
 	switch {
 	case left < 0:
-		return c, refuse(
-			fmt.Sprintf("The group has %d nodes, so %d can't be removed.", now.Count, -c.Delta),
-			fmt.Sprintf("该组只有 %d 个节点，无法移除 %d 个。", now.Count, -c.Delta))
+		return c, adapter.TooMany(c, now)
 	case c.GroupID == core && left < minCore:
 		return c, refuse(
 			fmt.Sprintf("At least %d core node must stay: it holds the cluster's data. %d can be removed.", minCore, now.Count-minCore),
@@ -203,46 +201,15 @@ func (p *provider) Resolve(c providers.Change, s providers.Snapshot) (providers.
 	return c, err
 }
 
-// victims checks the named nodes, or chooses: newest first, since older nodes
-// hold more shuffle data and caches, then by id so that two replicas choose
-// alike. Sorted by id.
+// victims are the nodes that go. Such as autoscaling made go when they are named.
 func victims(c providers.Change, g providers.Group) ([]string, error) {
-	if len(c.Nodes) > 0 {
-		for _, id := range c.Nodes {
-			i := slices.IndexFunc(g.Nodes, func(n providers.Node) bool { return n.ID == id })
-			if i < 0 {
-				return nil, &providers.Error{Kind: providers.NotFound, Advice: providers.Text{
-					EN: fmt.Sprintf("Node %s is not in group %s of cluster %s: look at its status for the nodes there are.", id, c.Group, c.Cluster),
-					ZH: fmt.Sprintf("节点 %s 不在集群 %s 的 %s 组中：请查看集群状态中的现有节点。", id, c.Cluster, c.Group),
-				}}
+	return adapter.Choice{
+		Yields: func(keep string) bool { return keep == keepAutoscaled },
+		Short: func(free int) providers.Text {
+			return providers.Text{
+				EN: fmt.Sprintf("Only %d of the group's %d nodes may be removed; the others are prepaid, protected or made by autoscaling. The cluster's status shows which.", free, len(g.Nodes)),
+				ZH: fmt.Sprintf("该组 %d 个节点中只有 %d 个可移除，其余为包年包月、受保护或由自动伸缩创建，详见集群状态。", len(g.Nodes), free),
 			}
-			if keep := g.Nodes[i].Keep; keep != "" && keep != keepAutoscaled {
-				return nil, refuse(
-					fmt.Sprintf("Node %s must stay: %s.", id, keep),
-					fmt.Sprintf("节点 %s 不能移除：%s。", id, keep))
-			}
-		}
-		return slices.Sorted(slices.Values(c.Nodes)), nil
-	}
-	var free []providers.Node
-	for _, n := range g.Nodes {
-		if n.Keep == "" {
-			free = append(free, n)
-		}
-	}
-	want := -c.Delta
-	if len(free) < want {
-		return nil, refuse(
-			fmt.Sprintf("Only %d of the group's %d nodes may be removed; the others are prepaid, protected or made by autoscaling. The cluster's status shows which.", len(free), len(g.Nodes)),
-			fmt.Sprintf("该组 %d 个节点中只有 %d 个可移除，其余为包年包月、受保护或由自动伸缩创建，详见集群状态。", len(g.Nodes), len(free)))
-	}
-	slices.SortFunc(free, func(a, b providers.Node) int {
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(b.ID, a.ID))
-	})
-	ids := make([]string, want)
-	for i := range want {
-		ids[i] = free[i].ID
-	}
-	slices.Sort(ids)
-	return ids, nil
+		},
+	}.Victims(c, g)
 }

@@ -147,13 +147,3 @@ func named(nodes ...string) providers.Change {
 	c.Nodes = nodes
 	return c
 }
-
-func TestProfile(t *testing.T) {
-	a := digest(map[string]any{"zone": "z", "tags": []any{}})
-	require.Equal(t, a, digest(map[string]any{"tags": []any{}, "zone": "z"}))
-	require.NotEqual(t, a, digest(map[string]any{"zone": "z"}), "an empty list is sent, no list is not")
-	require.Equal(t, digest(nil), digest(map[string]any{}))
-	secret := map[string]any{"pod_spec_info": map[string]any{"pod_parameter": map[string]any{"config": "kubeconfig-password"}}}
-	require.NotContains(t, digest(secret), "password")
-	require.Equal(t, digest(map[string]any{"soft_deploy_info": []any{1}}), digest(map[string]any{"soft_deploy_info": []any{uint64(1)}}))
-}

@@ -14,12 +14,8 @@ import (
 	emr "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud/emr/v20190103"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
-
-// sendWithin is how long after the intent was saved a change may still be
-// signed. A replica that was frozen between saving and sending must not send:
-// others have drawn conclusions since (package comment).
-const sendWithin = 30 * time.Second
 
 // errNoFlow is an accepting answer that names no flow: reading it as "nothing
 // happened" would order twice, reading it as accepted could not be followed.
@@ -51,21 +47,9 @@ func (p *provider) Submit(ctx context.Context, sub providers.Submission) (provid
 	}
 }
 
-// inTime refuses to send a change whose intent is too old. It is asked at the very
-// last, after every wait for a shared rate or for credentials.
+// inTime is the gate of a first send: see adapter.InTime.
 func (p *provider) inTime(action string, sub providers.Submission) error {
-	late := p.env.Now().Sub(sub.SentAt)
-	if late <= sendWithin {
-		return nil
-	}
-	return &providers.Error{
-		Kind: providers.Retry, Op: action,
-		Err: fmt.Errorf("the intent is %s old", late.Round(time.Second)),
-		Advice: providers.Text{
-			EN: "The change was held up before it could be sent, so it was not sent; it is tried again by itself.",
-			ZH: "变更在发出前被耽搁，因此未发出，稍后会自动重试。",
-		},
-	}
+	return adapter.InTime(action, p.env.Now(), sub)
 }
 
 // today checks that the submission can be sent as it was voted on.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scalebot/providers"
+	"scalebot/providers/internal/adapter"
 )
 
 const accepted = `{"InstanceId":"emr-m620","ClientToken":"","FlowId":19239,"TraceId":"1731400002-73146-8002","DealNames":["2026"],"RequestId":"11f5"}`
@@ -278,12 +279,14 @@ func TestSubmitSendsNothingWhen(t *testing.T) {
 		edit func(*bench, *providers.Submission)
 		kind providers.Kind
 	}{
-		"the params changed since the vote": {func(_ *bench, s *providers.Submission) { s.Change.Profile = digest(map[string]any{"zone": "x"}) }, providers.Refused},
-		"the plan has no profile":           {func(_ *bench, s *providers.Submission) { s.Change.Profile = "" }, providers.Refused},
-		"there is no token":                 {func(_ *bench, s *providers.Submission) { s.Token = "" }, providers.Refused},
-		"the count would wrap":              {func(_ *bench, s *providers.Submission) { s.Change.Delta = 0 }, providers.Refused},
-		"the group left the config":         {func(_ *bench, s *providers.Submission) { s.Change.Group = "gone" }, providers.Refused},
-		"the replica was frozen":            {func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(sendWithin + time.Second)) }, providers.Retry},
+		"the params changed since the vote": {func(_ *bench, s *providers.Submission) {
+			s.Change.Profile = adapter.Digest(map[string]any{"zone": "x"})
+		}, providers.Refused},
+		"the plan has no profile":   {func(_ *bench, s *providers.Submission) { s.Change.Profile = "" }, providers.Refused},
+		"there is no token":         {func(_ *bench, s *providers.Submission) { s.Token = "" }, providers.Refused},
+		"the count would wrap":      {func(_ *bench, s *providers.Submission) { s.Change.Delta = 0 }, providers.Refused},
+		"the group left the config": {func(_ *bench, s *providers.Submission) { s.Change.Group = "gone" }, providers.Refused},
+		"the replica was frozen":    {func(b *bench, _ *providers.Submission) { b.clock.set(noon.Add(adapter.SendWithin + time.Second)) }, providers.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, nil)
