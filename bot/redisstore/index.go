@@ -20,8 +20,8 @@ const (
 	// from everybody else: flows looked at, and records read to be put in an index.
 	catchUpLook = 2000
 	catchUpPut  = 100
-	// catchUpTries bounds how often flows that were recorded meanwhile are put in before
-	// a walk reads without an index.
+	// catchUpTries bounds how often a catch-up begins anew for flows that were recorded
+	// meanwhile, and how often a walk has it try before it reads without an index.
 	catchUpTries = 3
 )
 
@@ -156,13 +156,20 @@ func (s *Store) indexFor(ctx context.Context, q flow.Filter) (index, oldest stri
 // person and cluster. Walk does it when it must; done before, at a start, nobody waits
 // for it. What it did stays done when it is cut short.
 func (s *Store) CatchUp(ctx context.Context) error {
-	for at := int64(0); at >= 0; {
+	at := int64(0)
+	for round := 0; round < catchUpTries; {
 		var err error
 		at, err = catchUp.Run(ctx, s.rdb, []string{s.keys.all(), s.keys.indexed()},
 			s.keys.flow(""), s.keys.byUser(""), s.keys.byCluster(""), int(indexTTL.Seconds()), at, catchUpLook, catchUpPut).Int64()
 		if err != nil {
 			return answer("", err)
 		}
+		switch at {
+		case -1:
+			return nil
+		case 0:
+			round++
+		}
 	}
-	return nil
+	return nil // flows come faster than they are put in; whoever reads looks again
 }

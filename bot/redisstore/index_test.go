@@ -76,7 +76,7 @@ func old(t testing.TB, rdb redis.UniversalClient, flows ...flow.Flow) {
 func many(n int) []flow.Flow {
 	flows := make([]flow.Flow, n)
 	for i := range flows {
-		flows[i] = of(fmt.Sprintf("F-X%05d", i), fmt.Sprint("U", 1000+i%300), fmt.Sprint("c", i%40), -time.Duration(n-i)*time.Second)
+		flows[i] = of(fmt.Sprintf("F-X%05d", i), fmt.Sprint("U", 1000+i%30), fmt.Sprint("c", i%40), -time.Duration(n-i)*time.Second)
 	}
 	return flows
 }
