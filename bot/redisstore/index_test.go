@@ -225,6 +225,39 @@ func TestIndexesForgetWhatTheMainOneForgets(t *testing.T) {
 	require.Equal(t, []string{"F-5", "F-4"}, b.found(flow.Filter{User: "U9"}), "what it left behind hides nothing that is missing")
 }
 
+// Flows that come faster than they can be put in keep nobody waiting: all are read then.
+func TestAWalkEndsAlsoWhileAnOldReplicaGoesOn(t *testing.T) {
+	b := newBench(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	busy := &beforeScripts{}
+	n := 0
+	busy.do = func() {
+		n++
+		old(t, b.rdb, of(fmt.Sprintf("F-%05d", n), "U9", "mine", time.Duration(n)*time.Second))
+	}
+	b.rdb.(interface{ AddHook(redis.Hook) }).AddHook(busy)
+	got := []string{}
+	require.NoError(t, b.Walk(ctx, flow.Filter{User: "U9"}, func(f flow.Flow) error { got = append(got, f.ID); return nil }))
+	require.Len(t, got, n)
+	require.Less(t, n, 20)
+}
+
+// beforeScripts does something before every script, outside of any pipeline.
+type beforeScripts struct {
+	trips
+	do func()
+}
+
+func (h *beforeScripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" {
+			h.do()
+		}
+		return next(ctx, cmd)
+	}
+}
+
 // More in indexed than there are could hide as many that are missing.
 func TestIndexesThatHaveMoreThanThereIsAreMadeAnew(t *testing.T) {
 	b := newBench(t)
