@@ -232,8 +232,8 @@ type FrontDesk interface {
 	// ChannelMoved says that Slack knows a channel by another id from now on.
 	ChannelMoved(ctx context.Context, from, to string) error
 	// Reconcile wakes every open ballot and every chat lane: after a gap in the
-	// socket. Looks are spread over the given time.
-	Reconcile(ctx context.Context, spread time.Duration) error
+	// socket. Looks are spread over the time that so many open ballots take.
+	Reconcile(ctx context.Context, spread func(ballots int) time.Duration) error
 	// Catalog is what config says of clusters.
 	Catalog() Catalog
 	// GroupsOf names the approver groups that a person is in; best effort.

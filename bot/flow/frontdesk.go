@@ -603,18 +603,35 @@ func (d *Desk) Touched(ctx context.Context, ref MessageRef) error {
 
 // Reconcile wakes everything that events could have been lost for; see
 // FrontDesk.
-func (d *Desk) Reconcile(ctx context.Context, spread time.Duration) error {
-	now := d.Clock.Now()
-	var failed error
-	// One after the other: a workspace may have more open flows than fit in memory.
+func (d *Desk) Reconcile(ctx context.Context, spread func(ballots int) time.Duration) error {
+	type look struct {
+		id   string
+		step bool
+	}
+	var looks []look
+	ballots := 0
+	// Counted first, since the count says how far apart the looks are. Only ids are
+	// kept: a workspace may have more open flows than fit in memory.
 	err := d.Store.Walk(ctx, Filter{Open: true}, func(f Flow) error {
-		at := now.Add(time.Duration(share(f.ID) * float64(spread)))
-		if f.State == AwaitingApproval || f.State == Scheduled {
-			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, at))
+		if f.State == AwaitingApproval {
+			ballots++
 		}
-		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, f.ID, at))
+		looks = append(looks, look{f.ID, f.State == AwaitingApproval || f.State == Scheduled})
 		return ctx.Err()
 	})
+	now, over := d.Clock.Now(), spread(ballots)
+	var failed error
+	for _, l := range looks {
+		if ctx.Err() != nil {
+			failed = errors.Join(failed, ctx.Err())
+			break
+		}
+		at := now.Add(time.Duration(share(l.id) * float64(over)))
+		if l.step {
+			failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, l.id, at))
+		}
+		failed = errors.Join(failed, d.Store.Wake(ctx, LaneChat, l.id, at))
+	}
 	d.wake()
 	return errors.Join(err, failed)
 }

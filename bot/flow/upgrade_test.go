@@ -133,7 +133,7 @@ func TestRecordsOfNewerVersionsAreLeftAlone(t *testing.T) {
 	w.in(mine, flow.Succeeded)
 	_, err = w.desk.Cancel(t.Context(), w.caller(asker), f.ID)
 	require.Error(t, err)
-	require.NoError(t, w.desk.Reconcile(t.Context(), 0))
+	require.NoError(t, w.desk.Reconcile(t.Context(), func(int) time.Duration { return 0 }))
 	after, err := w.rdb.HGetAll(t.Context(), "test:{T1}:flow:"+f.ID).Result()
 	require.NoError(t, err)
 	require.Equal(t, before, after)

@@ -42,6 +42,9 @@ func TestAllOfItOnARedisCluster(t *testing.T) {
 		"posts": TestPostsAreWrittenOnlyUnderTheLeaseAndFoundByCard, "list": TestListWalksAllPagesNewestFirst,
 		"audit": TestEveryMoveLeavesOneAuditEntry, "flags": TestFlagsAndOnce, "chain": TestTheAuditChainFindsWhatWasDoneToIt,
 		"old entries": TestOldEntriesGoAndTheRestStillVerifies, "meter": TestCommandsAndRequestsShareOneCount,
+		"indexes": TestAPersonsFewFlowsAreFoundAmongThoseOfAllOthers, "upgrade": TestFlowsThatAnEarlierVersionRecordedAreFound,
+		"cut catch-up": TestACatchUpGoesOnWhereItWasCut, "retention": TestIndexesForgetWhatTheMainOneForgets,
+		"graft": TestAGraftedFlowIsFoundByPersonAndCluster,
 	} {
 		t.Run(name, test)
 	}

@@ -19,11 +19,12 @@ import (
 // all of them let go, and each of them may still be saved.
 //
 // KEYS 1 flow, 2 due:step, 3 seat, 4 line, 5 arrivals, 6 open, 7 audit, 8 all,
-// 9 signals, 10… the books of the postings.
+// 9 signals, 10 indexed, 11 by:user, 12 by:cluster, 13… the books of the postings.
 // ARGV 1 base, 2 id, 3 version read (0 = there was no record), 4 state to be,
 // 5 record, 6 schema, 7 version to be, 8 due ms (0 = none), 9 now ms, 10 seat,
 // 11 created ms, 12 retention s, 13 hold beside ("1"),
-// 14 number of postings, then of each as in save; then audit fields.
+// 14 ttl s of 11 and 12, 15 number of postings, then of each as in save; then audit
+// fields.
 // Returns "ok", "missing", "stale", "seat" or "nodue".
 var graft = script(`
 local base, id, to = ARGV[1], ARGV[2], ARGV[4]
@@ -45,6 +46,7 @@ if holds[to] and other and ARGV[13] ~= '1' then return 'seat' end
 redis.call('HSET', KEYS[1], 'j', ARGV[5], 'v', ARGV[7], 's', to, 'n', ARGV[6], 't', ARGV[10])
 redis.call('HDEL', KEYS[1], 'step.f', 'step.u', 'step.w')
 redis.call('ZADD', KEYS[8], ARGV[11], id)
+index(KEYS[10], {KEYS[11], KEYS[12]}, id, ARGV[11], ARGV[14])
 if to == 'queued' then
   local place = redis.call('HGET', KEYS[1], 'q')
   if not place then
@@ -76,9 +78,9 @@ end
 for _, next in ipairs(redis.call('ZRANGE', KEYS[4], 0, 31)) do
   if next ~= id then wake(base, 'step', next, now) end
 end
-post(tonumber(ARGV[14]), 10, 15, id)
+post(tonumber(ARGV[15]), 13, 16, id)
 wake(base, 'chat', id, now)
-chain(KEYS[7], 15 + 4 * tonumber(ARGV[14]))
+chain(KEYS[7], 16 + 4 * tonumber(ARGV[15]))
 return 'ok'
 `)
 
@@ -100,6 +102,7 @@ func (s *Store) Graft(ctx context.Context, g flow.Graft) (flow.Flow, error) {
 	keys := []string{
 		s.keys.flow(f.ID), s.keys.due(flow.LaneStep), s.keys.seat(cluster), s.keys.line(cluster), s.keys.arrivals(),
 		s.keys.open(), s.keys.audit(), s.keys.all(), s.keys.signals(f.ID),
+		s.keys.indexed(), s.keys.byUser(f.Request.User), s.keys.byCluster(f.Request.Wish.Change.Cluster),
 	}
 	beside := "0"
 	if g.Beside {
@@ -107,7 +110,7 @@ func (s *Store) Graft(ctx context.Context, g flow.Graft) (flow.Flow, error) {
 	}
 	args := []any{
 		s.keys.base, f.ID, g.Read, string(f.State), record, f.Schema, f.Version, ms(g.Due), ms(g.Now), cluster,
-		ms(f.CreatedAt), int(Retention.Seconds()), beside,
+		ms(f.CreatedAt), int(Retention.Seconds()), beside, int(indexTTL.Seconds()),
 	}
 	books, posted, err := s.posted(g.Postings)
 	if err != nil {

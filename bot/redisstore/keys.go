@@ -72,6 +72,18 @@ func (k keys) card(channel, ts string) string { return k.base + "card:" + channe
 func (k keys) open() string { return k.base + "open" }
 func (k keys) all() string  { return k.base + "all" }
 
+// byUser and byCluster are what all is, of one person and of one cluster (its name in
+// config): a person's few flows are read without everybody's. Each lives for twice the
+// retention after its last entry (index.go).
+func (k keys) byUser(user string) string       { return k.base + "by:user:" + user }
+func (k keys) byCluster(cluster string) string { return k.base + "by:cluster:" + cluster }
+
+// indexed is a sorted set like all, of the flows that are in byUser and byCluster. A
+// replica of an earlier version records flows in all alone, before an upgrade and also
+// beside a newer one. So no date says what is missing, but two counts do: the indexes
+// are complete exactly if as many flows stand in indexed as in all (index.go).
+func (k keys) indexed() string { return k.base + "indexed" }
+
 // delivery is a string: the flow that a Slack delivery made. The name is
 // hashed: trigger ids are long.
 func (k keys) delivery(name string) string {

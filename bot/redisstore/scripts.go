@@ -118,6 +118,15 @@ local function wake(base, lane, id, at)
   if not score or tonumber(score) > at then redis.call('ZADD', due, at, id) end
   return true
 end
+-- index puts a flow, by the ms of its creation, in the indexes it belongs in, and notes
+-- in indexed that it is there.
+local function index(indexed, keys, id, at, ttl)
+  for _, key in ipairs(keys) do
+    redis.call('ZADD', key, at, id)
+    redis.call('EXPIRE', key, ttl)
+  end
+  redis.call('ZADD', indexed, at, id)
+end
 -- chain appends the audit entry whose fields begin at ARGV[first] (auditFields:
 -- digest and cut come first), linked to the one before, and lets go of a few
 -- entries that are past their time, remembering the last of them. Nothing else
@@ -150,10 +159,10 @@ var (
 	//
 	// KEYS 1 flow, 2 delivery, 3 due:step, 4 open, 5 all, 6 audit,
 	// 7 count of the user, 8 count of the channel, 9 commitment of that id, which
-	// outlives its flow.
+	// outlives its flow, 10 indexed, 11 by:user, 12 by:cluster.
 	// ARGV 1 id, 2 record, 3 state, 4 schema, 5 now ms, 6 seat, 7 delivery ttl s,
-	// 8 user cap, 9 channel cap (0 = none), 10 oldest ms to keep in all,
-	// 11… audit fields.
+	// 8 user cap, 9 channel cap (0 = none), 10 oldest ms to keep in all and in 10 to
+	// 12, 11 ttl s of 11 and 12, 12… audit fields.
 	// Returns {"seen", id of the earlier flow}, {"taken"}, {"limited"} or {"ok"}.
 	accept = script(`
 local earlier = redis.call('GET', KEYS[2])
@@ -172,8 +181,9 @@ redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[7])
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[5], ARGV[5], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. ARGV[10])
-chain(KEYS[6], 11)
+index(KEYS[10], {KEYS[11], KEYS[12]}, ARGV[1], ARGV[5], ARGV[11])
+for _, i in ipairs({5, 10, 11, 12}) do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. ARGV[10]) end
+chain(KEYS[6], 12)
 return {'ok'}
 `)
 

@@ -223,7 +223,7 @@ func (d *desk) Touched(_ context.Context, ref flow.MessageRef) error {
 	return nil
 }
 
-func (d *desk) Reconcile(_ context.Context, spread time.Duration) error {
+func (d *desk) Reconcile(_ context.Context, spread func(ballots int) time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.reconciled != nil {
@@ -231,7 +231,13 @@ func (d *desk) Reconcile(_ context.Context, spread time.Duration) error {
 			return err
 		}
 	}
-	d.spreads = append(d.spreads, spread)
+	ballots := 0
+	for _, f := range d.open {
+		if f.State == flow.AwaitingApproval {
+			ballots++
+		}
+	}
+	d.spreads = append(d.spreads, spread(ballots))
 	return nil
 }
 

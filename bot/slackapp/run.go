@@ -219,15 +219,7 @@ func (s *session) reconcile(ctx context.Context) {
 func (s *session) reconcileOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
-	open, err := s.desk.Flows(ctx, flow.Filter{Open: true, Limit: 1000})
-	if err != nil {
-		return err
-	}
-	ballots := 0
-	for _, f := range open {
-		if f.State == flow.AwaitingApproval {
-			ballots++
-		}
-	}
-	return s.desk.Reconcile(ctx, min(max(time.Duration(ballots)*perBallot, minSpread), maxSpread))
+	return s.desk.Reconcile(ctx, func(ballots int) time.Duration {
+		return min(max(time.Duration(ballots)*perBallot, minSpread), maxSpread)
+	})
 }

@@ -344,7 +344,7 @@ func (c *counter) Touched(ctx context.Context, ref flow.MessageRef) error {
 }
 
 // Reconcile implements flow.FrontDesk.
-func (c *counter) Reconcile(ctx context.Context, spread time.Duration) error {
+func (c *counter) Reconcile(ctx context.Context, spread func(ballots int) time.Duration) error {
 	k := c.turn(ctx, "Reconcile")
 	err := c.FrontDesk.Reconcile(ctx, spread)
 	c.s.log(k, "reconcile", said(err))
