@@ -135,7 +135,10 @@ func TestNoReplyInterpretsWhatItIsTold(t *testing.T) {
 		checkMessage(t, r.Rejection(&flow.Rejection{Code: code, Args: a, Text: providers.Text{EN: s}, Fixed: wild().Draw(t, "fixed")}, lang))
 		checkMessage(t, r.Usage(Misread{Why: s, Lines: []string{wild().Draw(t, "fixed"), wild().Draw(t, "also")}, Usage: wild().Draw(t, "usage")}, lang))
 		checkMessage(t, r.CloudError(s, lang))
-		checkMessage(t, r.WhoAmI(Who{User: s, Groups: wilds(t, "groups", 30), MayAsk: wilds(t, "clusters", 30), MaySettle: true}, lang))
+		checkMessage(t, r.WhoAmI(s, flow.Rights{
+			Groups:   flow.Membership{In: wilds(t, "groups", 30), Unread: wilds(t, "unread", 30)},
+			Clusters: flow.Membership{In: wilds(t, "clusters", 30), Unread: wilds(t, "unread clusters", 30)}, Settles: true,
+		}, lang))
 		entries := make([]HelpEntry, 0, 40)
 		for _, u := range wilds(t, "help", 40) {
 			entries = append(entries, HelpEntry{Usage: u, About: u, Examples: []string{u}})

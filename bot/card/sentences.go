@@ -154,7 +154,7 @@ var controls = map[string]sentence{
 // rejections are what a person reads who asked for something that is not taken.
 var rejections = map[flow.RejectCode]sentence{
 	flow.RejectGuest:        {"Only full members of this workspace can use scalebot.", "只有本工作区的正式成员才能使用 scalebot。"},
-	flow.RejectPerson:       {"Slack could not say who you are just now, so nothing was done. Please try again in a minute.", "暂时无法向 Slack 核实你的身份，未作任何操作。请稍后再试。"},
+	flow.RejectPerson:       {"Slack could not say who you are, or who is in which group, just now, so nothing was done. Please try again in a minute.", "暂时无法向 Slack 核实你的身份或用户组成员，未作任何操作。请稍后再试。"},
 	flow.RejectRequester:    {"You are not among those who may change {cluster}.", "你没有变更 {cluster} 的权限。"},
 	flow.RejectCluster:      {"There is no cluster {word}.[ Did you mean {meant}?]", "没有名为 {word} 的集群。[是否想输入 {meant}？]"},
 	flow.RejectGroup:        {"Cluster {cluster} has no group {word}.[ Did you mean {meant}?]", "集群 {cluster} 没有名为 {word} 的组。[是否想输入 {meant}？]"},

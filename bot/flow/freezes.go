@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,21 +98,6 @@ func (d *Desk) mayFreeze(ctx context.Context, c Caller, cluster string) error {
 		return &Rejection{Code: RejectFreezer, Args: map[string]string{"groups": strings.Join(groups, ", ")}}
 	}
 	return nil
-}
-
-// inOneOf reports whether a person is in one of the approver groups. Where that
-// turns on a group that can't be read it is a rejection: nobody is let through.
-func (d *Desk) inOneOf(ctx context.Context, user string, groups []string) (bool, error) {
-	var unread error
-	for _, name := range groups {
-		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
-		if err != nil {
-			unread = &Rejection{Code: RejectPerson, Err: err}
-		} else if slices.Contains(members, user) {
-			return true, nil
-		}
-	}
-	return false, unread
 }
 
 // recorded turns a failure to write into what the person may be told.
