@@ -134,6 +134,7 @@ type site struct {
 	config string
 	http   string
 	env    []string
+	redis  redistest.Server
 }
 
 func newSite(t *testing.T, edit func(string) string) *site {
@@ -175,6 +176,7 @@ func newSiteIn(t *testing.T, p place) *site {
 	if p.redis.Addr == "" {
 		p.redis = redistest.Start(t)
 	}
+	s.redis = p.redis
 	s.env = append(os.Environ(),
 		"DEMO_APP_TOKEN="+s.slack.AppToken(), "DEMO_BOT_TOKEN="+s.slack.BotToken(), "DEMO_SLACK="+s.slack.APIURL(),
 		"DEMO_REDIS=redis://"+p.redis.Addr+"/0", "DEMO_CLOUDS="+s.clouds.URL())
@@ -254,6 +256,7 @@ func (s *site) tool(args ...string) (int, string) {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(s.t, err)
 	}
+	remedied(s.t, string(out))
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
