@@ -495,7 +495,8 @@ func (d *Desk) Cluster(ctx context.Context, name string) (Cluster, providers.Sna
 	return c, s, err
 }
 
-// waitingScan bounds how many open flows the home tab looks through.
+// waitingScan bounds how many open flows Waiting looks through, the newest first. It
+// is for the home tab, which shows fifteen.
 const waitingScan = 500
 
 // Waiting lists the open ballots with a free seat for the person; see FrontDesk.
