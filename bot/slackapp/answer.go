@@ -185,7 +185,7 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 		if err == nil {
 			return
 		}
-		s.app.log.Info("a private answer takes the other way", "user", c.User, "err", redacted(err))
+		s.app.log.Info("a private answer takes the other way", "user", c.User, "error", redacted(err))
 	}
 	s.whisper(ctx, c, m)
 }
@@ -280,7 +280,7 @@ func (s *session) giveUp() {
 }
 
 func (s *session) untold(c flow.Caller, err error) {
-	s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "error", redacted(err))
 }
 
 // refuse turns an error of the desk into words. An error that isn't meant for
@@ -289,11 +289,11 @@ func (s *session) refuse(err error, c flow.Caller, other said) flow.Message {
 	var no *flow.Rejection
 	if errors.As(err, &no) {
 		if no.Err != nil {
-			s.app.log.Warn("a request was not taken", "user", c.User, "code", string(no.Code), "err", redacted(no.Err))
+			s.app.log.Warn("a request was not taken", "user", c.User, "code", string(no.Code), "error", redacted(no.Err))
 		}
 		return s.card.Rejection(no, c.Language)
 	}
-	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "error", redacted(err))
 	return s.say(other, c.Language)
 }
 
@@ -303,6 +303,6 @@ func (s *session) unseen(err error, c flow.Caller) flow.Message {
 	if _, ok := errors.AsType[*flow.Rejection](err); ok {
 		return s.refuse(err, c, saidFailed)
 	}
-	s.app.log.Warn("a cloud could not be asked", "user", c.User, "err", redacted(err))
+	s.app.log.Warn("a cloud could not be asked", "user", c.User, "error", redacted(err))
 	return s.card.CloudError(providers.AdviceOf(err).In(c.Language), c.Language)
 }

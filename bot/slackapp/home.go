@@ -27,7 +27,7 @@ func (s *session) home(ctx context.Context, user, shown string) {
 		err = s.publish(ctx, user, shown, view)
 	}
 	if err != nil {
-		s.app.log.Warn("a home tab could not be shown", "user", user, "err", redacted(err))
+		s.app.log.Warn("a home tab could not be shown", "user", user, "error", redacted(err))
 	}
 }
 

@@ -108,7 +108,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
-		a.log.Error("the Slack edge stops", "err", err)
+		a.log.Error("the Slack edge stops", "error", err)
 	}
 	s.stop(context.WithoutCancel(ctx), sockets, endWork)
 	endSockets()
@@ -210,7 +210,7 @@ func (s *session) reconcile(ctx context.Context) {
 			if err == nil || ctx.Err() != nil {
 				break
 			}
-			s.app.log.Warn("open ballots could not be woken after a gap; trying again", "err", err)
+			s.app.log.Warn("open ballots could not be woken after a gap; trying again", "error", err)
 			if pause(ctx, reconcileRetry) != nil {
 				return
 			}

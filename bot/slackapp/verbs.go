@@ -98,7 +98,7 @@ func vocabulary(c flow.Catalog) commands.Vocabulary {
 func (s *session) misread(err error, c flow.Caller) flow.Message {
 	var usage *commands.UsageError
 	if !errors.As(err, &usage) {
-		s.app.log.Error("a command could not be parsed", "err", redacted(err))
+		s.app.log.Error("a command could not be parsed", "error", redacted(err))
 		return s.say(saidUnreadable, c.Language)
 	}
 	return s.card.Usage(card.Misread{Why: usage.In(c.Language), Lines: corrections(usage), Usage: usage.Usage}, c.Language)
