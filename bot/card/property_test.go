@@ -111,7 +111,7 @@ func TestNothingForeignIsEverInterpreted(t *testing.T) {
 		c := flow.Commitment{ID: f.ID, By: f.Request.User, Account: f.Request.Reason, Cluster: f.Request.Wish.Change.Cluster, Group: f.Request.Reason,
 			N: 2, Nodes: wilds(t, "bought", 30), Known: true, Currency: f.Request.Reason, Until: t0,
 			Decision: &flow.Decision{Choice: flow.RenewalChoice(f.Request.Reason), By: f.Request.User, At: t0}}
-		all := flow.Committed{At: t0.Add(-time.Hour), All: []flow.Commitment{c, c}}
+		all := []flow.Commitment{c, c}
 		checkMessage(t, r.Renewal(flow.Renewal{Commitment: c, Latest: rapid.Bool().Draw(t, "latest"), Over: rapid.Bool().Draw(t, "over")}))
 		checkMessage(t, r.Commitments(all, English))
 		checkMessage(t, r.RenewalDecided(c, Chinese))

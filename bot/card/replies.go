@@ -458,7 +458,7 @@ type Tab struct {
 	Waiting   []flow.Flow // for this person's vote
 	Unread    []string    // approver groups that could not be read: Waiting lacks what waits for them
 	Mine      []flow.Flow
-	Committed flow.Committed // what runs is shown
+	Committed []flow.Commitment
 }
 
 // Home is the home tab of a person: blocks for views.publish; Text is unused

@@ -127,22 +127,12 @@ var notes = map[flow.NoteCode]sentence{
 }
 
 // resolutions are the values of NoteResolved's how: the signals that settle an
-// unknown flow, and the plain words of the code's comment.
+// unknown flow.
 var resolutions = map[string]sentence{
-	string(flow.SignalHappened): tookPlace,
-	string(flow.SignalRetry):    tookNoPlace,
-	string(flow.SignalClose):    closedFailed,
-	"accepted":                  tookPlace,
-	"retry":                     tookNoPlace,
-	"succeeded":                 {"the change is complete", "变更已完成"},
-	"closed":                    closedFailed,
+	string(flow.SignalHappened): {"the change happened", "变更已发生"},
+	string(flow.SignalRetry):    {"the change did not happen and may be sent again", "变更未发生，可以重新提交"},
+	string(flow.SignalClose):    {"closed as failed", "按失败结束"},
 }
-
-var (
-	tookPlace    = sentence{"the change happened", "变更已发生"}
-	tookNoPlace  = sentence{"the change did not happen and may be sent again", "变更未发生，可以重新提交"}
-	closedFailed = sentence{"closed as failed", "按失败结束"}
-)
 
 // controls are the values of a steering note's control.
 var controls = map[string]sentence{

@@ -283,7 +283,6 @@ var (
 	wCommitments   = sentence{"Committed, the first to end on top", "已承诺的包年包月（最早到期的在前）"}
 	wCommitNone    = sentence{"Nothing is committed.", "没有已承诺的包年包月。"}
 	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew}[ · term {term} since {from}] · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew}[ · 自 {from} 起第 {term} 期] · {by}[ · {decided}]"}
-	wCommitOver    = sentence{"ended {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}] · it may have been renewed: look in the cloud's console", "已于 {until} 到期 · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}] · 可能已续费，请查看云控制台"}
 	wCommitTotal   = sentence{"Running terms come to {sums}[ and {n} of unknown price].", "未到期的合计 {sums}[，另有 {n} 项价格未知]。"}
 
 	wMandateScope   = sentence{"{what} up to +{n} until {until}[, at most {max}]", "{what} 最多 +{n}，截至 {until}[，上限 {max}]"}

@@ -195,9 +195,9 @@ type FrontDesk interface {
 	Unfreeze(ctx context.Context, c Caller, cluster string) (approvals.Order, error)
 	// Frozen reads what is frozen now.
 	Frozen(ctx context.Context) (Frozen, error)
-	// Commitments lists what is committed until when, by its end; of one cluster, or
-	// of all for "".
-	Commitments(ctx context.Context, cluster string) (Committed, error)
+	// Commitments lists the prepaid terms that run, by their end; of one cluster, or of
+	// all for "".
+	Commitments(ctx context.Context, cluster string) ([]Commitment, error)
 	// Renewal records what a person decides about the renewal of a commitment: who
 	// asked for it and members of approver groups may. seen is how many decisions the
 	// person saw (Commitment.Decided). The bot renews nothing.

@@ -327,11 +327,11 @@ func (d *desk) Rules() approvals.Config {
 	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }
 
-func (d *desk) Commitments(_ context.Context, cluster string) (flow.Committed, error) {
+func (d *desk) Commitments(_ context.Context, cluster string) ([]flow.Commitment, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.looks++
-	return flow.Committed{}, d.fail
+	return nil, d.fail
 }
 
 func (d *desk) Renewal(_ context.Context, c flow.Caller, id string, seen int, choice flow.RenewalChoice) (flow.Commitment, error) {
