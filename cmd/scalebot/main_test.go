@@ -88,6 +88,8 @@ func TestUsage(t *testing.T) {
 		"help":                    {[]string{"--help"}, exitDone, "scalebot demo"},
 		"no arguments":            {nil, exitDone, "Available Commands"},
 		"version":                 {[]string{"version"}, exitDone, "scalebot "},
+		"manifest":                {[]string{"manifest"}, exitDone, "bot_user:"},
+		"help names the manifest": {[]string{"--help"}, exitDone, "manifest of the Slack app"},
 		"an unknown command":      {[]string{"rnu"}, exitUsage, `no command "rnu"`},
 		"an unknown flag":         {[]string{"run", "--conf", "x"}, exitUsage, "scalebot run --help"},
 		"no config":               {[]string{"run"}, exitUsage, "--config FILE is required"},
@@ -329,6 +331,8 @@ func TestRunAgainstARealDeployment(t *testing.T) {
 	require.Equal(t, exitDone, code, out)
 	require.Contains(t, out, "1 of finops")
 	require.Contains(t, out, "1 of leads")
+	require.Contains(t, out, "  ✓ prepaid matches: 1 of finops and 1 of leads — change.charge = \"prepaid\"\n       when change.charge == \"prepaid\"\n")
+	require.Contains(t, out, "  ✗ scale-in does not match — change.delta = 2\n       when change.delta < 0\n")
 	code, out = s.tool("flows", "show", f.ID)
 	require.Equal(t, exitDone, code, out)
 	require.Contains(t, out, `"state": "succeeded"`)
