@@ -13,7 +13,7 @@ import (
 	"scalebot/providers"
 )
 
-// Options is what Engine, Desk and Courier are made of.
+// Options is what Engine, Desk, Courier and Renewals are made of.
 type Options struct {
 	Store     Store
 	Clouds    Clouds
