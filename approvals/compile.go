@@ -263,18 +263,6 @@ func (k *compiler) checkNames(path []string, names []string) {
 	}
 }
 
-// Groups are the approver groups by name: a copy. The caller looks up their
-// members before it calls Judge (for the requester) and Count.
-func (p *Policy) Groups() map[string]Group {
-	out := map[string]Group{}
-	if p != nil {
-		for name, g := range p.groups {
-			out[name] = g.clone()
-		}
-	}
-	return out
-}
-
 // Approve are the emoji names that approve, as the file has them, first the one
 // to seed the card with.
 func (p *Policy) Approve() []string {

@@ -286,7 +286,7 @@ func TestCountWhatCannotBeRead(t *testing.T) {
 
 func TestVotersAreWhomToLookUp(t *testing.T) {
 	b := baseBallot(yes(lead1, fin1), no(lead1, other), votes(react("eyes", lead2), react("thumbsup::skin-tone-2", both)))
-	require.Equal(t, []string{self, lead1, fin1, other, both}, compile(t, baseConfig()).Voters(b.Reactions))
+	require.Equal(t, []string{self, lead1, fin1, other, both}, compile(t, baseConfig()).VotersOf(BallotFacts{Reactions: b.Reactions}))
 }
 
 func TestCountExpiry(t *testing.T) {

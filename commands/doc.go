@@ -12,21 +12,25 @@
 //
 //	command   = [ "scale" ] CLUSTER GROUP AMOUNT { option } [ "--" reason ]
 //	          | "help" [ VERB ] | "clusters" | "list" | "whoami"
-//	          | "status" [ CLUSTER | FLOW ] | "history" [ CLUSTER ]
+//	          | "status" [ CLUSTER | FLOW ] | ( "history" | "commitments" ) [ CLUSTER ]
 //	          | ( "show" | "cancel" | "retry" ) FLOW | "approve" FLOW [ "withdraw" ]
 //	          | "extend" FLOW [ "for" | "by" ] DURATION
 //	          | "deny" FLOW [ reason ] | "freeze" CLUSTER [ "for" DURATION ] [ reason ]
 //	          | ( "unfreeze" | "watch" | "unwatch" ) CLUSTER
-//	          | "policy" [ CLUSTER GROUP AMOUNT { option } ]
+//	          | "policy" [ CLUSTER GROUP AMOUNT { option } ] | "budget" [ CENTRE ]
+//	          | "mandate" [ CLUSTER GROUP "up to" [ "+" ] number end [ "max" MONEY ] | "revoke" M-… ]
 //	AMOUNT    = ( "+" | "-" | "=" ) number      a space may stand behind the sign
 //	option    = "prepaid" [ TERM ] | "postpaid" | "spot" | "renew" | "no-renew"
 //	          | "spec" TYPE | "disk" TYPE:GiBxN | "zone" ZONE | "nodes" ID,ID
 //	          | "drain" DURATION | "start" | "no-start" | "bootstrap" | "no-bootstrap"
 //	          | "tag" KEY=VALUE | "for" DURATION | "at" TIME | "dry-run" | "break-glass" | "reason" TEXT
+//	end       = "until" ( DAY [ TIME ] | TIME ) | "for" DURATION
+//	MONEY     = number CURRENCY
 //	DURATION  = number ( "m" minutes | "h" | "d" )
 //	TERM      = number ( "m" months | "y" )     only behind "prepaid"
 //	TIME      = HH:MM[:SS] [ zone ] | YYYY-MM-DD ( "T" | " " ) HH:MM[:SS] [ zone ]
 //	zone      = "Z" | +HH:MM                    left out: the person's own
+//	DAY       = "today" | "tomorrow" | a weekday | YYYY-MM-DD
 //	FLOW      = [ "F-" ] letters and digits
 //
 // A line in backticks is read without them, and an amount without the comma or

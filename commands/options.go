@@ -484,7 +484,7 @@ func (p *parser) strange(s *Scale, t token, typed string) *UsageError {
 		}
 	}
 	if _, ok := readDuration(t.s); ok {
-		return p.looseDuration(s.Op, t.s, shown)
+		return p.looseDuration(s, t.s, shown)
 	}
 	if looksLikeAmount(t.s) {
 		return p.fail(CodeExtra, shown)
@@ -520,17 +520,22 @@ func nearestOption(name string) (string, bool) {
 	return near, true
 }
 
-// looseDuration is the error for a duration without its option: an addition can
-// end, a removal can wait for the nodes' work, and a new size may be either.
-func (p *parser) looseDuration(op, d, shown string) *UsageError {
+// looseDuration is the error for a duration without its option: prepaid nodes can
+// be needed for a time, a removal can wait for the nodes' work, and a new size may be
+// either. Whoever adds nodes by the hour means that they go again: nothing is
+// proposed that would leave them there, the duration as the reason least of all.
+func (p *parser) looseDuration(s *Scale, d, shown string) *UsageError {
 	var meant []string
-	if op != "-" {
+	if s.needed() {
 		meant = append(meant, "for "+d)
 		p.replace(p.i, 1, "for", d)
 	}
-	if op != "+" {
+	if s.Op != "+" {
 		meant = append(meant, "drain="+d)
 		p.replace(p.i, 1, "drain="+d)
+	}
+	if len(meant) == 0 {
+		return p.fail(CodeTemporary, shown)
 	}
 	return p.fail(CodeOption, shown, meant...)
 }

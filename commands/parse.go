@@ -128,6 +128,14 @@ func (p *parser) propose(wrong *UsageError) {
 	if p.row != nil {
 		wrong.Usage = p.row.usage
 	}
+	if wrong.Code == CodeDuration && wrong.Option == "for" {
+		// A duration that is spelled right leads on only where the line does.
+		defer func() {
+			if wrong.Fixed == "" {
+				wrong.Meant = nil
+			}
+		}()
+	}
 	for _, e := range p.edits {
 		line := p.repair(e)
 		switch {
@@ -158,9 +166,12 @@ func (p *parser) repair(e edit) string {
 	return ""
 }
 
-// certain is the command's line, as people type it, if it reads back, which a
-// proposal must.
+// certain is the command's line, as people type it, if it reads back and would not
+// be refused for what no parser can mend, which a proposal must.
 func certain(cmd Command, v Vocabulary) string {
+	if cmd.Verb == VerbScale && cmd.Scale.temporary() {
+		return ""
+	}
 	line := cmd.String()
 	if utf8.RuneCountInString(line) > MaxLength {
 		return ""

@@ -26,6 +26,16 @@ func (p *parser) scale() (*Scale, *UsageError) {
 	return s, nil
 }
 
+// temporary reports whether a change would end by itself, which nobody carries out
+// yet: "for" is read, so that the answer can say so, but never proposed. Behind a
+// prepaid term it is only how long the nodes are needed.
+func (s *Scale) temporary() bool {
+	return s.For > 0 && !s.needed()
+}
+
+// needed reports whether "for" can say how long prepaid nodes are needed.
+func (s *Scale) needed() bool { return s.Op != "-" && s.Charge == Prepaid && s.Months > 0 }
+
 // target takes the cluster. A first word that is unknown may be a mistyped verb
 // as well, unless what follows it looks like the rest of a scale command.
 func (p *parser) target(s *Scale) *UsageError {

@@ -20,6 +20,7 @@ const (
 	CodeCentre    Code = "centre"     // Word: unknown cost centre, or no name
 	CodeGroup     Code = "group"      // Word: unknown group, or no name; Option: the cluster
 	CodeOption    Code = "option"     // Word: unknown option
+	CodeTemporary Code = "temporary"  // Word: a duration where nodes are added by the hour
 	CodeMissing   Code = "missing"    // Option: the argument that is not there
 	CodeExtra     Code = "extra"      // Word: nothing may stand there
 	CodeAmount    Code = "amount"     // Word: no amount
@@ -113,6 +114,9 @@ func sentence(c Code) [2]string {
 		return [2]string{"Cluster `{option}` has no group `{word}`.", "集群 `{option}` 没有节点组 `{word}`。"}
 	case CodeOption:
 		return [2]string{"`{word}` is no option; put a reason behind ` -- `.", "`{word}` 不是有效选项；理由请写在 ` -- ` 之后。"}
+	case CodeTemporary:
+		return [2]string{"`{word}` is no option: a change that ends by itself is not available yet. Ask without it, and remove the nodes with a change of their own when they are not needed any more.",
+			"`{word}` 不是有效选项：暂不支持到期自动结束的变更。请去掉它重新申请，不再需要时另行申请移除节点。"}
 	case CodeMissing:
 		return [2]string{"The command lacks {option}.", "命令缺少 {option}。"}
 	case CodeExtra:

@@ -73,10 +73,10 @@ type verbRow struct {
 // verbs is the one table of verbs: parser, help and suggestions read it. A
 // later issue that adds a handler only turns served on.
 var verbs = [...]verbRow{
-	{VerbScale, takesScale, true, "CLUSTER GROUP AMOUNT [for DURATION] [at TIME] [OPTION…] [-- REASON]",
+	{VerbScale, takesScale, true, "CLUSTER GROUP AMOUNT [at TIME] [OPTION…] [-- REASON]",
 		"Change the size of a group: +2 adds two nodes, -2 removes two, =10 makes it ten.",
 		"调整节点组的规模：+2 增加两个节点，-2 移除两个节点，=10 调整为十个节点。",
-		[]string{"emr-m620 task +2", "emr-m620 task +2 prepaid 1m", "web workers =5 at 02:00 -- night batch", "emr-m620 task -2 drain=30m dry-run"}},
+		[]string{"emr-m620 task +2", "emr-m620 task +2 prepaid 1m for 20d", "web workers =5 at 02:00 -- night batch", "emr-m620 task -2 drain=30m dry-run"}},
 	{VerbHelp, takesTopic, true, "help [VERB]",
 		"Show what can be typed.", "显示可以输入的命令。", []string{"help", "help scale"}},
 	{VerbClusters, takesNothing, true, "clusters",

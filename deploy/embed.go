@@ -1,6 +1,6 @@
-// Package deploy carries the files that an operator starts from, so that the
-// binary can print them: the commented sample config and the manifest of the
-// Slack app. It holds no secret and no code that runs.
+// Package deploy holds what an operator starts from: the image, the compose file, the
+// commented sample config and the manifest of the Slack app. The last two are in the
+// binary, which prints them. There is no secret here and no code that runs.
 package deploy
 
 import _ "embed"
@@ -11,8 +11,8 @@ import _ "embed"
 //go:embed scalebot.yaml
 var SampleConfig []byte
 
-// SlackManifest is slack-manifest.yaml: the Slack app, with the reason of each
-// scope and event.
+// SlackManifest is slack-manifest.yaml: what `scalebot manifest` prints, the Slack
+// app with the reason of each scope and event.
 //
 //go:embed slack-manifest.yaml
 var SlackManifest []byte

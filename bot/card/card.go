@@ -16,9 +16,7 @@ import (
 // The metadata and the buttons that other programs and the Slack edge know
 // (design.md section 9).
 const (
-	EventFlow   = "scalebot_flow"
-	EventLog    = "scalebot_log"
-	EventNotice = "scalebot_notice"
+	EventLog = "scalebot_log" // those of cards and notices are flow's: it looks for them
 
 	ActionCancel   = "flow_cancel"   // the value of each is the flow's id
 	ActionHappened = "flow_happened" //
@@ -85,7 +83,7 @@ func (r *Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	m := p.message(text)
 	m.Key = "card/" + strconv.Itoa(n)
 	m.Channel = f.Request.Channel
-	m.EventType = EventFlow
+	m.EventType = flow.EventFlow
 	m.Payload = map[string]any{"flow": f.ID, "state": string(f.State), "version": f.Version}
 	return m
 }
@@ -489,15 +487,6 @@ func uncounted(lang string, votes []approvals.Uncounted) []line {
 		ls = append(ls, wVoteLine.fill(lang, args{"emoji": reaction(v.Emoji), "by": mention(v.User), "why": why}))
 	}
 	return short(lang, ls, maxVotes)
-}
-
-// voters are the people whose votes fill the seats.
-func voters(b approvals.Ballot) []string {
-	var ids []string
-	for _, s := range b.Seats {
-		ids = append(ids, s.By...)
-	}
-	return ids
 }
 
 func moved(lang string, ds []approvals.Difference) []line {

@@ -199,7 +199,7 @@ func note(lang string, n flow.Note, v *approvals.Verdict) line {
 		a["by"] = mention(n.By)
 	}
 	if n.Code == flow.NoteApproved && v != nil {
-		a["by"] = mentions(lang, voters(v.Ballot))
+		a["by"] = mentions(lang, v.Ballot.Seated())
 	}
 	a["text"] = theirs(n.Text.In(lang), longForeign)
 	return s.fill(lang, a)

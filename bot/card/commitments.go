@@ -1,7 +1,6 @@
 package card
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,21 +241,20 @@ func (r *Renderer) RenewalDecided(c flow.Commitment, lang string) flow.Message {
 }
 
 // Commitments lists what is committed until when, as the caller has ordered it,
-// with the totals of what runs, per currency.
-func (r *Renderer) Commitments(all flow.Committed, lang string) flow.Message {
+// with the totals per currency.
+func (r *Renderer) Commitments(cs []flow.Commitment, lang string) flow.Message {
 	lang = language(lang)
-	cs, now := all.All, all.At
 	if len(cs) == 0 {
 		return r.sentence(say(word(lang, wCommitNone)), lang)
 	}
 	p := &page{lang: lang}
-	p.list(bold(word(lang, wCommitments)), short(lang, commitmentLines(lang, cs, now), 25))
-	sum := totals(lang, cs, now)
+	p.list(bold(word(lang, wCommitments)), short(lang, commitmentLines(lang, cs), 25))
+	sum := totals(lang, cs)
 	p.lines(sum)
-	return p.message(join(word(lang, wGap), join(word(lang, wColon), say(word(lang, wCommitments)), capped(lang, commitmentLines(lang, cs, now), "; ", maxNames)), sum))
+	return p.message(join(word(lang, wGap), join(word(lang, wColon), say(word(lang, wCommitments)), capped(lang, commitmentLines(lang, cs), "; ", maxNames)), sum))
 }
 
-func commitmentLines(lang string, cs []flow.Commitment, now time.Time) []line {
+func commitmentLines(lang string, cs []flow.Commitment) []line {
 	ls := make([]line, 0, len(cs))
 	for _, c := range cs {
 		a := args{
@@ -272,22 +270,17 @@ func commitmentLines(lang string, cs []flow.Commitment, now time.Time) []line {
 		if c.Term > 1 {
 			a["term"], a["from"] = number(c.Term), day(c.Began)
 		}
-		s := wCommitLine
-		if !c.On(now) {
-			s = wCommitOver
-		}
-		ls = append(ls, s.fill(lang, a))
+		ls = append(ls, wCommitLine.fill(lang, a))
 	}
 	return ls
 }
 
-// totals sums what runs, per currency, and says what it leaves out.
-func totals(lang string, cs []flow.Commitment, now time.Time) line {
+// totals sums per currency, and says what it leaves out.
+func totals(lang string, cs []flow.Commitment) line {
 	sums := map[string]decimal.Decimal{}
 	unknown := 0
 	for _, c := range cs {
 		switch {
-		case !c.On(now):
 		case !c.Known:
 			unknown++
 		default:
@@ -313,13 +306,11 @@ func totals(lang string, cs []flow.Commitment, now time.Time) line {
 
 // committed is the part of the home tab about commitments; nothing where there
 // are none.
-func (r *Renderer) committed(p *page, all flow.Committed) {
-	now := all.At
-	cs := slices.DeleteFunc(slices.Clone(all.All), func(c flow.Commitment) bool { return !c.On(now) })
+func (r *Renderer) committed(p *page, cs []flow.Commitment) {
 	if len(cs) == 0 {
 		return
 	}
 	p.divider()
-	p.lines(append([]line{bold(word(p.lang, wCommitments))}, short(p.lang, commitmentLines(p.lang, cs, now), 8)...)...)
-	p.lines(totals(p.lang, cs, now))
+	p.lines(append([]line{bold(word(p.lang, wCommitments))}, short(p.lang, commitmentLines(p.lang, cs), 8)...)...)
+	p.lines(totals(p.lang, cs))
 }

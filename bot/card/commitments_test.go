@@ -11,8 +11,8 @@ import (
 )
 
 func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
-	all := terms().All
-	over, open, decided := all[0], all[1], all[2]
+	all := terms()
+	over, open, decided := termOver(), all[0], all[1]
 	by := func(c flow.Commitment, choice flow.RenewalChoice) flow.Commitment {
 		c.Decision = &flow.Decision{Choice: choice, By: "U0LEAD1", At: t0, N: 1}
 		return c
@@ -38,10 +38,10 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 		}
 		t.Run("list/"+lang, func(t *testing.T) { golden(t, "reply/commitments."+lang, r.Commitments(terms(), lang)) })
 		t.Run("list-third/"+lang, func(t *testing.T) {
-			golden(t, "reply/commitments-third."+lang, r.Commitments(flow.Committed{At: t0, All: []flow.Commitment{third}}, lang))
+			golden(t, "reply/commitments-third."+lang, r.Commitments([]flow.Commitment{third}, lang))
 		})
 		t.Run("none/"+lang, func(t *testing.T) {
-			golden(t, "reply/commitments-none."+lang, r.Commitments(flow.Committed{At: t0}, lang))
+			golden(t, "reply/commitments-none."+lang, r.Commitments(nil, lang))
 		})
 		t.Run("answer/"+lang, func(t *testing.T) { golden(t, "reply/renewal."+lang, r.RenewalDecided(decided, lang)) })
 		t.Run("preview/"+lang, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestRemindersOfPrepaidTermsReadAsPinned(t *testing.T) {
 // At 02:00 in Beijing it is the day before in UTC: title and text name the day that
 // the console has.
 func TestATermEndsOnOneDayInTitleAndText(t *testing.T) {
-	c := terms().All[1]
+	c := terms()[0]
 	c.From = time.Date(2026, 8, 31, 18, 0, 0, 0, time.UTC)
 	c.Until = flow.TermEnd(c.From, 1)
 	m := renderer(English).Renewal(flow.Renewal{Commitment: c, Latest: true})
@@ -70,12 +70,12 @@ func TestATermEndsOnOneDayInTitleAndText(t *testing.T) {
 func TestTheTotalsCountWhatRunsAndSayWhatTheyLeaveOut(t *testing.T) {
 	m := renderer(English).Commitments(terms(), English)
 	require.Contains(t, m.Text, "Running terms come to ¥ 8,412.00 and $ 1,250.50 and 1 of unknown price.")
-	only := flow.Committed{At: t0, All: terms().All[3:]}
+	only := terms()[2:]
 	require.Contains(t, renderer(English).Commitments(only, English).Text, "Running terms come to an unknown price.")
 }
 
 func TestAButtonSaysWhichDecisionThePersonSaw(t *testing.T) {
-	c := terms().All[1]
+	c := terms()[0]
 	id, seen := ReadDecidable(Decidable(c))
 	require.Equal(t, c.ID, id)
 	require.Zero(t, seen)

@@ -197,8 +197,8 @@ func (r *Renderer) explained(p *page, x approvals.Explanation) {
 	p.list(bold(word(p.lang, wFreezes)), short(p.lang, freezeLines(p.lang, x), maxPoints))
 }
 
-// Explained is the same as plain text for the command line, one line per rule and
-// freeze.
+// Explained is the same as plain text for the command line: one line per rule, then
+// one per freeze, each in the order of the explanation.
 func (r *Renderer) Explained(x approvals.Explanation, lang string) []string {
 	lang = language(lang)
 	var out []string

@@ -278,7 +278,7 @@ func situations() map[string]flow.Flow {
 }
 
 // terms are one commitment of each kind, seen at t0.
-func terms() flow.Committed {
+func terms() []flow.Commitment {
 	c := flow.Commitment{ID: "F-7K3Q", By: "U0ALICE", Channel: "C0DATA", Account: "data-gz", Cluster: "emr-m620", Group: "task", N: 2,
 		Nodes: []string{"emr-vm-1", "emr-vm-2"}, Charge: providers.Prepaid, Months: 1, Known: true, Total: yuan("8412"), Currency: "CNY",
 		From: t0.AddDate(0, 0, -17), Until: t0.AddDate(0, 0, 14)}
@@ -288,7 +288,12 @@ func terms() flow.Committed {
 	renewing.Decision = &flow.Decision{Choice: flow.LetLapse, By: "U0LEAD1", At: t0, N: 1}
 	blind := c
 	blind.ID, blind.Known, blind.Total, blind.Until = "F-9C2D", false, yuan("0"), t0.AddDate(0, 2, 0)
-	over := renewing
+	return []flow.Commitment{c, renewing, blind}
+}
+
+// termOver is a commitment whose term has ended.
+func termOver() flow.Commitment {
+	over := terms()[1]
 	over.ID, over.Until, over.Decision = "F-0VER", t0.AddDate(0, 0, -2), nil
-	return flow.Committed{At: t0, All: []flow.Commitment{over, c, renewing, blind}}
+	return over
 }

@@ -133,10 +133,14 @@ func TestRepliesReadAsPinned(t *testing.T) {
 			"list":            r.FlowList([]flow.Flow{f, told}, lang),
 			"list-empty":      r.FlowList(nil, lang),
 			"show":            r.FlowDetail(told, lang),
-			"whoami":          r.WhoAmI(Who{User: "U0ALICE", Groups: []string{"leads"}, MayAsk: []string{"emr-m620"}}, lang),
-			"help":            r.Help([]HelpEntry{{Usage: "CLUSTER GROUP AMOUNT [OPTION…]", About: "Resize a group.", Examples: []string{"emr-m620 task +2"}}}, lang),
-			"cloud-error":     r.CloudError("The cloud did not answer in time.", lang),
-			"home":            r.Home(Tab{User: "U0ALICE", Running: []flow.Flow{all["running"]}, Waiting: []flow.Flow{f}, Committed: terms()}, lang),
+			"whoami":          r.WhoAmI("U0ALICE", flow.Rights{Groups: flow.Membership{In: []string{"leads"}}, Clusters: flow.Membership{In: []string{"emr-m620"}}, Settles: true}, lang),
+			"whoami-unread": r.WhoAmI("U0ALICE", flow.Rights{
+				Groups: flow.Membership{Unread: []string{"finops"}}, Clusters: flow.Membership{In: []string{"emr-m620"}, Unread: []string{"web"}}, SettlesUnread: true,
+			}, lang),
+			"home-unread": r.Home(Tab{User: "U0ALICE", Unread: []string{"finops"}}, lang),
+			"help":        r.Help([]HelpEntry{{Usage: "CLUSTER GROUP AMOUNT [OPTION…]", About: "Resize a group.", Examples: []string{"emr-m620 task +2"}}}, lang),
+			"cloud-error": r.CloudError("The cloud did not answer in time.", lang),
+			"home":        r.Home(Tab{User: "U0ALICE", Running: []flow.Flow{all["running"]}, Waiting: []flow.Flow{f}, Committed: terms()}, lang),
 		} {
 			t.Run(name+"/"+lang, func(t *testing.T) { golden(t, "reply/"+name+"."+lang, m) })
 		}

@@ -82,7 +82,7 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 	var who []line
 	who = append(who, wAskedBy.fill(lang, args{"id": say(f.ID), "by": mention(f.Request.User), "at": when(f.CreatedAt)}))
 	if v := verdict(f); v != nil && v.Status == approvals.Approved {
-		if ids := voters(v.Ballot); len(ids) > 0 {
+		if ids := v.Ballot.Seated(); len(ids) > 0 {
 			who = append(who, wApproved.fill(lang, args{"by": mentions(lang, ids)}))
 		}
 	}
@@ -97,7 +97,7 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 
 	m := p.message(join(dash, say(text), lead, timing(lang, then)))
 	m.Key = "notice/" + string(s)
-	m.EventType = EventNotice
+	m.EventType = flow.EventNotice
 	m.Payload = map[string]any{"flow": f.ID, "state": string(s)}
 	return m
 }

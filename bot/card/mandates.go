@@ -62,7 +62,10 @@ func (r *Renderer) Mandates(all []flow.Mandated, lang string) flow.Message {
 			a["money"] = say(money(m.Amount, m.Currency))
 		}
 		s := wMandateLine
-		if len(m.Counts) == 0 {
+		switch {
+		case len(m.Unread) > 0:
+			s, a["unread"] = wMandateUnread, names(lang, m.Unread)
+		case len(m.Counts) == 0:
 			s = wMandateIdle
 		}
 		lines = append(lines, s.fill(lang, a))

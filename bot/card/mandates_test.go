@@ -33,6 +33,8 @@ func inAdvance(f flow.Flow) flow.Flow {
 func TestMandatesReadAsPinned(t *testing.T) {
 	open := mandateOf()
 	open.ID, open.Currency, open.Counts = "M-2B9X", "", nil
+	half, unread := mandateOf(), open
+	half.Counts, half.Unread, unread.Unread = []string{"finops"}, []string{"leads"}, []string{"leads"}
 	gone := mandateOf()
 	gone.Revoked = &approvals.Revocation{By: "U0LEAD2", At: t0}
 	use := flow.Note{Code: flow.NoteMandate, By: "U0LEAD1", Plan: 1, Args: map[string]string{
@@ -50,7 +52,7 @@ func TestMandatesReadAsPinned(t *testing.T) {
 			"yours":   r.Mandate(mandateOf(), lang),
 			"signed":  r.Signed(mandateOf()),
 			"revoked": r.Revoked(gone),
-			"list":    r.Mandates([]flow.Mandated{mandateOf(), open}, lang),
+			"list":    r.Mandates([]flow.Mandated{mandateOf(), open, half, unread}, lang),
 			"none":    r.Mandates(nil, lang),
 			"card":    r.Card(f, 1, false),
 			"log":     r.Log(f, []flow.Note{use, bare}),

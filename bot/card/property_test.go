@@ -111,7 +111,7 @@ func TestNothingForeignIsEverInterpreted(t *testing.T) {
 		c := flow.Commitment{ID: f.ID, By: f.Request.User, Account: f.Request.Reason, Cluster: f.Request.Wish.Change.Cluster, Group: f.Request.Reason,
 			N: 2, Nodes: wilds(t, "bought", 30), Known: true, Currency: f.Request.Reason, Until: t0,
 			Decision: &flow.Decision{Choice: flow.RenewalChoice(f.Request.Reason), By: f.Request.User, At: t0}}
-		all := flow.Committed{At: t0.Add(-time.Hour), All: []flow.Commitment{c, c}}
+		all := []flow.Commitment{c, c}
 		checkMessage(t, r.Renewal(flow.Renewal{Commitment: c, Latest: rapid.Bool().Draw(t, "latest"), Over: rapid.Bool().Draw(t, "over")}))
 		checkMessage(t, r.Commitments(all, English))
 		checkMessage(t, r.RenewalDecided(c, Chinese))
@@ -135,7 +135,10 @@ func TestNoReplyInterpretsWhatItIsTold(t *testing.T) {
 		checkMessage(t, r.Rejection(&flow.Rejection{Code: code, Args: a, Text: providers.Text{EN: s}, Fixed: wild().Draw(t, "fixed")}, lang))
 		checkMessage(t, r.Usage(Misread{Why: s, Lines: []string{wild().Draw(t, "fixed"), wild().Draw(t, "also")}, Usage: wild().Draw(t, "usage")}, lang))
 		checkMessage(t, r.CloudError(s, lang))
-		checkMessage(t, r.WhoAmI(Who{User: s, Groups: wilds(t, "groups", 30), MayAsk: wilds(t, "clusters", 30), MaySettle: true}, lang))
+		checkMessage(t, r.WhoAmI(s, flow.Rights{
+			Groups:   flow.Membership{In: wilds(t, "groups", 30), Unread: wilds(t, "unread", 30)},
+			Clusters: flow.Membership{In: wilds(t, "clusters", 30), Unread: wilds(t, "unread clusters", 30)}, Settles: true,
+		}, lang))
 		entries := make([]HelpEntry, 0, 40)
 		for _, u := range wilds(t, "help", 40) {
 			entries = append(entries, HelpEntry{Usage: u, About: u, Examples: []string{u}})

@@ -387,31 +387,34 @@ func (r *Renderer) FlowDetail(f flow.Flow, lang string) flow.Message {
 	return p.message(text)
 }
 
-// Who is what whoami tells a person about themselves.
-type Who struct {
-	User      string   // Slack user id
-	Groups    []string // approver groups
-	MayAsk    []string // clusters of config
-	MaySettle bool     // may decide about unknown flows
-}
-
-// WhoAmI tells a person what they may do.
-func (r *Renderer) WhoAmI(w Who, lang string) flow.Message {
+// WhoAmI tells a person what they may do, and what of it could not be read: that
+// they may not is said only where it is known.
+func (r *Renderer) WhoAmI(user string, w flow.Rights, lang string) flow.Message {
 	lang = language(lang)
 	p := &page{lang: lang}
-	groups, ask := say(word(lang, wYouInNo)), say(word(lang, wMayNot))
-	if len(w.Groups) > 0 {
-		groups = wYouIn.fill(lang, args{"groups": names(lang, w.Groups)})
+	in := func(m flow.Membership, name string, some, none, unread sentence) []line {
+		var ls []line
+		if len(m.In) > 0 {
+			ls = append(ls, some.fill(lang, args{name: names(lang, m.In)}))
+		}
+		if len(m.Unread) > 0 {
+			ls = append(ls, unread.fill(lang, args{name: names(lang, m.Unread)}))
+		}
+		if len(ls) == 0 {
+			ls = append(ls, say(word(lang, none)))
+		}
+		return ls
 	}
-	if len(w.MayAsk) > 0 {
-		ask = wMayAsk.fill(lang, args{"clusters": names(lang, w.MayAsk)})
+	told := in(w.Groups, "groups", wYouIn, wYouInNo, wUnreadIn)
+	told = append(told, in(w.Clusters, "clusters", wMayAsk, wMayNot, wUnreadAs)...)
+	switch {
+	case w.Settles:
+		told = append(told, say(word(lang, wMaySet)))
+	case w.SettlesUnread:
+		told = append(told, say(word(lang, wUnreadSt)))
 	}
-	lines := []line{wYouAre.fill(lang, args{"by": mention(w.User)}), groups, ask}
-	if w.MaySettle {
-		lines = append(lines, say(word(lang, wMaySet)))
-	}
-	p.lines(lines...)
-	return p.message(join(" · ", groups, ask))
+	p.lines(append([]line{wYouAre.fill(lang, args{"by": mention(user)})}, told...)...)
+	return p.message(join(" · ", told...))
 }
 
 // HelpEntry is one verb of the language, in the caller's words for the reader's
@@ -453,8 +456,9 @@ type Tab struct {
 	User      string // Slack user id
 	Running   []flow.Flow
 	Waiting   []flow.Flow // for this person's vote
+	Unread    []string    // approver groups that could not be read: Waiting lacks what waits for them
 	Mine      []flow.Flow
-	Committed flow.Committed // what runs is shown
+	Committed []flow.Commitment
 }
 
 // Home is the home tab of a person: blocks for views.publish; Text is unused
@@ -464,15 +468,19 @@ func (r *Renderer) Home(t Tab, lang string) flow.Message {
 	p := &page{lang: lang}
 	p.header(say(word(lang, wHome)))
 	p.lines(wHomeIntro.fill(lang, args{"command": line{{kind: ours, text: r.o.Command, code: true}}}))
-	part := func(title sentence, fs []flow.Flow) {
+	part := func(title sentence, fs []flow.Flow, more ...line) {
 		p.divider()
-		lines := flowLines(lang, fs, 15)
+		lines := append(flowLines(lang, fs, 15), more...)
 		if len(lines) == 0 {
 			lines = []line{say(word(lang, wNone))}
 		}
 		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
 	}
-	part(wHomeWaiting, t.Waiting)
+	var unread []line
+	if len(t.Unread) > 0 {
+		unread = []line{wHomeUnread.fill(lang, args{"groups": names(lang, t.Unread)})}
+	}
+	part(wHomeWaiting, t.Waiting, unread...)
 	part(wHomeRunning, t.Running)
 	part(wHomeMine, t.Mine)
 	r.committed(p, t.Committed)

@@ -127,22 +127,12 @@ var notes = map[flow.NoteCode]sentence{
 }
 
 // resolutions are the values of NoteResolved's how: the signals that settle an
-// unknown flow, and the plain words of the code's comment.
+// unknown flow.
 var resolutions = map[string]sentence{
-	string(flow.SignalHappened): tookPlace,
-	string(flow.SignalRetry):    tookNoPlace,
-	string(flow.SignalClose):    closedFailed,
-	"accepted":                  tookPlace,
-	"retry":                     tookNoPlace,
-	"succeeded":                 {"the change is complete", "变更已完成"},
-	"closed":                    closedFailed,
+	string(flow.SignalHappened): {"the change happened", "变更已发生"},
+	string(flow.SignalRetry):    {"the change did not happen and may be sent again", "变更未发生，可以重新提交"},
+	string(flow.SignalClose):    {"closed as failed", "按失败结束"},
 }
-
-var (
-	tookPlace    = sentence{"the change happened", "变更已发生"}
-	tookNoPlace  = sentence{"the change did not happen and may be sent again", "变更未发生，可以重新提交"}
-	closedFailed = sentence{"closed as failed", "按失败结束"}
-)
 
 // controls are the values of a steering note's control.
 var controls = map[string]sentence{
@@ -153,21 +143,24 @@ var controls = map[string]sentence{
 
 // rejections are what a person reads who asked for something that is not taken.
 var rejections = map[flow.RejectCode]sentence{
-	flow.RejectGuest:        {"Only full members of this workspace can use scalebot.", "只有本工作区的正式成员才能使用 scalebot。"},
-	flow.RejectPerson:       {"Slack could not say who you are just now, so nothing was done. Please try again in a minute.", "暂时无法向 Slack 核实你的身份，未作任何操作。请稍后再试。"},
-	flow.RejectRequester:    {"You are not among those who may change {cluster}.", "你没有变更 {cluster} 的权限。"},
-	flow.RejectCluster:      {"There is no cluster {word}.[ Did you mean {meant}?]", "没有名为 {word} 的集群。[是否想输入 {meant}？]"},
-	flow.RejectGroup:        {"Cluster {cluster} has no group {word}.[ Did you mean {meant}?]", "集群 {cluster} 没有名为 {word} 的组。[是否想输入 {meant}？]"},
-	flow.RejectZero:         {"Adding or removing 0 nodes changes nothing.", "增加或减少 0 个节点等于没有变更。"},
-	flow.RejectStep:         {"{n} nodes at once is too many: at most {max_step} are allowed.", "一次变更 {n} 个节点过多，最多 {max_step} 个。"},
-	flow.RejectMin:          {"{n} {n|node|nodes} would be below the group's minimum of {min}.", "{n} 个节点低于该组的下限 {min}。"},
-	flow.RejectMax:          {"{n} {n|node|nodes} would be above the group's maximum of {max}.", "{n} 个节点超过该组的上限 {max}。"},
-	flow.RejectTerm:         {"Prepaid needs a term, which is paid for as a whole. Say which: “prepaid 1m”, “prepaid 3m”, “prepaid 1y” or another number of months.", "包年包月须写明时长，且费用按整个时长计。请选择：“prepaid 1m”、“prepaid 3m”、“prepaid 1y”，或其他月数。"},
-	flow.RejectTermUnused:   {"A term and renewal only go with prepaid.", "时长和续费选项只适用于包年包月（prepaid）。"},
-	flow.RejectNodes:        {"“nodes=” only goes with a removal, and must name as many nodes as the amount says.", "“nodes=”只能用于缩容，且节点个数必须与数量一致。"},
-	flow.RejectBuyOption:    {"{option} only makes sense when nodes are added.", "{option} 只适用于扩容。"},
-	flow.RejectDropOption:   {"{option} only makes sense when nodes are removed.", "{option} 只适用于缩容。"},
-	flow.RejectTemporary:    {"Temporary changes (“for …”) are not available yet.", "暂不支持临时变更（“for …”）。"},
+	flow.RejectGuest:      {"Only full members of this workspace can use scalebot.", "只有本工作区的正式成员才能使用 scalebot。"},
+	flow.RejectPerson:     {"Slack could not say who you are, or who is in which group, just now, so nothing was done. Please try again in a minute.", "暂时无法向 Slack 核实你的身份或用户组成员，未作任何操作。请稍后再试。"},
+	flow.RejectRequester:  {"You are not among those who may change {cluster}.", "你没有变更 {cluster} 的权限。"},
+	flow.RejectCluster:    {"There is no cluster {word}.[ Did you mean {meant}?]", "没有名为 {word} 的集群。[是否想输入 {meant}？]"},
+	flow.RejectGroup:      {"Cluster {cluster} has no group {word}.[ Did you mean {meant}?]", "集群 {cluster} 没有名为 {word} 的组。[是否想输入 {meant}？]"},
+	flow.RejectZero:       {"Adding or removing 0 nodes changes nothing.", "增加或减少 0 个节点等于没有变更。"},
+	flow.RejectStep:       {"{n} nodes at once is too many: at most {max_step} are allowed.", "一次变更 {n} 个节点过多，最多 {max_step} 个。"},
+	flow.RejectMin:        {"{n} {n|node|nodes} would be below the group's minimum of {min}.", "{n} 个节点低于该组的下限 {min}。"},
+	flow.RejectMax:        {"{n} {n|node|nodes} would be above the group's maximum of {max}.", "{n} 个节点超过该组的上限 {max}。"},
+	flow.RejectTerm:       {"Prepaid needs a term, which is paid for as a whole. Say which: “prepaid 1m”, “prepaid 3m”, “prepaid 1y” or another number of months.", "包年包月须写明时长，且费用按整个时长计。请选择：“prepaid 1m”、“prepaid 3m”、“prepaid 1y”，或其他月数。"},
+	flow.RejectTermUnused: {"A term and renewal only go with prepaid.", "时长和续费选项只适用于包年包月（prepaid）。"},
+	flow.RejectNodes:      {"“nodes=” only goes with a removal, and must name as many nodes as the amount says.", "“nodes=”只能用于缩容，且节点个数必须与数量一致。"},
+	flow.RejectBuyOption:  {"{option} only makes sense when nodes are added.", "{option} 只适用于扩容。"},
+	flow.RejectDropOption: {"{option} only makes sense when nodes are removed.", "{option} 只适用于缩容。"},
+	flow.RejectTemporary: {
+		"Temporary changes (“for …”) are not available yet. Ask without “for …”, and remove the nodes with a change of their own when they are not needed any more.",
+		"暂不支持临时变更（“for …”）。请去掉“for …”重新申请，不再需要时另行申请移除节点。",
+	},
 	flow.RejectPast:         {"{at} has already passed.", "{at} 已经过去。"},
 	flow.RejectProvider:     {"This change can't be made.[ {text}]", "这项变更无法执行。[{text}]"},
 	flow.RejectFlow:         {"There is no request {word}.", "没有编号为 {word} 的申请。"},

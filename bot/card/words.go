@@ -198,6 +198,9 @@ var (
 	wMayAsk   = sentence{"You may ask for changes to: {clusters}", "你可以申请变更：{clusters}"}
 	wMayNot   = sentence{"You may not ask for changes to any cluster.", "你不能申请变更任何集群。"}
 	wMaySet   = sentence{"You may settle requests whose outcome is unknown.", "你可以裁定结果不明的申请。"}
+	wUnreadIn = sentence{"Could not be read just now: whether you are in {groups}", "暂时无法读取：你是否在 {groups} 中"}
+	wUnreadAs = sentence{"Could not be read just now: whether you may ask for changes to {clusters}", "暂时无法读取：你能否申请变更 {clusters}"}
+	wUnreadSt = sentence{"Could not be read just now: whether you may settle requests whose outcome is unknown", "暂时无法读取：你能否裁定结果不明的申请"}
 	wHelp     = sentence{"What scalebot understands", "scalebot 的用法"}
 	wExamples = sentence{"Examples", "示例"}
 	wCloudErr = sentence{"The cloud could not be asked.[ {text}] Nothing was changed.", "未能从云平台获取结果。[{text}]未作任何变更。"}
@@ -205,6 +208,7 @@ var (
 	wHome        = sentence{"scalebot", "scalebot"}
 	wHomeIntro   = sentence{"Resize clusters from chat with {command}. What costs money or removes capacity is approved first.", "在聊天中用 {command} 调整集群规模。涉及费用或缩减容量的变更须先审批。"}
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
+	wHomeUnread  = sentence{"Could not be read just now: whether you are in {groups}. What waits for them is not listed.", "暂时无法读取：你是否在 {groups} 中。等待其审批的申请未列出。"}
 	wHomeRunning = sentence{"Under way", "进行中"}
 	wHomeMine    = sentence{"Your requests", "你的申请"}
 
@@ -279,7 +283,6 @@ var (
 	wCommitments   = sentence{"Committed, the first to end on top", "已承诺的包年包月（最早到期的在前）"}
 	wCommitNone    = sentence{"Nothing is committed.", "没有已承诺的包年包月。"}
 	wCommitLine    = sentence{"until {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew}[ · term {term} since {from}] · {by}[ · {decided}]", "到 {until} · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew}[ · 自 {from} 起第 {term} 期] · {by}[ · {decided}]"}
-	wCommitOver    = sentence{"ended {until} · {id} · {what} · {n} {n|node|nodes} · {months} {months|month|months} · {sum} · {renew} · {by}[ · {decided}] · it may have been renewed: look in the cloud's console", "已于 {until} 到期 · {id} · {what} · {n} 个节点 · {months} 个月 · {sum} · {renew} · {by}[ · {decided}] · 可能已续费，请查看云控制台"}
 	wCommitTotal   = sentence{"Running terms come to {sums}[ and {n} of unknown price].", "未到期的合计 {sums}[，另有 {n} 项价格未知]。"}
 
 	wMandateScope   = sentence{"{what} up to +{n} until {until}[, at most {max}]", "{what} 最多 +{n}，截至 {until}[，上限 {max}]"}
@@ -290,6 +293,7 @@ var (
 	wMandates       = sentence{"Mandates", "授权"}
 	wMandateLine    = sentence{"{id} · {scope} · {by}, for {groups} · used {used}, reserved {reserved}[ · {money}]", "{id} · {scope} · {by}（{groups}）· 已用 {used}，已预留 {reserved}[ · {money}]"}
 	wMandateIdle    = sentence{"{id} · {scope} · {by}, who is in no approver group now, so it counts for nothing · used {used}, reserved {reserved}[ · {money}]", "{id} · {scope} · {by}（当前不在任何审批组，因此无效）· 已用 {used}，已预留 {reserved}[ · {money}]"}
+	wMandateUnread  = sentence{"{id} · {scope} · {by}[, for {groups}]; who is in {unread} could not be read just now · used {used}, reserved {reserved}[ · {money}]", "{id} · {scope} · {by}[（{groups}）]；暂时无法读取 {unread} 的成员 · 已用 {used}，已预留 {reserved}[ · {money}]"}
 	wMandateCard    = sentence{"Mandate {id}: {by} approved this in advance, for {group}", "授权 {id}：{by} 已代表 {group} 预先批准"}
 	wMandateNot     = sentence{"mandate {id} of {by} — {why}", "{by} 的授权 {id} — {why}"}
 	wBudget         = sentence{"Budget {centre}: {left} left of {monthly} in {month}", "{centre} 预算：{month} 共 {monthly}，剩余 {left}"}

@@ -70,17 +70,6 @@ type Engine struct {
 	Workers     int
 }
 
-// SettleGroup is everybody who may settle an unknown flow, as one group.
-func (c *Config) SettleGroup() approvals.Group {
-	var all approvals.Group
-	for _, name := range c.Settle {
-		g := c.Approvals.Groups[name]
-		all.Users = append(all.Users, g.Users...)
-		all.Usergroups = append(all.Usergroups, g.Usergroups...)
-	}
-	return all
-}
-
 // Load reads and checks a config file. env looks a variable up (os.LookupEnv);
 // kinds are the providers that this binary has.
 //

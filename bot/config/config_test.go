@@ -221,7 +221,7 @@ func TestSample(t *testing.T) {
 	require.Equal(t, map[string]int{"finops": 1, "leads": 1}, c.Approvals.Rules[0].Require)
 	require.Equal(t, "2026-12-23T16:00:00Z", c.Approvals.Freezes[0].From.UTC().Format(time.RFC3339))
 	require.Equal(t, []string{"leads"}, c.Settle)
-	require.Equal(t, approvals.Group{Users: []string{"U0LEAD1", "U0LEAD2"}}, c.SettleGroup())
+	require.Equal(t, approvals.Group{Users: []string{"U0LEAD1", "U0LEAD2"}}, c.Approvals.Groups["leads"])
 	require.True(t, c.Prices["MA5.8XLARGE256"].Hourly.Equal(decimal.RequireFromString("11.52")))
 }
 
@@ -360,7 +360,6 @@ func TestShortTimes(t *testing.T) {
 func TestSettleLeftOut(t *testing.T) {
 	c := parse(t, "approvals: {groups: {b: {users: [U1]}, a: {usergroups: [S1]}}, rules: []}\n")
 	require.Equal(t, []string{"a", "b"}, c.Settle)
-	require.Equal(t, approvals.Group{Users: []string{"U1"}, Usergroups: []string{"S1"}}, c.SettleGroup())
 }
 
 func TestForms(t *testing.T) {

@@ -21,8 +21,14 @@ func (d *Desk) Steer(ctx context.Context, c Caller, id string, k SignalKind) (Fl
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err
 	}
-	if f.Request.User != c.User && !d.maySettle(ctx, c.User) {
-		return f, d.noSettler(f)
+	if f.Request.User != c.User {
+		settles, err := d.inOneOf(ctx, c.User, d.settlers())
+		if err != nil {
+			return f, err
+		}
+		if !settles {
+			return f, d.noSettler(f)
+		}
 	}
 	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now()})
 }
@@ -159,24 +165,4 @@ func (f *Flow) missing() (Ask, bool) {
 func (f *Flow) closedByPerson() bool {
 	// A record from before Closed has it in its log alone.
 	return f.Closed != "" || slices.ContainsFunc(f.Log, func(n Note) bool { return n.Code == NoteResolved && n.Args["how"] == string(SignalClose) })
-}
-
-// maySettle reports whether a person is in a group that decides about flows that
-// are stuck or running; a group that can't be read lets nobody.
-func (d *Desk) maySettle(ctx context.Context, user string) bool {
-	for _, name := range d.settlers() {
-		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
-		if err == nil && slices.Contains(members, user) {
-			return true
-		}
-	}
-	return false
-}
-
-// settlers are the groups whose people may settle.
-func (d *Desk) settlers() []string {
-	if len(d.Options.Settle) > 0 {
-		return d.Options.Settle
-	}
-	return d.groupNames()
 }

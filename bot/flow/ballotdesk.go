@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"scalebot/approvals"
@@ -154,22 +153,23 @@ func (d *Desk) Halt(ctx context.Context, c Caller, id string) (Flow, error) {
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err
 	}
-	if f.Request.User != c.User && !d.wasAsked(ctx, f, c.User) && !d.maySettle(ctx, c.User) {
-		return f, about(RejectNoStop, f)
+	if f.Request.User != c.User {
+		in, err := d.inOneOf(ctx, c.User, append(d.askedNow(f), d.settlers()...))
+		if err != nil {
+			return f, err
+		}
+		if !in {
+			return f, about(RejectNoStop, f)
+		}
 	}
 	return f, d.signal(ctx, f, Signal{Kind: SignalHalt, By: c.User, At: d.Clock.Now()})
 }
 
-// wasAsked reports whether a person is in a group that the plan asks; one that
-// can't be read lets nobody.
-func (d *Desk) wasAsked(ctx context.Context, f Flow, user string) bool {
+// askedNow are the groups that the plan's rules ask at this moment.
+func (d *Desk) askedNow(f Flow) []string {
+	var groups []string
 	for _, q := range f.Requirements {
-		for _, g := range q.Asked(f.opened(), d.Clock.Now()) {
-			members, err := d.Directory.Members(ctx, d.Approvals.Groups[g])
-			if err == nil && slices.Contains(members, user) {
-				return true
-			}
-		}
+		groups = append(groups, q.Asked(f.opened(), d.Clock.Now())...)
 	}
-	return false
+	return groups
 }

@@ -253,18 +253,12 @@ func (c *Commitment) ends(nodes []providers.Node) time.Time {
 // there by its earlier end until the lane of renewals has looked at it.
 const commitmentsPast = 90 * 24 * time.Hour
 
-// Committed is what prepaid terms commit to at one moment, by their end.
-type Committed struct {
-	At  time.Time
-	All []Commitment
-}
-
-// Commitments lists what is committed until when; see FrontDesk.
-func (d *Desk) Commitments(ctx context.Context, cluster string) (Committed, error) {
+// Commitments lists the terms that run; see FrontDesk.
+func (d *Desk) Commitments(ctx context.Context, cluster string) ([]Commitment, error) {
 	now := d.Clock.Now()
 	all, err := d.Store.Commitments(ctx, now.Add(-commitmentsPast))
 	if err != nil {
-		return Committed{}, &Rejection{Code: RejectStore, Err: err}
+		return nil, &Rejection{Code: RejectStore, Err: err}
 	}
 	known := false
 	for i, c := range all {
@@ -275,10 +269,10 @@ func (d *Desk) Commitments(ctx context.Context, cluster string) (Committed, erro
 		return cluster != "" && c.Cluster != cluster || !c.On(now)
 	})
 	if _, ok := d.Options.Catalog[cluster]; cluster != "" && !ok && !known {
-		return Committed{}, &Rejection{Code: RejectCluster, Args: map[string]string{"word": cluster}}
+		return nil, &Rejection{Code: RejectCluster, Args: map[string]string{"word": cluster}}
 	}
 	slices.SortStableFunc(all, func(a, b Commitment) int { return a.Until.Compare(b.Until) })
-	return Committed{At: now, All: all}, nil
+	return all, nil
 }
 
 // On reports whether the term still runs.

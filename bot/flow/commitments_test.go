@@ -88,7 +88,7 @@ func (w *world) commitments() []flow.Commitment {
 	w.t.Helper()
 	all, err := w.desk.Commitments(w.t.Context(), "")
 	require.NoError(w.t, err)
-	return all.All
+	return all
 }
 
 // bought asks for a prepaid scale-out and lets it end.
@@ -561,7 +561,7 @@ func TestCommitmentsOfOneCluster(t *testing.T) {
 	w.bought(prepaid(1))
 	one, err := w.desk.Commitments(t.Context(), "emr")
 	require.NoError(t, err)
-	require.Len(t, one.All, 1)
+	require.Len(t, one, 1)
 	var no *flow.Rejection
 	_, err = w.desk.Commitments(t.Context(), "nosuch")
 	require.ErrorAs(t, err, &no)
@@ -570,7 +570,7 @@ func TestCommitmentsOfOneCluster(t *testing.T) {
 	w.wire()
 	one, err = w.desk.Commitments(t.Context(), "emr")
 	require.NoError(t, err, "a cluster that left config still costs")
-	require.Len(t, one.All, 1)
+	require.Len(t, one, 1)
 }
 
 // Terms that end on one day end by the hundred: a reminder takes its turn in what

@@ -753,3 +753,39 @@ func TestNobodyVotesOnABrokenGlass(t *testing.T) {
 	w.pass(5 * time.Second)
 	require.NotNil(t, w.flow(id).Verdict.Glass)
 }
+
+// wakes is a store that notes whom it woke.
+type wakes struct {
+	*redisstore.Store
+	ids map[string]bool
+}
+
+func (w wakes) Wake(ctx context.Context, lane flow.Lane, id string, at time.Time) error {
+	w.ids[id] = lane == flow.LaneStep
+	return w.Store.Wake(ctx, lane, id, at)
+}
+
+// However many flows wait on a cluster, none of them may be voted on as if nothing
+// had happened.
+func TestAFreezeWakesEveryOpenFlowOfItsCluster(t *testing.T) {
+	const many = 510
+	w := newWorld(t)
+	other := w.options.Catalog["emr"]
+	other.Name = "other"
+	w.options.Catalog["other"] = other
+	woken := wakes{w.store, map[string]bool{}}
+	w.options.Store = woken
+	w.wire()
+	for range many {
+		w.request(ask(flow.Add, 1))
+	}
+	elsewhere := ask(flow.Add, 1)
+	elsewhere.Cluster = "other"
+	w.request(elsewhere)
+	_, err := w.desk.Freeze(t.Context(), w.caller(lead1), "emr", time.Hour, "x")
+	require.NoError(t, err)
+	require.Len(t, woken.ids, many)
+	for id, step := range woken.ids {
+		require.True(t, step, id)
+	}
+}

@@ -270,11 +270,12 @@ func (d *delivery) logJob() (job, bool) {
 	return job{}, false
 }
 
-// The metadata event types of cards, a contract (design.md section 9), and of
-// notices.
+// The metadata event types of cards and notices, a contract (design.md section 9).
 const (
-	eventCard   = "scalebot_flow"
-	eventNotice = "scalebot_notice"
+	EventFlow   = "scalebot_flow"
+	EventNotice = "scalebot_notice"
+
+	eventCard, eventNotice = EventFlow, EventNotice
 )
 
 // byKey makes the job of a message anew from its key.

@@ -195,9 +195,9 @@ type FrontDesk interface {
 	Unfreeze(ctx context.Context, c Caller, cluster string) (approvals.Order, error)
 	// Frozen reads what is frozen now.
 	Frozen(ctx context.Context) (Frozen, error)
-	// Commitments lists what is committed until when, by its end; of one cluster, or
-	// of all for "".
-	Commitments(ctx context.Context, cluster string) (Committed, error)
+	// Commitments lists the prepaid terms that run, by their end; of one cluster, or of
+	// all for "".
+	Commitments(ctx context.Context, cluster string) ([]Commitment, error)
 	// Renewal records what a person decides about the renewal of a commitment: who
 	// asked for it and members of approver groups may. seen is how many decisions the
 	// person saw (Commitment.Decided). The bot renews nothing.
@@ -224,8 +224,9 @@ type FrontDesk interface {
 	Flows(ctx context.Context, f Filter) ([]Flow, error)
 	// Cluster observes a cluster now: after the ack only.
 	Cluster(ctx context.Context, name string) (Cluster, providers.Snapshot, error)
-	// Waiting lists the open flows whose ballot this person could still fill.
-	Waiting(ctx context.Context, user string) ([]Flow, error)
+	// Waiting lists the open flows whose ballot this person could still fill, and the
+	// approver groups that could not be read: what waits for those is not in it.
+	Waiting(ctx context.Context, user string) (waiting []Flow, unread []string, err error)
 	// Touched says that reactions of a message may have changed, or that it was
 	// deleted. A message that is no card is ignored.
 	Touched(ctx context.Context, ref MessageRef) error
@@ -236,6 +237,6 @@ type FrontDesk interface {
 	Reconcile(ctx context.Context, spread func(ballots int) time.Duration) error
 	// Catalog is what config says of clusters.
 	Catalog() Catalog
-	// GroupsOf names the approver groups that a person is in; best effort.
-	GroupsOf(ctx context.Context, user string) []string
+	// Rights is what config lets a person do. It reads usergroups: after the ack only.
+	Rights(ctx context.Context, user string) Rights
 }

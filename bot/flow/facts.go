@@ -32,7 +32,7 @@ func (o *Options) gather(ctx context.Context, call caller, self *Flow, r Request
 	f := Facts{Labels: o.Catalog[plan.Change.Cluster].Labels}
 	var err error
 	if o.Policy.ReadsGroups() || r.BreakGlass {
-		if f.Groups, err = o.groupsOf(ctx, call, r.User); err != nil {
+		if f.Groups, err = o.groupsToJudge(ctx, call, r.User); err != nil {
 			return f, err
 		}
 		f.GroupsRead = true
@@ -50,7 +50,7 @@ func (t *turn) complete(ctx context.Context, f *Facts) {
 	if f == nil || f.GroupsRead {
 		return
 	}
-	groups, err := t.groupsOf(ctx, t.call, t.f.Request.User)
+	groups, err := t.groupsToJudge(ctx, t.call, t.f.Request.User)
 	if err == nil {
 		f.Groups, f.GroupsRead = groups, true
 	} else {

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,21 +100,6 @@ func (d *Desk) mayFreeze(ctx context.Context, c Caller, cluster string) error {
 	return nil
 }
 
-// inOneOf reports whether a person is in one of the approver groups. Where that
-// turns on a group that can't be read it is a rejection: nobody is let through.
-func (d *Desk) inOneOf(ctx context.Context, user string, groups []string) (bool, error) {
-	var unread error
-	for _, name := range groups {
-		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
-		if err != nil {
-			unread = &Rejection{Code: RejectPerson, Err: err}
-		} else if slices.Contains(members, user) {
-			return true, nil
-		}
-	}
-	return false, unread
-}
-
 // recorded turns a failure to write into what the person may be told.
 func (d *Desk) recorded(err error) error {
 	if err == nil || errors.Is(err, ErrInDoubt) {
@@ -124,16 +108,18 @@ func (d *Desk) recorded(err error) error {
 	return &Rejection{Code: RejectStore, Err: err}
 }
 
-// wakeCluster makes the cluster's open flows look at once, so that people read of
-// the freeze before they vote on. A wake that fails is made up by the flows' own
-// pace.
+// wakeCluster makes the cluster's open flows look at once, so that people read of a
+// freeze before they vote on, and a mandate that covers a flow is counted, or no
+// longer. A wake that fails is made up by the flows' own pace.
 func (d *Desk) wakeCluster(ctx context.Context, cluster string) {
-	open, err := d.Store.List(ctx, Filter{Open: true, Cluster: cluster, Limit: waitingScan})
-	for _, f := range open {
-		err = errors.Join(err, d.Store.Wake(ctx, LaneStep, f.ID, d.Clock.Now()))
-	}
-	if err != nil {
-		d.Logger.Warn("flows of a cluster that was frozen are not woken; they look by themselves", "cluster", cluster, "error", err)
+	now := d.Clock.Now()
+	var failed error
+	err := d.Store.Walk(ctx, Filter{Open: true, Cluster: cluster}, func(f Flow) error {
+		failed = errors.Join(failed, d.Store.Wake(ctx, LaneStep, f.ID, now))
+		return ctx.Err()
+	})
+	if err := errors.Join(err, failed); err != nil {
+		d.Logger.Warn("some flows of a cluster are not woken; they look by themselves", "cluster", cluster, "error", err)
 	}
 	d.wake()
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -276,11 +275,11 @@ func (d *Desk) mayAskFor(ctx context.Context, user string, c Cluster) error {
 	if c.Requesters == nil {
 		return nil
 	}
-	members, err := d.Directory.Members(ctx, *c.Requesters)
+	in, err := d.isIn(ctx, user, *c.Requesters)
 	if err != nil {
-		return &Rejection{Code: RejectPerson, Err: err}
+		return personUnread(err)
 	}
-	if !slices.Contains(members, user) {
+	if !in {
 		return &Rejection{Code: RejectRequester, Args: map[string]string{"cluster": c.Name}}
 	}
 	return nil
@@ -374,7 +373,11 @@ func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind)
 	if err := d.mayAsk(ctx, c.User); err != nil {
 		return f, err
 	}
-	if !d.maySettle(ctx, c.User) {
+	settles, err := d.inOneOf(ctx, c.User, d.settlers())
+	if err != nil {
+		return f, err
+	}
+	if !settles {
 		return f, d.noSettler(f)
 	}
 	return f, nil
@@ -492,22 +495,23 @@ func (d *Desk) Cluster(ctx context.Context, name string) (Cluster, providers.Sna
 	return c, s, err
 }
 
-// waitingScan bounds how many open flows the home tab looks through.
+// waitingScan bounds how many open flows Waiting looks through, the newest first. It
+// is for the home tab, which shows fifteen.
 const waitingScan = 500
 
 // Waiting lists the open ballots with a free seat for the person; see FrontDesk.
-func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, error) {
+func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, []string, error) {
 	open, err := d.Flows(ctx, Filter{Open: true, Limit: waitingScan})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	in := d.GroupsOf(ctx, user)
+	groups := d.groupsOf(ctx, user)
 	return slices.DeleteFunc(open, func(f Flow) bool {
 		if f.State != AwaitingApproval || (f.Request.User == user && !d.Approvals.SelfApproval) {
 			return true
 		}
-		return !slices.ContainsFunc(openSeats(f), func(group string) bool { return slices.Contains(in, group) })
-	}), nil
+		return !slices.ContainsFunc(openSeats(f), func(group string) bool { return slices.Contains(groups.In, group) })
+	}), groups.Unread, nil
 }
 
 // openSeats are the groups whose people are still missing.
@@ -645,18 +649,3 @@ func share(id string) float64 {
 
 // Catalog is what config says of clusters; see FrontDesk.
 func (d *Desk) Catalog() Catalog { return d.Options.Catalog }
-
-// GroupsOf names the person's approver groups, as far as they can be read; see
-// FrontDesk.
-func (d *Desk) GroupsOf(ctx context.Context, user string) []string {
-	var in []string
-	for _, name := range d.groupNames() {
-		if members, err := d.Directory.Members(ctx, d.Approvals.Groups[name]); err == nil && slices.Contains(members, user) {
-			in = append(in, name)
-		}
-	}
-	return in
-}
-
-// groupNames are the approver groups of config in order.
-func (o *Options) groupNames() []string { return slices.Sorted(maps.Keys(o.Approvals.Groups)) }

@@ -35,7 +35,7 @@ func (d *Desk) mayBreakGlass(ctx context.Context, user string, a Ask) error {
 	return nil
 }
 
-// unasked is the verdict on a fresh plan that goes without a ballot: no rule asks
+// withoutBallot is the verdict on a fresh plan that goes without a ballot: no rule asks
 // for anybody, or the requester broke the glass; with the note that says so. A
 // request to break the glass by somebody who may not any more is asked about like
 // any other.

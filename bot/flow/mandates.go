@@ -137,6 +137,7 @@ type Mandated struct {
 	Reserved, Used int             // nodes
 	Amount         decimal.Decimal // of both
 	Counts         []string        // approver groups of the signer now: whose seats it can fill
+	Unread         []string        // groups that could not be read: it may count for those too
 }
 
 // SignMandate records a mandate; see FrontDesk.
@@ -202,25 +203,6 @@ func (d *Desk) signed(ctx context.Context, id string, groups []string) (Mandated
 	return mandated(book, groups), nil
 }
 
-// approves names the approver groups that a person is in. Where one can't be read,
-// and they are in none of the others, nothing may be said.
-func (d *Desk) approves(ctx context.Context, user string) ([]string, error) {
-	var in []string
-	var unread error
-	for _, name := range d.groupNames() {
-		members, err := d.Directory.Members(ctx, d.Approvals.Groups[name])
-		if err != nil {
-			unread = &Rejection{Code: RejectPerson, Err: err}
-		} else if slices.Contains(members, user) {
-			in = append(in, name)
-		}
-	}
-	if len(in) > 0 {
-		return in, nil
-	}
-	return nil, unread
-}
-
 // Mandates lists the mandates that hold; see FrontDesk.
 func (d *Desk) Mandates(ctx context.Context) ([]Mandated, error) {
 	now := d.Clock.Now()
@@ -228,16 +210,18 @@ func (d *Desk) Mandates(ctx context.Context) ([]Mandated, error) {
 	if err != nil {
 		return nil, &Rejection{Code: RejectStore, Err: err}
 	}
-	counts := map[string][]string{}
+	counts := map[string]Membership{}
 	var out []Mandated
 	for _, b := range books {
 		if b.Mandate.Ended(now) {
 			continue
 		}
 		if _, done := counts[b.Mandate.By]; !done {
-			counts[b.Mandate.By] = d.GroupsOf(ctx, b.Mandate.By)
+			counts[b.Mandate.By] = d.groupsOf(ctx, b.Mandate.By)
 		}
-		out = append(out, mandated(b, counts[b.Mandate.By]))
+		m := mandated(b, counts[b.Mandate.By].In)
+		m.Unread = counts[b.Mandate.By].Unread
+		out = append(out, m)
 	}
 	return out, nil
 }

@@ -13,7 +13,7 @@ import (
 	"scalebot/providers"
 )
 
-// Options is what Engine, Desk and Courier are made of.
+// Options is what Engine, Desk, Courier and Renewals are made of.
 type Options struct {
 	Store     Store
 	Clouds    Clouds
@@ -328,14 +328,14 @@ func policyNote(no approvals.Refusal) Note {
 	return n
 }
 
-// groupsOf names the approver groups of a person, for rules that ask. A group
+// groupsToJudge names the approver groups of a person, for rules that ask. A group
 // that can't be read stops planning: a rule may turn on it.
-func (o *Options) groupsOf(ctx context.Context, call caller, user string) ([]string, error) {
+func (o *Options) groupsToJudge(ctx context.Context, call caller, user string) ([]string, error) {
 	var in []string
 	for _, name := range o.groupNames() {
-		var members []string
+		var is bool
 		err := call(ctx, func(ctx context.Context) (err error) {
-			members, err = o.Directory.Members(ctx, o.Approvals.Groups[name])
+			is, err = o.isIn(ctx, user, o.Approvals.Groups[name])
 			return err
 		})
 		if errors.Is(err, ErrLeaseLost) {
@@ -350,11 +350,8 @@ func (o *Options) groupsOf(ctx context.Context, call caller, user string) ([]str
 		if err != nil {
 			return nil, ballotUnread(err)
 		}
-		for _, m := range members {
-			if m == user {
-				in = append(in, name)
-				break
-			}
+		if is {
+			in = append(in, name)
 		}
 	}
 	return in, nil

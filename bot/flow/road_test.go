@@ -576,7 +576,8 @@ func TestWaitingListsWhoCanStillFillASeat(t *testing.T) {
 	id := w.request(prepaid(1))
 	w.settle()
 	waiting := func(user string) int {
-		flows, err := w.desk.Waiting(context.Background(), user)
+		flows, unread, err := w.desk.Waiting(context.Background(), user)
+		require.Empty(t, unread)
 		require.NoError(t, err)
 		return len(flows)
 	}

@@ -364,7 +364,7 @@ func TestEscalationToASecondGroup(t *testing.T) {
 	w.jump(time.Second)
 	require.Equal(t, map[string]string{"group": "leads", "to": "managers"}, w.notes(id, flow.NoteEscalated)[0].Args)
 	require.True(t, w.flow(id).Verdict.Ballot.Seats[0].Escalated)
-	waiting, err := w.desk.Waiting(t.Context(), "U0BOSS")
+	waiting, _, err := w.desk.Waiting(t.Context(), "U0BOSS")
 	require.NoError(t, err)
 	require.Len(t, waiting, 1, "it waits for the second group's people too")
 	w.jump(59 * time.Minute)
@@ -455,7 +455,7 @@ func TestGrace(t *testing.T) {
 			w.slack.Fail("members", errors.New("down"))
 		}
 		_, err := w.desk.Halt(t.Context(), w.caller(lead2), id)
-		require.Error(t, err, "a group that can't be read lets nobody")
+		rejected(t, err, flow.RejectPerson)
 	})
 	t.Run("after it there is nothing to stop", func(t *testing.T) {
 		w, id := graceful(t)

@@ -185,7 +185,7 @@ func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, 
 		if err == nil {
 			return
 		}
-		s.app.log.Info("a private answer takes the other way", "user", c.User, "err", redacted(err))
+		s.app.log.Info("a private answer takes the other way", "user", c.User, "error", redacted(err))
 	}
 	s.whisper(ctx, c, m)
 }
@@ -229,18 +229,58 @@ func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Messag
 	if errors.Is(err, flow.ErrBlocksRefused) && len(m.Blocks) > 0 {
 		m.Blocks, wait, final = nil, 0, false
 	}
-	if !ok && final || errors.Is(err, flow.ErrChatInDoubt) && doubted || try == tellTries || wait > tellMost || s.isStopping() {
-		s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	if !ok && final || errors.Is(err, flow.ErrChatInDoubt) && doubted || try == tellTries || wait > tellMost {
+		s.untold(c, err)
 		return
 	}
-	time.AfterFunc(wait, func() {
-		again := func(ctx context.Context) {
-			s.whisperAgain(ctx, c, m, try+1, doubted || errors.Is(err, flow.ErrChatInDoubt))
-		}
-		if !s.back.offer(again) { // all are busy, or this process stops
-			again(context.WithoutCancel(ctx))
+	s.tellIn(wait, &untold{c: c, err: err, again: func(ctx context.Context) {
+		s.whisperAgain(ctx, c, m, try+1, doubted || errors.Is(err, flow.ErrChatInDoubt))
+	}})
+}
+
+// untold is a private answer that waits for its next try.
+type untold struct {
+	c     flow.Caller
+	err   error // of the last try
+	again func(context.Context)
+	timer *time.Timer
+}
+
+// tellIn plans the next try of a private answer. A back worker makes it; while all
+// are busy it waits on. Those that wait when the edge stops are given up: Run must
+// not return while something of it still speaks to Slack.
+func (s *session) tellIn(wait time.Duration, u *untold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		s.untold(u.c, u.err)
+		return
+	}
+	s.telling[u] = struct{}{}
+	u.timer = time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch _, waits := s.telling[u]; {
+		case !waits: // given up
+		case s.back.offer(u.again):
+			delete(s.telling, u)
+		default:
+			u.timer.Reset(tellAgain)
 		}
 	})
+}
+
+// giveUp ends the wait of all private answers. It is called with s.mu held.
+func (s *session) giveUp() {
+	for u := range s.telling {
+		u.timer.Stop() // one that fires now finds itself gone
+		s.untold(u.c, u.err)
+	}
+	clear(s.telling)
+}
+
+func (s *session) untold(c flow.Caller, err error) {
+	s.app.log.Warn("a private answer could not be delivered", "user", c.User, "channel", c.Channel, "error", redacted(err))
 }
 
 // refuse turns an error of the desk into words. An error that isn't meant for
@@ -249,11 +289,11 @@ func (s *session) refuse(err error, c flow.Caller, other said) flow.Message {
 	var no *flow.Rejection
 	if errors.As(err, &no) {
 		if no.Err != nil {
-			s.app.log.Warn("a request was not taken", "user", c.User, "code", string(no.Code), "err", redacted(no.Err))
+			s.app.log.Warn("a request was not taken", "user", c.User, "code", string(no.Code), "error", redacted(no.Err))
 		}
 		return s.card.Rejection(no, c.Language)
 	}
-	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "err", redacted(err))
+	s.app.log.Error("a request failed", "user", c.User, "channel", c.Channel, "error", redacted(err))
 	return s.say(other, c.Language)
 }
 
@@ -263,6 +303,6 @@ func (s *session) unseen(err error, c flow.Caller) flow.Message {
 	if _, ok := errors.AsType[*flow.Rejection](err); ok {
 		return s.refuse(err, c, saidFailed)
 	}
-	s.app.log.Warn("a cloud could not be asked", "user", c.User, "err", redacted(err))
+	s.app.log.Warn("a cloud could not be asked", "user", c.User, "error", redacted(err))
 	return s.card.CloudError(providers.AdviceOf(err).In(c.Language), c.Language)
 }

@@ -225,7 +225,7 @@ func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error)
 	if m.Thread != "" && p.loose() && a.isGone(ctx, flow.MessageRef{Channel: ref.Channel, TS: m.Thread}) {
 		a.log.Warn("a reply to a deleted message stood in the channel and is deleted", "channel", ref.Channel, "ts", ref.TS)
 		if err := a.remove(ctx, ref); err != nil {
-			a.log.Error("a reply stands in the channel and can't be deleted", "channel", ref.Channel, "ts", ref.TS, "err", redacted(err))
+			a.log.Error("a reply stands in the channel and can't be deleted", "channel", ref.Channel, "ts", ref.TS, "error", redacted(err))
 		}
 		return flow.MessageRef{}, fmt.Errorf("%w: %s: it began the thread", flow.ErrMessageGone, methodPost)
 	}
@@ -307,7 +307,7 @@ func (a *App) Find(ctx context.Context, m flow.Message, since time.Time) (ref fl
 		return false
 	})
 	if refusedWith(err, "missing_scope") {
-		a.log.Warn("a message whose answer was lost can't be looked for and is posted anew", "channel", m.Channel, "message", m.Key, "err", redacted(err))
+		a.log.Warn("a message whose answer was lost can't be looked for and is posted anew", "channel", m.Channel, "message", m.Key, "error", redacted(err))
 		return flow.MessageRef{}, false, nil
 	}
 	return ref, there, err

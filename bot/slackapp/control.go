@@ -64,7 +64,7 @@ func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m
 				return err
 			})
 			if err != nil {
-				s.app.log.Warn("what was ordered for a cluster could not be announced", "cluster", cluster, "channel", room, "err", redacted(err))
+				s.app.log.Warn("what was ordered for a cluster could not be announced", "cluster", cluster, "channel", room, "error", redacted(err))
 			}
 		})
 	}

@@ -209,11 +209,11 @@ func (d *desk) Cluster(ctx context.Context, name string) (flow.Cluster, provider
 	return d.Catalog()[name], providers.Snapshot{Status: "RUNNING"}, nil
 }
 
-func (d *desk) Waiting(context.Context, string) ([]flow.Flow, error) {
+func (d *desk) Waiting(context.Context, string) ([]flow.Flow, []string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.homes++
-	return nil, d.fail
+	return nil, nil, d.fail
 }
 
 func (d *desk) Touched(_ context.Context, ref flow.MessageRef) error {
@@ -252,7 +252,9 @@ func (d *desk) Catalog() flow.Catalog {
 	}}}
 }
 
-func (d *desk) GroupsOf(context.Context, string) []string { return []string{"leads"} }
+func (d *desk) Rights(context.Context, string) flow.Rights {
+	return flow.Rights{Groups: flow.Membership{In: []string{"leads"}, Unread: []string{"finops"}}, Settles: true}
+}
 
 func (d *desk) set(f func(*desk)) {
 	d.mu.Lock()
@@ -331,11 +333,11 @@ func (d *desk) Rules() approvals.Config {
 	return approvals.Config{RulesGiven: true, Rules: []approvals.Rule{{Name: "scale-in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}}}
 }
 
-func (d *desk) Commitments(_ context.Context, cluster string) (flow.Committed, error) {
+func (d *desk) Commitments(_ context.Context, cluster string) ([]flow.Commitment, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.looks++
-	return flow.Committed{}, d.fail
+	return nil, d.fail
 }
 
 func (d *desk) Renewal(_ context.Context, c flow.Caller, id string, seen int, choice flow.RenewalChoice) (flow.Commitment, error) {

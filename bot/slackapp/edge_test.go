@@ -250,6 +250,8 @@ func TestVerbs(t *testing.T) {
 		{"status F-AAAA", "emr-m620 task +2: planning"},
 		{"cancel F-AAAA", "F-AAAA"},
 		{"whoami", "leads"},
+		{"whoami", "Could not be read just now: whether you are in finops"},
+		{"whoami", "You may settle requests"},
 		{"watch emr-m620", "not available yet"},
 		{"emr-m620 tusk +2", "emr-m620 task +2"},
 		{"emr-m620 tusk +2 -- cost < 5 & more", "/scale emr-m620 task +2 -- cost &lt; 5 &amp; more"},

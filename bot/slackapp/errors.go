@@ -17,8 +17,10 @@ import (
 // person has to look. `scalebot run` exits 1 on it.
 var ErrTokens = errors.New("Slack refuses the tokens")
 
-// refusals of the tokens (Slack, common errors of the Web API). slack-go gives
-// up on the first four by itself and repeats the others for ever (slack.md 2.5).
+// tokenErrors are the answers that refuse a token, with what each means (Slack,
+// common errors of the Web API). slack-go gives up on invalid_auth, not_authed,
+// account_inactive and token_revoked by itself and repeats the others for ever
+// (slack.md 2.5).
 var tokenErrors = map[string]string{
 	"invalid_auth":            "the token is wrong or was made for another workspace",
 	"not_authed":              "no token was sent",

@@ -67,7 +67,7 @@ func (s *session) spend(ctx context.Context, c flow.Caller) *flow.Message {
 	defer cancel()
 	ok, err := meter.Spend(ctx, id.Team, c.User, c.Channel, s.app.clock.Now())
 	if err != nil {
-		s.app.log.Warn("a command could not be counted and is answered uncounted", "user", c.User, "err", redacted(err))
+		s.app.log.Warn("a command could not be counted and is answered uncounted", "user", c.User, "error", redacted(err))
 		return nil
 	}
 	if ok {

@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -134,6 +135,42 @@ func TestAPrivateAnswerWaitsForSlack(t *testing.T) {
 	_, err := e.sim.Mention(ann, channel, "", "whoami")
 	require.NoError(t, err)
 	e.eventually(func() bool { return len(e.sim.DMs(ann)) == 1 }, "that is longer than somebody waits: by direct message")
+}
+
+// What still waits for its next try when the edge stops is in the log, and nothing
+// of it speaks to Slack behind Run's back.
+func TestAStopGivesUpThePrivateAnswersThatWait(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	e.sim.Fail("chat.postEphemeral", slacksim.Fault{Kind: slacksim.RateLimited, RetryAfter: 2})
+	_, err := e.sim.Mention(ann, channel, "", "whoami")
+	require.NoError(t, err)
+	e.eventually(func() bool { return len(e.sim.Requests("chat.postEphemeral")) == 1 }, "the first try")
+	time.Sleep(100 * time.Millisecond) // its answer is read
+	e.cancel()
+	require.NoError(t, e.stopped(3*time.Second))
+	require.Equal(t, 1, strings.Count(e.logs.String(), "a private answer could not be delivered"))
+	time.Sleep(2500 * time.Millisecond)
+	require.Len(t, e.sim.Requests("chat.postEphemeral"), 1)
+	require.Empty(t, e.sim.DMs(ann))
+	require.Equal(t, 1, strings.Count(e.logs.String(), "a private answer could not be delivered"))
+}
+
+// A try that is due while all workers are busy waits for one: on the timer it would
+// be nobody's.
+func TestADueAnswerWaitsForAWorker(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	s := &session{app: e.app, telling: map[*untold]struct{}{}, back: newPool(t.Context(), 0, 0, nil)}
+	told := func(context.Context) { t.Error("told by nobody's worker") }
+	s.tellIn(0, &untold{c: flow.Caller{User: ann}, err: errors.New("limited"), again: told})
+	time.Sleep(50 * time.Millisecond)
+	s.mu.Lock()
+	require.Len(t, s.telling, 1)
+	s.stopping = true
+	s.giveUp()
+	s.mu.Unlock()
+	s.tellIn(0, &untold{c: flow.Caller{User: ann}, err: errors.New("limited"), again: told})
+	require.Empty(t, s.telling)
+	require.Equal(t, 2, strings.Count(e.logs.String(), "a private answer could not be delivered"))
 }
 
 func TestARefusedResponseURLTakesTheOtherWay(t *testing.T) {

@@ -27,7 +27,7 @@ func (s *session) home(ctx context.Context, user, shown string) {
 		err = s.publish(ctx, user, shown, view)
 	}
 	if err != nil {
-		s.app.log.Warn("a home tab could not be shown", "user", user, "err", redacted(err))
+		s.app.log.Warn("a home tab could not be shown", "user", user, "error", redacted(err))
 	}
 }
 
@@ -41,7 +41,7 @@ func (s *session) tab(ctx context.Context, user string) (flow.Message, error) {
 	if err != nil {
 		return flow.Message{}, err
 	}
-	waiting, err := s.desk.Waiting(ctx, user)
+	waiting, unread, err := s.desk.Waiting(ctx, user)
 	if err != nil {
 		return flow.Message{}, err
 	}
@@ -54,7 +54,7 @@ func (s *session) tab(ctx context.Context, user string) (flow.Message, error) {
 		return flow.Message{}, err
 	}
 	return s.card.Home(card.Tab{
-		User: user, Running: running, Waiting: waiting, Mine: mine, Committed: committed,
+		User: user, Running: running, Waiting: waiting, Unread: unread, Mine: mine, Committed: committed,
 	}, c.Language), nil
 }
 

@@ -84,7 +84,7 @@ func (a *App) Identify(ctx context.Context) (Identity, error) {
 		return err
 	})
 	if err != nil {
-		a.log.Debug("the bot's app is not known", "err", redacted(err))
+		a.log.Debug("the bot's app is not known", "error", redacted(err))
 	}
 	a.identity.Store(&id)
 	return id, nil

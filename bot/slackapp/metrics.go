@@ -8,7 +8,7 @@ type metrics struct {
 	events   *prometheus.CounterVec // type
 	shed     *prometheus.CounterVec // type
 	connects prometheus.Counter
-	gaps     *prometheus.CounterVec // reason
+	gaps     *prometheus.CounterVec // stage
 	calls    *prometheus.CounterVec // method
 	errors   *prometheus.CounterVec // method, kind
 	panics   prometheus.Counter

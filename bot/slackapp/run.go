@@ -39,6 +39,7 @@ type session struct {
 	mu       sync.Mutex
 	stopping bool
 	touched  map[flow.MessageRef]struct{} // on their way to the desk
+	telling  map[*untold]struct{}         // private answers that wait for their next try
 }
 
 // Run connects and serves until the context ends (nil, within about three
@@ -80,7 +81,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 		a.log.Error("a handler panicked", "panic", redact(fmt.Sprint(r)), "stack", string(debug.Stack()))
 	}
 	s := &session{
-		app: a, desk: desk, card: r, touched: map[flow.MessageRef]struct{}{},
+		app: a, desk: desk, card: r, touched: map[flow.MessageRef]struct{}{}, telling: map[*untold]struct{}{},
 		front: newPool(workCtx, frontWorkers, frontQueue, broken),
 		back:  newPool(workCtx, backWorkers, backQueue, broken),
 	}
@@ -107,7 +108,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
-		a.log.Error("the Slack edge stops", "err", err)
+		a.log.Error("the Slack edge stops", "error", err)
 	}
 	s.stop(context.WithoutCancel(ctx), sockets, endWork)
 	endSockets()
@@ -120,6 +121,7 @@ func (a *App) Run(ctx context.Context, desk flow.FrontDesk, r *card.Renderer) er
 func (s *session) stop(ctx context.Context, sockets []*socket, endWork func()) {
 	s.mu.Lock()
 	s.stopping = true
+	s.giveUp()
 	s.mu.Unlock()
 	s.front.close()
 	work, cancel := context.WithTimeout(ctx, stopWork)
@@ -208,7 +210,7 @@ func (s *session) reconcile(ctx context.Context) {
 			if err == nil || ctx.Err() != nil {
 				break
 			}
-			s.app.log.Warn("open ballots could not be woken after a gap; trying again", "err", err)
+			s.app.log.Warn("open ballots could not be woken after a gap; trying again", "error", err)
 			if pause(ctx, reconcileRetry) != nil {
 				return
 			}

@@ -28,9 +28,9 @@ func newSeen(c flow.Clock) *seen {
 	return &seen{clock: c, keys: map[string]time.Time{}, hand: map[string][]func(){}}
 }
 
-// begin is first for work that must not be lost: until it is done, its repeats join
-// it instead of being done with.
-// came is when it did.
+// begin is first for work that must not be lost: until done or drop, its repeats may
+// join it, so that none is acknowledged before it. came is when the delivery came
+// first, here or to another replica; see since.
 func (s *seen) begin(key string, came time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

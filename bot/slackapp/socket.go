@@ -269,7 +269,7 @@ func (s *socket) run(ctx context.Context, fatal func(error), take func(envelope)
 		// slack-go takes HTTP 404 for a refusal; it may as well be a proxy that is
 		// being replaced. beforeOpen paces the next try.
 		s.app.metrics.gaps.WithLabelValues("connect").Inc()
-		s.log.Error("the socket gave up and is started again; is slack.api_url right?", "err", redacted(err))
+		s.log.Error("the socket gave up and is started again; is slack.api_url right?", "error", redacted(err))
 	}
 }
 
@@ -299,7 +299,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		if errors.Is(cause, context.Canceled) {
 			return // we ended it ourselves
 		}
-		s.log.Warn("Slack can't be reached over a socket", "err", redacted(cause))
+		s.log.Warn("Slack can't be reached over a socket", "error", redacted(cause))
 		var limited *slack.RateLimitedError
 		if errors.As(cause, &limited) {
 			s.app.spacing.rest(limited.RetryAfter)
@@ -310,13 +310,13 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 	case socketmode.EventTypeIncomingError:
 		s.app.metrics.gaps.WithLabelValues("read").Inc()
 		if e, ok := evt.Data.(*slack.IncomingEventError); ok {
-			s.log.Debug("reading from the socket failed", "err", redacted(e.ErrorObj))
+			s.log.Debug("reading from the socket failed", "error", redacted(e.ErrorObj))
 		}
 	case socketmode.EventTypeErrorWriteFailed:
 		s.app.metrics.gaps.WithLabelValues("write").Inc()
 		if e, ok := evt.Data.(*socketmode.ErrorWriteFailed); ok {
 			s.app.metrics.acks.WithLabelValues("any", ackLost).Inc()
-			s.log.Warn("an acknowledgement was lost", "envelope", e.Response.EnvelopeID, "err", redacted(e.Cause))
+			s.log.Warn("an acknowledgement was lost", "envelope", e.Response.EnvelopeID, "error", redacted(e.Cause))
 		}
 		// No later write can succeed either, but slack-go goes on as if nothing were.
 		// Most of the time the connection is cut, and it notices by itself.
@@ -329,7 +329,7 @@ func (s *socket) on(ctx context.Context, evt socketmode.Event, fatal func(error)
 		// ourselves (slack.md 2.3).
 		if e, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
 			s.app.metrics.gaps.WithLabelValues("message").Inc()
-			s.log.Debug("slack-go could not read a message", "err", redacted(e.Cause))
+			s.log.Debug("slack-go could not read a message", "error", redacted(e.Cause))
 			if env, ok := decodeEnvelope(e.Message); ok {
 				take(env.on(s))
 			}
@@ -363,7 +363,7 @@ func (s *socket) greeted(r *socketmode.Request) {
 		s.log.Info("the socket is ready", "connections_of_the_app", r.NumConnections, "host", r.DebugInfo.Host)
 		if err := s.app.sameApp(r.ConnectionInfo.AppID); err != nil {
 			// It runs, if not as meant; an end of the process would not mend it.
-			s.log.Error("the tokens are of two apps: commands may never arrive, and answers come from another bot", "err", err)
+			s.log.Error("the tokens are of two apps: commands may never arrive, and answers come from another bot", "error", err)
 		}
 	}
 	// Events of the time without this connection may have been lost, also those
@@ -405,7 +405,7 @@ func (s *socket) send(ctx context.Context, a ack) {
 	err := s.client.AckCtx(ctx, a.id, a.payload)
 	if err != nil {
 		s.app.metrics.acks.WithLabelValues(a.kind, ackLost).Inc()
-		s.log.Warn("an acknowledgement could not be sent", "envelope", a.id, "err", redacted(err))
+		s.log.Warn("an acknowledgement could not be sent", "envelope", a.id, "error", redacted(err))
 		return
 	}
 	s.app.metrics.acks.WithLabelValues(a.kind, ackQueued).Inc()

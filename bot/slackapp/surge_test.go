@@ -202,7 +202,7 @@ func (w *surge) notices() map[string]int {
 	n := map[string]int{}
 	for i := range w.rooms {
 		for _, m := range w.sim.Messages(room(i)) {
-			if m.Metadata != nil && m.Metadata.EventType == card.EventNotice {
+			if m.Metadata != nil && m.Metadata.EventType == flow.EventNotice {
 				id, _ := m.Metadata.EventPayload["flow"].(string)
 				n[id]++
 			}
@@ -228,7 +228,7 @@ func TestASurgeKeepsToSlacksLimitsAndLosesNothing(t *testing.T) {
 		n := 0
 		for i := range rooms {
 			for _, m := range w.sim.Messages(room(i)) {
-				if m.Metadata != nil && m.Metadata.EventType == card.EventFlow {
+				if m.Metadata != nil && m.Metadata.EventType == flow.EventFlow {
 					n++
 				}
 			}

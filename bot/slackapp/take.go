@@ -38,7 +38,7 @@ func (s *session) takeCommand(env envelope) {
 	s.app.metrics.events.WithLabelValues(typeCommand).Inc()
 	var c commandPayload
 	if err := json.Unmarshal(env.Payload, &c); err != nil || c.User == "" {
-		s.app.log.Error("a command could not be read", "err", err)
+		s.app.log.Error("a command could not be read", "error", err)
 		env.ack(privately(s.say(saidUnreadable, s.app.opt.Language)))
 		return
 	}
@@ -71,7 +71,7 @@ func (s *session) takeEvent(env envelope) {
 	var p eventPayload
 	var e event
 	if err := json.Unmarshal(env.Payload, &p); err != nil {
-		s.app.log.Error("an event could not be read", "err", err)
+		s.app.log.Error("an event could not be read", "error", err)
 		env.ack(nil)
 		return
 	}
@@ -82,7 +82,7 @@ func (s *session) takeEvent(env envelope) {
 		return
 	}
 	if err := json.Unmarshal(p.Event, &e); err != nil {
-		s.app.log.Warn("an event could not be read", "event", p.ID, "err", err)
+		s.app.log.Warn("an event could not be read", "event", p.ID, "error", err)
 		env.ack(nil)
 		return
 	}
@@ -173,7 +173,7 @@ func (s *session) takeMove(env envelope, e event) {
 		ctx, cancel := context.WithTimeout(ctx, deskBudget)
 		defer cancel()
 		if err := s.desk.ChannelMoved(ctx, e.Old, e.New); err != nil {
-			s.app.log.Error("the new id of a channel could not be recorded", "from", e.Old, "to", e.New, "err", redacted(err))
+			s.app.log.Error("the new id of a channel could not be recorded", "from", e.Old, "to", e.New, "error", redacted(err))
 			return
 		}
 		env.ack(nil)
@@ -198,7 +198,7 @@ func spoken(subtype string) bool {
 func (s *session) takeInteraction(env envelope) {
 	var p interactionPayload
 	if err := json.Unmarshal(env.Payload, &p); err != nil {
-		s.app.log.Error("a click could not be read", "err", err)
+		s.app.log.Error("a click could not be read", "error", err)
 		env.ack(nil)
 		return
 	}
@@ -247,7 +247,7 @@ func (s *session) touch(ref flow.MessageRef) {
 		ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 		defer cancel()
 		if err := s.desk.Touched(ctx, ref); err != nil {
-			s.app.log.Warn("a changed message could not be looked at now", "channel", ref.Channel, "ts", ref.TS, "err", err)
+			s.app.log.Warn("a changed message could not be looked at now", "channel", ref.Channel, "ts", ref.TS, "error", err)
 		}
 	})
 	if !taken {

@@ -3,7 +3,6 @@ package slackapp
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"scalebot/approvals"
 	"scalebot/bot/card"
@@ -99,7 +98,7 @@ func vocabulary(c flow.Catalog) commands.Vocabulary {
 func (s *session) misread(err error, c flow.Caller) flow.Message {
 	var usage *commands.UsageError
 	if !errors.As(err, &usage) {
-		s.app.log.Error("a command could not be parsed", "err", redacted(err))
+		s.app.log.Error("a command could not be parsed", "error", redacted(err))
 		return s.say(saidUnreadable, c.Language)
 	}
 	return s.card.Usage(card.Misread{Why: usage.In(c.Language), Lines: corrections(usage), Usage: usage.Usage}, c.Language)
@@ -203,16 +202,5 @@ func (s *session) cancel(ctx context.Context, c flow.Caller, id string) flow.Mes
 func (s *session) whoami(ctx context.Context, c flow.Caller) flow.Message {
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
-	who := card.Who{User: c.User, Groups: s.desk.GroupsOf(ctx, c.User)}
-	catalog := s.desk.Catalog()
-	for _, name := range catalog.Names() {
-		if asks := catalog[name].Requesters; asks != nil {
-			members, err := s.app.Members(ctx, *asks)
-			if err != nil || !slices.Contains(members, c.User) {
-				continue
-			}
-		}
-		who.MayAsk = append(who.MayAsk, name)
-	}
-	return s.card.WhoAmI(who, c.Language)
+	return s.card.WhoAmI(c.User, s.desk.Rights(ctx, c.User), c.Language)
 }

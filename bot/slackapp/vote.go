@@ -134,7 +134,7 @@ func (s *session) open(ctx context.Context, c flow.Caller, p interactionPayload,
 		err = s.app.show(open, methodView, map[string]any{"trigger_id": p.Trigger, "view": modal(string(private))})
 	}
 	if err != nil {
-		s.app.log.Warn("a modal could not be opened", "user", c.User, "err", redacted(err))
+		s.app.log.Warn("a modal could not be opened", "user", c.User, "error", redacted(err))
 	}
 	return err == nil
 }
@@ -169,7 +169,7 @@ func (s *session) takeSubmission(env envelope, p interactionPayload) {
 	}
 	var a asking
 	if err := json.Unmarshal([]byte(p.View.Private), &a); err != nil {
-		s.app.log.Error("a submission could not be read", "err", err)
+		s.app.log.Error("a submission could not be read", "error", err)
 		refuse(saidUnreadable)
 		return
 	}
@@ -215,7 +215,7 @@ func (s *session) submitted(ctx context.Context, env envelope, p interactionPayl
 		if no, ok := errors.AsType[*flow.Rejection](err); ok {
 			text = s.card.RejectionText(no, c.Language)
 		}
-		s.app.log.Warn("what a modal says was not taken", "modal", p.View.Callback, "user", c.User, "err", redacted(err))
+		s.app.log.Warn("what a modal says was not taken", "modal", p.View.Callback, "user", c.User, "error", redacted(err))
 		refuse(text)
 		return
 	}

@@ -90,7 +90,7 @@ func (s *Server) dispatch(e *envelope) bool {
 	s.envelopes[e.id] = e
 	raw, err := json.Marshal(e.frame)
 	if err != nil {
-		s.log.Error("envelope can't be written as JSON", "err", err)
+		s.log.Error("envelope can't be written as JSON", "error", err)
 		return false
 	}
 	if c.ghost {

@@ -138,7 +138,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	server := s.http
 	s.wg.Go(func() {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("local Slack stopped serving", "err", err)
+			s.log.Error("local Slack stopped serving", "error", err)
 		}
 	})
 	return nil

@@ -182,7 +182,7 @@ func (c *conn) close() {
 func (c *conn) send(kind string, frame obj) {
 	raw, err := json.Marshal(frame)
 	if err != nil {
-		c.s.log.Error("frame can't be written as JSON", "type", kind, "err", err)
+		c.s.log.Error("frame can't be written as JSON", "type", kind, "error", err)
 		return
 	}
 	c.queue(outgoing{raw: raw, kind: kind})

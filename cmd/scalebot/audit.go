@@ -74,7 +74,7 @@ func verifyAudit(cmd *cobra.Command, stores []*redisstore.Store) error {
 	for _, s := range stores {
 		r, err := s.VerifyAudit(cmd.Context())
 		if err != nil {
-			return err
+			return unread(err)
 		}
 		fmt.Fprintf(w, "workspace %s: ", s.Workspace())
 		switch {
@@ -116,16 +116,23 @@ func exportAudit(cmd *cobra.Command, stores []*redisstore.Store, format string, 
 		}
 	}
 	for _, s := range stores {
-		if err := s.Audit(cmd.Context(), func(e redisstore.AuditEntry) error {
+		var unwritten error
+		err := s.Audit(cmd.Context(), func(e redisstore.AuditEntry) error {
 			switch {
 			case e.At.Before(from):
 				return nil
 			case format == "csv":
-				return table.Write(auditRow(s.Workspace(), e))
+				unwritten = table.Write(auditRow(s.Workspace(), e))
+			default:
+				unwritten = lines.Encode(exportLine{s.Workspace(), e})
 			}
-			return lines.Encode(exportLine{s.Workspace(), e})
-		}); err != nil {
-			return err
+			return unwritten
+		})
+		if unwritten != nil {
+			return unwritten
+		}
+		if err != nil {
+			return unread(err)
 		}
 	}
 	table.Flush()

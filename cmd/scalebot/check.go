@@ -71,9 +71,16 @@ func (d *doctor) warn(format string, a ...any) {
 	fmt.Fprintf(d.w, "  warn  "+format+"\n", a...)
 }
 
-func (d *doctor) fail(format string, a ...any) {
+// fail prints what would not work, and what to do about it: without that the line
+// only says what somebody knows already.
+func (d *doctor) fail(remedy, format string, a ...any) {
+	d.fails(fmt.Sprintf(format, a...) + "; " + remedy)
+}
+
+// fails is fail for a text that says what to do by itself.
+func (d *doctor) fails(text string) {
 	d.failed++
-	fmt.Fprintf(d.w, "  FAIL  "+format+"\n", a...)
+	fmt.Fprintf(d.w, "  FAIL  %s\n", text)
 }
 
 func (d *doctor) config() {
@@ -83,9 +90,6 @@ func (d *doctor) config() {
 		d.warn("%s", w.Error())
 	}
 	d.rules()
-	if !d.cfg.Approvals.RulesGiven {
-		d.warn("approvals.rules is missing: every change will be refused; write `rules: []` to let changes run without approval")
-	}
 }
 
 func (d *doctor) redis(ctx context.Context) {
@@ -96,13 +100,13 @@ func (d *doctor) redis(ctx context.Context) {
 	defer rdb.Close() //nolint:errcheck // the process ends
 	h, err := redisstore.Inspect(ctx, rdb)
 	if err != nil {
-		d.fail("does not answer: %v; check redis.url", err)
+		d.fail("check redis.url, and that Redis runs and can be reached from here", "does not answer: %v", err)
 		return
 	}
 	d.ok("answers, version %s", h.Version)
 	switch {
 	case h.Evicts():
-		d.fail(evicts, h.Eviction)
+		d.fails(fmt.Sprintf(evicts, h.Eviction))
 	case h.Eviction == "":
 		d.warn("maxmemory-policy can't be read; make sure that it is noeviction")
 	default:
@@ -112,7 +116,7 @@ func (d *doctor) redis(ctx context.Context) {
 	case err != nil:
 		d.warn("%v", err)
 	case skewed(skew) != nil:
-		d.fail("%v", skewed(skew))
+		d.fails(skewed(skew).Error())
 	case skew.Abs() > skewMuch:
 		d.warn("this machine's clock is %s; let it be kept (chrony, ntpd, systemd-timesyncd)", skewText(skew))
 	default:
@@ -131,7 +135,7 @@ func (d *doctor) durability(h redisstore.Health) {
 	case h.AOF == "off":
 		d.warn("appendonly is off: a crash of Redis loses flows; set appendonly yes and appendfsync always")
 	case h.NeverOnDisk():
-		d.fail(neverOnDisk)
+		d.fails(neverOnDisk)
 	case h.WaitsForDisk():
 		d.ok("WAITAOF (Redis 7.2 or newer): each paid call waits until its intent is on disk; all else may lose a second in a crash (appendfsync %s)", cmp.Or(h.AOF, "unknown"))
 	case h.AOF == "everysec":
@@ -150,12 +154,12 @@ func (d *doctor) slack(ctx context.Context) {
 	defer cancel()
 	app, err := slackApp(d.cfg)
 	if err != nil {
-		d.fail("%v", err)
+		d.fail("correct it below slack in the config", "%v", err)
 		return
 	}
 	id, err := app.Identify(ctx)
 	if err != nil {
-		d.fail("slack.bot_token: %v; copy the Bot User OAuth Token from OAuth & Permissions, and reinstall the app after a change of scopes", err)
+		d.fail("copy the Bot User OAuth Token from OAuth & Permissions, and reinstall the app after a change of scopes", "slack.bot_token: %v", err)
 	} else {
 		d.ok("bot token is of user %s in workspace %s (%s)", id.User, id.TeamName, id.Team)
 		if len(id.Scopes) == 0 {
@@ -163,7 +167,7 @@ func (d *doctor) slack(ctx context.Context) {
 		} else {
 			missing := slackapp.MissingScopes(id.Scopes)
 			for _, m := range missing {
-				d.fail("scope %s is missing: %s; add it under OAuth & Permissions and reinstall the app", m.Name, m.Reason)
+				d.fail("add it under OAuth & Permissions and reinstall the app", "scope %s is missing: %s", m.Name, m.Reason)
 			}
 			if len(missing) == 0 {
 				d.ok("all %d scopes are granted", len(slackapp.RequiredScopes()))
@@ -172,9 +176,9 @@ func (d *doctor) slack(ctx context.Context) {
 	}
 	switch err := app.CheckSockets(ctx); {
 	case errors.Is(err, slackapp.ErrTwoApps):
-		d.fail("%v", err)
+		d.fails(err.Error())
 	case err != nil:
-		d.fail("slack.app_token: %v; make one under Basic Information, App-Level Tokens, with connections:write, and turn Socket Mode on", err)
+		d.fail("make one under Basic Information, App-Level Tokens, with connections:write, and turn Socket Mode on", "slack.app_token: %v", err)
 	default:
 		d.ok("app token may open sockets")
 	}
@@ -204,15 +208,20 @@ func (d *doctor) groups(ctx context.Context, app *slackapp.App) {
 		members, err := app.Members(ctx, d.cfg.Approvals.Groups[name])
 		switch {
 		case err != nil:
-			d.fail("group %s can't be read: %v", name, err)
+			d.fail(readGroup("approvals.groups."+name), "group %s can't be read: %v", name, err)
 		case len(members) == 0:
-			d.fail("group %s has no members: nobody could approve", name)
+			d.fail("put people into its usergroup in Slack, or below approvals.groups."+name, "group %s has no members: nobody could approve", name)
 		default:
 			d.ok("group %s has %d members", name, len(members))
 			known[name] = members
 		}
 	}
 	d.shortfalls(ctx, app, known)
+}
+
+// readGroup is what to do about people of a key of config that Slack does not tell.
+func readGroup(key string) string {
+	return "name a usergroup that is there and enabled below " + key + ", and let the bot token have the scope usergroups:read"
 }
 
 // free lets the doctor's few reads go without the shared pace, which needs a
@@ -225,7 +234,7 @@ func (d *doctor) clouds(ctx context.Context) {
 	open, _, err := openClouds(d.cfg, free{}, nil, prometheus.NewRegistry())
 	if err != nil {
 		d.head("clouds")
-		d.fail("%v", err)
+		d.fail("correct it below accounts in the config", "%v", err)
 		return
 	}
 	for _, a := range d.cfg.Accounts {
@@ -239,7 +248,7 @@ func (d *doctor) account(ctx context.Context, account, kind string, p providers.
 	defer cancel()
 	seen, err := p.Clusters(ctx)
 	if err != nil {
-		d.fail("clusters can't be listed: %s", reason(err))
+		d.fail(fmt.Sprintf("check region, endpoint and keys of accounts.%s, and allow them %s", account, rights[kind].list), "clusters can't be listed: %s", reason(err))
 		return
 	}
 	d.ok("credentials work; %d clusters are visible", len(seen))
@@ -252,13 +261,14 @@ func (d *doctor) account(ctx context.Context, account, kind string, p providers.
 		named[c.ID] = true
 		s, err := p.Observe(ctx, providers.ClusterRef{Name: c.Name, ID: c.ID})
 		if err != nil {
-			d.fail("cluster %s: %s", name, reason(err))
+			d.fail(fmt.Sprintf("check clusters.%s.id (%s), and allow the keys of accounts.%s %s", name, c.ID, account, rights[kind].look), "cluster %s: %s", name, reason(err))
 			continue
 		}
 		d.ok("cluster %s (%s) is %s: %s", name, c.ID, s.Status, sizes(s.Groups))
 		for _, g := range c.GroupNames() {
 			if _, ok := s.Group(c.Groups[g].ID); !ok {
-				d.fail("cluster %s has no group %s (%s) in the cloud", name, g, c.Groups[g].ID)
+				d.fail(fmt.Sprintf("set clusters.%s.groups.%s.%s to one that it has: %s", name, g, config.GroupKey(kind), groupIDs(s.Groups)),
+					"cluster %s has no group %s (%s) in the cloud", name, g, c.Groups[g].ID)
 			}
 		}
 	}
@@ -269,13 +279,30 @@ func (d *doctor) account(ctx context.Context, account, kind string, p providers.
 	}
 }
 
+// rights are what an account's keys must be allowed to read, in the words of its
+// cloud's policies; deploy/README.md has the whole of each.
+var rights = map[string]struct{ list, look string }{
+	"tencent-emr": {"emr:DescribeInstances", "emr:DescribeInstances and emr:DescribeClusterNodes"},
+	"alibaba-ack": {"cs:DescribeClustersV1", "cs:DescribeClusterDetail, cs:DescribeClusterNodePools and cs:DescribeClusterNodes"},
+	"huawei-mrs":  {"mrs:cluster:list", "mrs:cluster:get and mrs:host:list"},
+}
+
+// reason is the cloud's word for what went wrong, as the first half of a line.
 func reason(err error) string {
-	text := providers.AdviceOf(err).EN
+	text := strings.TrimSuffix(providers.AdviceOf(err).EN, ".")
 	var e *providers.Error
 	if errors.As(err, &e) && e.Code != "" {
 		text += " (" + e.Code + ")"
 	}
 	return text
+}
+
+func groupIDs(groups []providers.Group) string {
+	ids := make([]string, len(groups))
+	for i, g := range groups {
+		ids[i] = g.ID
+	}
+	return cmp.Or(strings.Join(ids, ", "), "none")
 }
 
 func sizes(groups []providers.Group) string {

@@ -47,7 +47,7 @@ func (d *doctor) shortfalls(ctx context.Context, app *slackapp.App, members map[
 		if c.Requesters != nil {
 			found, err := app.Members(ctx, *c.Requesters)
 			if err != nil {
-				d.fail("the requesters of cluster %s can't be read: %v", name, err)
+				d.fail(readGroup("clusters."+name+".requesters"), "the requesters of cluster %s can't be read: %v", name, err)
 				continue
 			}
 			if len(found) == 0 {

@@ -40,7 +40,7 @@ func flowsCommand() *cobra.Command {
 			for _, s := range stores {
 				flows, err := s.List(cmd.Context(), flow.Filter{Open: open, Limit: allFlows})
 				if err != nil {
-					return noRedis(err)
+					return unread(err)
 				}
 				all = append(all, flows...)
 			}
@@ -66,11 +66,8 @@ func flowsCommand() *cobra.Command {
 					if errors.Is(err, flow.ErrNotFound) {
 						continue
 					}
-					if errors.Is(err, flow.ErrNewer) {
-						return fmt.Errorf("%w; look with the version that runs", err)
-					}
 					if err != nil {
-						return noRedis(err)
+						return unread(err)
 					}
 					if asJSON {
 						return printJSON(cmd.OutOrStdout(), []flow.Flow{f})

@@ -17,6 +17,7 @@ import (
 
 	"scalebot/bot/config"
 	"scalebot/bot/redisstore"
+	"scalebot/deploy"
 	"scalebot/providers"
 	"scalebot/providers/alibabaack"
 	"scalebot/providers/huaweimrs"
@@ -94,6 +95,14 @@ Run it:                          scalebot run --config scalebot.yaml`,
 	})
 	root.AddCommand(
 		runCommand(), demoCommand(), checkCommand(), policyCommand(), flowsCommand(), auditCommand(), benchCommand(), configCommand(),
+		&cobra.Command{
+			Use: "manifest", Short: "Print the manifest of the Slack app, to paste where Slack asks for one", Args: noArgs,
+			Long: "Print the manifest of the Slack app: https://api.slack.com/apps, Create New App,\nFrom a manifest. Each scope and event has its reason beside it. After an upgrade\npaste it again and reinstall the app: `scalebot check` names scopes that are missing.",
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				_, err := cmd.OutOrStdout().Write(deploy.SlackManifest)
+				return err
+			},
+		},
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "scalebot "+version) },

@@ -106,6 +106,8 @@ func TestUsage(t *testing.T) {
 		"help":                    {[]string{"--help"}, exitDone, "scalebot demo"},
 		"no arguments":            {nil, exitDone, "Available Commands"},
 		"version":                 {[]string{"version"}, exitDone, "scalebot "},
+		"manifest":                {[]string{"manifest"}, exitDone, "bot_user:"},
+		"help names the manifest": {[]string{"--help"}, exitDone, "manifest of the Slack app"},
 		"an unknown command":      {[]string{"rnu"}, exitUsage, `no command "rnu"`},
 		"an unknown flag":         {[]string{"run", "--conf", "x"}, exitUsage, "scalebot run --help"},
 		"no config":               {[]string{"run"}, exitUsage, "--config FILE is required"},
@@ -152,6 +154,7 @@ type site struct {
 	config string
 	http   string
 	env    []string
+	redis  redistest.Server
 }
 
 func newSite(t *testing.T, edit func(string) string) *site {
@@ -193,6 +196,7 @@ func newSiteIn(t *testing.T, p place) *site {
 	if p.redis.Addr == "" {
 		p.redis = redistest.Start(t)
 	}
+	s.redis = p.redis
 	s.env = append(os.Environ(),
 		"DEMO_APP_TOKEN="+s.slack.AppToken(), "DEMO_BOT_TOKEN="+s.slack.BotToken(), "DEMO_SLACK="+s.slack.APIURL(),
 		"DEMO_REDIS=redis://"+p.redis.Addr+"/0", "DEMO_CLOUDS="+s.clouds.URL())
@@ -272,6 +276,7 @@ func (s *site) tool(args ...string) (int, string) {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(s.t, err)
 	}
+	remedied(s.t, string(out))
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
@@ -344,6 +349,8 @@ func TestRunAgainstARealDeployment(t *testing.T) {
 	require.Equal(t, exitDone, code, out)
 	require.Contains(t, out, "1 of finops")
 	require.Contains(t, out, "1 of leads")
+	require.Contains(t, out, "  ✓ prepaid matches: 1 of finops and 1 of leads — change.charge = \"prepaid\"\n       when change.charge == \"prepaid\"\n")
+	require.Contains(t, out, "  ✗ scale-in does not match — change.delta = 2\n       when change.delta < 0\n")
 	code, out = s.tool("flows", "show", f.ID)
 	require.Equal(t, exitDone, code, out)
 	require.Contains(t, out, `"state": "succeeded"`)

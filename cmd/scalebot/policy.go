@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +121,8 @@ func reachSlack(ctx context.Context, cfg *config.Config) (*slackapp.App, error) 
 }
 
 func printPreview(w io.Writer, b *bot, p flow.Preview) {
-	fmt.Fprintln(w, b.renderer.Preview(p, card.English).Text)
+	renderer := b.renderer
+	fmt.Fprintln(w, renderer.Preview(p, card.English).Text)
 	if b := p.Budget; b != nil {
 		takes := "what this takes of it is unknown"
 		if amount, known := b.Takes(p.Plan); known {
@@ -133,7 +133,7 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	}
 	if p.Explained != nil {
 		fmt.Fprintln(w)
-		printExplained(w, *p.Explained)
+		printExplained(w, renderer, *p.Explained)
 	}
 	if p.Refused != nil {
 		return
@@ -166,59 +166,20 @@ func printPreview(w io.Writer, b *bot, p flow.Preview) {
 	}
 }
 
-// printExplained prints one line per rule and freeze, and what it read below.
-func printExplained(w io.Writer, x approvals.Explanation) {
-	for _, r := range x.Rules {
-		said := "does not match"
-		switch {
-		case r.Error != "":
-			said = "BROKEN: " + r.Error
-		case r.Matched:
-			said = "matches, asks for " + wants(r.Outcome)
+// printExplained prints the card's line of each rule and freeze, and below it the
+// condition that it is about.
+func printExplained(w io.Writer, r *card.Renderer, x approvals.Explanation) {
+	var when []string // as the lines come: the rules, then the freezes
+	for _, y := range x.Rules {
+		when = append(when, y.When)
+	}
+	for _, y := range x.Freezes {
+		when = append(when, y.When)
+	}
+	for i, line := range r.Explained(x, card.English) {
+		fmt.Fprintf(w, "  %s\n", line)
+		if when[i] != "" {
+			fmt.Fprintf(w, "       when %s\n", when[i])
 		}
-		fmt.Fprintf(w, "  rule %-16s %s\n", r.Rule, said)
-		printValues(w, r.When, r.Values)
 	}
-	for _, f := range x.Freezes {
-		said := "can't be evaluated, so it refuses: " + f.Error
-		switch f.State {
-		case approvals.FreezeOff:
-			said = "is not on: " + f.From.Format(time.RFC3339) + " to " + f.To.Format(time.RFC3339)
-		case approvals.FreezeElsewhere:
-			said = "is on and does not hold for this request"
-		case approvals.FreezeHolds:
-			said = "refuses this request until " + f.To.Format(time.RFC3339)
-			if len(f.Pass) > 0 {
-				said += "; with a reason it lets through: " + strings.Join(f.Pass, ", ")
-			}
-		case approvals.FreezePassed:
-			said = "is on, and passed as a member of " + f.Passed
-		case approvals.FreezeBroken:
-		}
-		fmt.Fprintf(w, "  freeze %-14s %s\n", f.Name, said)
-		printValues(w, f.When, f.Values)
-	}
-}
-
-func printValues(w io.Writer, when string, values []approvals.Value) {
-	if when == "" {
-		return
-	}
-	read := make([]string, len(values))
-	for i, v := range values {
-		read[i] = v.Field + " = " + v.Text
-	}
-	fmt.Fprintf(w, "       when %s\n", when)
-	if len(read) > 0 {
-		fmt.Fprintf(w, "       read %s\n", strings.Join(read, ", "))
-	}
-}
-
-func wants(o approvals.Outcome) string {
-	var asked []string
-	for group, n := range o.Require {
-		asked = append(asked, fmt.Sprintf("%d of %s", n, group))
-	}
-	slices.Sort(asked)
-	return strings.Join(asked, " and ")
 }

@@ -36,7 +36,7 @@ func replayPolicy(cmd *cobra.Command, path, workspace, replay string) error {
 	for _, s := range stores {
 		found, err := s.List(cmd.Context(), flow.Filter{Since: time.Now().Add(-span), Limit: allFlows})
 		if err != nil {
-			return err
+			return unread(err)
 		}
 		flows = append(flows, found...)
 	}

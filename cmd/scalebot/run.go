@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scalebot/bot/config"
+	"scalebot/bot/flow"
 	"scalebot/bot/redisstore"
 	"scalebot/bot/slackapp"
 )
@@ -118,9 +120,28 @@ func toldApart(err error) error {
 	return err
 }
 
-// noRedis is a tool's word for a Redis that gave no answer.
+// noRedis is a tool's word for a Redis that gave no answer, or a refusal.
 func noRedis(err error) error {
+	var refused redis.Error
+	if errors.As(err, &refused) {
+		return fmt.Errorf("redis refuses: %w; check the user, the password and the database in redis.url, and whether Redis is still loading", err)
+	}
 	return fmt.Errorf("redis does not answer: %w; check redis.url, and that Redis runs and can be reached from here", err)
+}
+
+// unread is noRedis for what also has to be made sense of: to call a record that this
+// version can't read a Redis that is down would send people looking at the network.
+func unread(err error) error {
+	var refused redis.Error
+	var unreached net.Error
+	switch {
+	case errors.Is(err, flow.ErrNewer):
+		return fmt.Errorf("%w; look with the version that runs", err)
+	case errors.As(err, &refused), errors.As(err, &unreached), errors.Is(err, flow.ErrInDoubt), errors.Is(err, io.EOF),
+		errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, redis.ErrClosed), errors.Is(err, context.Canceled):
+		return noRedis(err)
+	}
+	return fmt.Errorf("what is on record can't be read: %w; look with the version that wrote it, and see what `scalebot audit --verify` says", err)
 }
 
 // runBehind wires the bot and runs it behind a front that is served already.

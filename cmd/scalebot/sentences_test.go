@@ -31,7 +31,19 @@ func (s *site) apart(args ...string) (code int, stdout, stderr string) {
 	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
 		require.NoError(s.t, err)
 	}
+	remedied(s.t, out.String())
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// remedied holds each failure of the doctor to what its summary promises: that the
+// line says what to do.
+func remedied(t *testing.T, out string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "  FAIL  ") {
+			require.Regexp(t, `[^.];\s\S.*\S`, line)
+		}
+	}
 }
 
 // sentence is stderr, which must be one line and nothing of a library's.
@@ -48,7 +60,10 @@ func TestAFailureEndsWithASentenceThatSaysWhatToDo(t *testing.T) {
 	t.Run("Redis is down", func(t *testing.T) {
 		s := newSite(t, nil)
 		s.env = append(s.env, "DEMO_REDIS=redis://"+nobody+"/0")
-		for _, args := range [][]string{{"flows"}, {"flows", "--json"}, {"flows", "show", "F-AAAA"}, {"policy", "--as", mei, "emr-m620 task +1"}} {
+		for _, args := range [][]string{
+			{"flows"}, {"flows", "--json"}, {"flows", "show", "F-AAAA"}, {"policy", "--as", mei, "emr-m620 task +1"}, {"policy", "--replay", "90d"},
+			{"audit"}, {"audit", "--verify"},
+		} {
 			code, out, errs := s.apart(args...)
 			require.Equal(t, exitFailed, code)
 			require.Empty(t, out)
@@ -67,6 +82,52 @@ func TestAFailureEndsWithASentenceThatSaysWhatToDo(t *testing.T) {
 		code, _, errs = s.apart("check")
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, sentence(t, errs), "checks failed; see the lines marked FAIL")
+	})
+	t.Run("everything in the config is a little wrong", func(t *testing.T) {
+		s := newSite(t, func(text string) string {
+			text = strings.Replace(text, "id: emr-m620\n", "id: emr-m620\n    requesters: {usergroups: [S0NOSUCH]}\n", 1)
+			text = strings.Replace(text, "node_pool: np0123456789", "node_pool: npnosuch", 1)
+			text = strings.Replace(text, "id: Cccfd68c474454665ace07efce9240000", "id: Cnosuch", 1)
+			text = strings.Replace(text, "${DEMO_SK}", "wrong", 1)
+			return strings.Replace(text, "  groups:\n    leads:", "  groups:\n    gone: {usergroups: [S0NOSUCH]}\n    leads:", 1)
+		})
+		s.slack.SetScopes("commands", "chat:write", "usergroups:read")
+		code, out, _ := s.apart("check")
+		require.Equal(t, exitFailed, code)
+		for _, part := range []string{
+			"FAIL  group gone can't be read: ", "below approvals.groups.gone, ", "usergroups:read", "FAIL  the requesters of cluster emr-m620 can't be read: ",
+			"below clusters.emr-m620.requesters, ", "FAIL  scope users:read is missing: ", "FAIL  clusters can't be listed: ", "mrs:cluster:list", "accounts.mrs-n4",
+			"FAIL  cluster web has no group workers (npnosuch) in the cloud; set clusters.web.groups.workers.node_pool to one that it has: np",
+			"FAIL  cluster web-edge: ", "check clusters.web-edge.id (Cnosuch)", "cs:DescribeClusterDetail",
+		} {
+			require.Contains(t, out, part)
+		}
+	})
+	t.Run("a record that can't be read is no Redis that is down", func(t *testing.T) {
+		s := newSite(t, nil)
+		p := s.start()
+		s.ready()
+		require.NoError(t, s.slack.Slash(mei, opsRoom, "/scale", "emr-m620 task +1").Err)
+		require.NoError(t, p.cmd.Process.Kill())
+		<-p.done //nolint:errcheck // killed
+		id := s.flows()[0].ID
+		rdb := s.redis.Client(t)
+		keys, err := rdb.Keys(t.Context(), "*"+id+"*").Result()
+		require.NoError(t, err)
+		spoilt := 0
+		for _, k := range keys {
+			if rdb.HExists(t.Context(), k, "j").Val() {
+				require.NoError(t, rdb.HSet(t.Context(), k, "j", "{").Err())
+				spoilt++
+			}
+		}
+		require.Equal(t, 1, spoilt)
+		for _, args := range [][]string{{"flows"}, {"flows", "show", id}, {"policy", "--replay", "90d"}} {
+			code, _, errs := s.apart(args...)
+			require.Equal(t, exitFailed, code)
+			require.Contains(t, sentence(t, errs), "what is on record can't be read: ")
+			require.NotContains(t, errs, "does not answer")
+		}
 	})
 	t.Run("Slack is out of reach", func(t *testing.T) {
 		s := newSite(t, func(text string) string { return strings.Replace(text, "${DEMO_SLACK}", "http://"+nobody+"/api/", 1) })
@@ -187,4 +248,19 @@ func TestTheCapsHoldForEveryCommand(t *testing.T) {
 	require.GreaterOrEqual(t, limited, 2)
 	require.Contains(t, s.slack.Slash(mei, opsRoom, "/scale", "emr-m620 task +1").Ephemeral.Text, "a lot of commands")
 	require.NotContains(t, s.slack.Slash(chen, opsRoom, "/scale", "list").Ephemeral.Text, "a lot of commands")
+}
+
+// What config warns of is told once, whoever else could say it too.
+func TestMissingRulesAreWarnedOfOnce(t *testing.T) {
+	s := newSite(t, func(text string) string {
+		before, rest, ok := strings.Cut(text, "  rules:\n")
+		require.True(t, ok)
+		for strings.HasPrefix(rest, "    - ") {
+			_, rest, _ = strings.Cut(rest, "\n")
+		}
+		return before + rest
+	})
+	code, out, errs := s.apart("check", "--offline")
+	require.Equal(t, exitDone, code, errs)
+	require.Equal(t, 1, strings.Count(out, "every change will be refused"), out)
 }

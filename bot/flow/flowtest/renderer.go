@@ -45,7 +45,7 @@ func (Renderer) Card(f flow.Flow, n int, rich bool) flow.Message {
 	if f.Progress != nil {
 		text += fmt.Sprintf(" %d%%", f.Progress.Percent)
 	}
-	return flow.Message{Text: text, Blocks: []byte(fmt.Sprintf(`[{"rich":%v}]`, rich)), EventType: "scalebot_flow", Payload: head(f)}
+	return flow.Message{Text: text, Blocks: []byte(fmt.Sprintf(`[{"rich":%v}]`, rich)), EventType: flow.EventFlow, Payload: head(f)}
 }
 
 // Log implements flow.Renderer.
@@ -59,7 +59,7 @@ func (Renderer) Log(f flow.Flow, notes []flow.Note) flow.Message {
 
 // Notice implements flow.Renderer.
 func (Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
-	return flow.Message{Text: f.ID + " " + string(s), EventType: "scalebot_notice", Payload: map[string]any{"flow": f.ID, "state": string(s)}}
+	return flow.Message{Text: f.ID + " " + string(s), EventType: flow.EventNotice, Payload: map[string]any{"flow": f.ID, "state": string(s)}}
 }
 
 // Whisper implements flow.Renderer.
