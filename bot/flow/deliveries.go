@@ -86,7 +86,9 @@ func (d *delivery) whisper() (job, bool) {
 		m.Channel, m.Thread = "", ""
 	}
 	told := func() { d.posts.Whispered = n + 1 }
-	j := job{message: m, private: true, to: to, did: func(MessageRef, string) { told() }, giveUp: told}
+	// Behind the answers to those who ask right now, which would be given up long before
+	// hundreds of these are told.
+	j := job{message: m, private: true, to: to, urgency: UrgentStage, did: func(MessageRef, string) { told() }, giveUp: told}
 	return j, d.free(j)
 }
 
