@@ -72,7 +72,7 @@ func (a *App) recall(ctx context.Context, question string, since time.Time, out 
 	case err != nil:
 		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "err", redacted(err))
 		return asked, false
-	case asked.IsZero(), asked.Before(since), asked.After(a.clock.Now().Add(fresh)):
+	case asked.IsZero(), !asked.After(since), asked.After(a.clock.Now().Add(fresh)):
 		return asked, false
 	}
 	if err := json.Unmarshal([]byte(text), out); err != nil { // of another version
