@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -29,6 +30,10 @@ type job struct {
 func (d *delivery) bid(j job) Bid {
 	b := Bid{Call: CallPost, Channel: j.message.Channel, Who: d.f.ID + "/" + j.message.Key, Urgency: j.urgency}
 	switch {
+	case j.private && j.message.Channel == "":
+		// A direct message is a post, and Slack takes one a second in each room: six
+		// denials at once must not go out together because six flows tell of them.
+		b.Channel = cmp.Or(j.to, d.f.Request.User)
 	case j.private:
 		b.Call, b.Channel = CallWhisper, ""
 	case j.edit.TS != "":
@@ -81,7 +86,9 @@ func (d *delivery) whisper() (job, bool) {
 		m.Channel, m.Thread = "", ""
 	}
 	told := func() { d.posts.Whispered = n + 1 }
-	j := job{message: m, private: true, to: to, did: func(MessageRef, string) { told() }, giveUp: told}
+	// Behind the answers to those who ask right now, which would be given up long before
+	// hundreds of these are told.
+	j := job{message: m, private: true, to: to, urgency: UrgentStage, did: func(MessageRef, string) { told() }, giveUp: told}
 	return j, d.free(j)
 }
 

@@ -288,7 +288,9 @@ type Ballots interface {
 	Reactions(ctx context.Context, ref MessageRef) ([]approvals.Reaction, error)
 }
 
-// Directory knows people and groups.
+// Directory knows people and groups. A *RateLimited that Slack did not tell says that
+// the quota of look-ups has none left for now; whoever asks again by then keeps its
+// place.
 type Directory interface {
 	// People looks up users; one that can't be looked up is returned with Found
 	// false. An error means that nothing can be said of anybody.

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -30,10 +31,13 @@ const (
 	CallWhisper Call = "whisper" // a private message
 	CallSearch  Call = "search"  // for a post whose answer was lost
 	CallVotes   Call = "votes"   // reading the reactions of a card
+	CallDelete  Call = "delete"  // of a message that stands twice
+	CallGroups  Call = "groups"  // reading who is in which usergroup
+	CallPeople  Call = "people"  // reading who somebody is
 )
 
 // Calls is every call.
-var Calls = [...]Call{CallPost, CallEdit, CallWhisper, CallSearch, CallVotes}
+var Calls = [...]Call{CallPost, CallEdit, CallWhisper, CallSearch, CallVotes, CallDelete, CallGroups, CallPeople}
 
 // Urgency orders bids: lower goes first.
 type Urgency int
@@ -48,7 +52,7 @@ const (
 // Bid asks for one call.
 type Bid struct {
 	Call    Call
-	Channel string // of a post
+	Channel string // of a post; of a direct message the person
 	Who     string // what would be sent: there is one bid of it at a time
 	Urgency Urgency
 }
@@ -64,10 +68,12 @@ type Share struct {
 }
 
 // Shares are the limits of a bid. They stay below what Slack documents (50 edits,
-// reads and searches a minute, 100 private messages, one post a second in a
-// channel, some hundred posts in all), because a call takes a while to arrive and
-// because answers to people, which ask nobody, need room too. Rate and burst
-// together are what Slack may see within one minute.
+// deletions, reads and searches a minute, 100 private messages and looks at a person,
+// 20 at the groups, one post a second in a channel, some hundred posts in all), because
+// a call takes a while to arrive and because what is shown in the home tab, which asks
+// nobody, needs room too. Rate and burst together are what Slack may see within one
+// minute. The burst of people is what one ballot may ask about at one moment: of more,
+// the first would be old news again before the last is known.
 func (b Bid) Shares() []Share {
 	switch b.Call {
 	case CallPost:
@@ -79,8 +85,12 @@ func (b Bid) Shares() []Share {
 		return []Share{{Name: string(b.Call), PerMinute: 40, Burst: 8, Reserve: reserves(2, 4)}}
 	case CallWhisper:
 		return []Share{{Name: string(b.Call), PerMinute: 80, Burst: 8, Reserve: reserves(2, 4)}}
-	case CallSearch:
+	case CallSearch, CallDelete:
 		return []Share{{Name: string(b.Call), PerMinute: 40, Burst: 4}}
+	case CallGroups:
+		return []Share{{Name: string(b.Call), PerMinute: 15, Burst: 4, Reserve: reserves(1, 1)}}
+	case CallPeople:
+		return []Share{{Name: string(b.Call), PerMinute: 60, Burst: 36, Reserve: reserves(6, 6)}}
 	}
 	return nil
 }
@@ -118,6 +128,16 @@ func (o *Options) rest(ctx context.Context, b Bid, limited *RateLimited) {
 type notYet struct{ at time.Time }
 
 func (n *notYet) Error() string { return "Slack's quota allows it at " + n.at.Format(time.TimeOnly) }
+
+// turnOf tells when the quota allows what err says that it has nothing left for. What
+// Slack itself refused is no such thing: that is trouble, and told.
+func (o *Options) turnOf(err error) (turn *notYet, put bool) {
+	var own *RateLimited
+	if errors.As(err, &own) && !own.Told {
+		return &notYet{at: o.Clock.Now().Add(own.After)}, true
+	}
+	return nil, false
+}
 
 // soonOver is how long before its end a ballot is read before all that only look
 // by themselves.

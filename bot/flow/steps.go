@@ -88,6 +88,9 @@ func (t *turn) noPlan(ctx context.Context, made observed, err error) error {
 		t.finish(Refused, Note{Code: NoteRefused, Text: later.wait.Text})
 		return t.save(ctx, "refuse", time.Time{}, withTrouble(map[string]any{"why": later.err.Error()}, later.err))
 	}
+	if turn, put := t.turnOf(err); put {
+		return t.look(ctx, t.f.Wait, turn.at)
+	}
 	t.detail = withTrouble(nil, later.err)
 	return t.hold(ctx, later)
 }
@@ -254,6 +257,16 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 	if !up || card.TS == "" || card.Plan != plan.Hash {
 		return approvals.Verdict{}, &unread{wait: Note{Code: WaitCard}, err: errNoCard}
 	}
+	// Groups come first: what their quota puts off must not have spent a reading of the
+	// votes, of which Slack allows hardly more.
+	opened, soon := t.f.opened(), t.Clock.Now().Add(2*t.CallTimeout)
+	if t.going {
+		t.Directory.Refresh(nil, t.groups(groupsAt(asked, opened, soon)))
+	}
+	members, err := t.memberships(ctx, groupsAt(asked, opened, soon))
+	if err != nil {
+		return approvals.Verdict{}, err
+	}
 	bid := t.f.readBid(t.voted || t.f.State == Queued || t.f.State == AwaitingApproval && t.Clock.Now().Add(soonOver).After(t.f.ExpiresAt))
 	if again, err := t.may(ctx, bid); err != nil {
 		return approvals.Verdict{}, err
@@ -284,13 +297,18 @@ func (t *turn) ballot(ctx context.Context, plan approvals.Plan, asked []approval
 		return approvals.Verdict{}, err
 	}
 	voters := append(t.Policy.VotersOf(facts), signers(facts.Mandates)...)
+	facts.Members = keptTo(members, voters)
 	if t.going {
-		t.refresh(facts, voters)
+		// A vote of somebody who is in none of the groups counts for nothing, whoever they
+		// are: hundreds may react, and each look is one of those that Slack allows.
+		t.Directory.Refresh(slices.DeleteFunc(slices.Clone(voters), func(id string) bool { return !isIn(facts.Members, id) }), nil)
 	}
 	if facts.People, err = t.people(ctx, voters); err != nil {
+		if turn, put := t.turnOf(err); put {
+			return approvals.Verdict{}, turn
+		}
 		return approvals.Verdict{}, ballotUnread(err)
 	}
-	facts.Members = t.members(ctx, facts, func(id string) bool { return slices.Contains(voters, id) })
 	facts.Now = readAt
 	verdict := t.Policy.Count(facts)
 	t.facts, t.counted = &facts, &verdict

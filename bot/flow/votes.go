@@ -96,37 +96,73 @@ func (t *turn) onRecord(plan approvals.Plan, asked []approvals.Requirement, reac
 	return facts
 }
 
-// members looks up the groups that a ballot asks, kept to those people who
-// matter: a group of a thousand is not written down at every count. One that
-// can't be read is left out, and Count fails closed on it.
+// members looks up the groups that a ballot asks, kept to those people who matter:
+// a group of a thousand is not written down at every count. One that can't be read is
+// left out, and Count fails closed on it.
 func (t *turn) members(ctx context.Context, b approvals.BallotFacts, matters func(string) bool) map[string][]string {
-	all := map[string][]string{}
-	for _, q := range b.Requirements {
-		// A little ahead: the verdict's time is taken after the look-ups.
-		for _, g := range q.Asked(b.OpenedAt, b.Now.Add(t.CallTimeout)) {
-			if _, done := all[g]; done {
-				continue
-			}
-			var members []string
-			err := errNoSuchGroup
-			if group, known := t.Approvals.Groups[g]; known {
-				err = t.call(ctx, func(ctx context.Context) (err error) {
-					members, err = t.Directory.Members(ctx, group)
-					return err
-				})
-			}
-			if err != nil {
-				t.log.Warn("approver group can't be read", "group", g, "error", err)
-				t.lacks = err
-				continue
-			}
-			all[g] = slices.DeleteFunc(slices.Clone(members), func(id string) bool { return !matters(id) })
-			if all[g] == nil {
-				all[g] = []string{} // read, and none of them is there
-			}
-		}
+	// A little ahead: the verdict's time is taken after the look-ups.
+	all, err := t.memberships(ctx, groupsAt(b.Requirements, b.OpenedAt, b.Now.Add(t.CallTimeout)))
+	if err != nil {
+		t.lacks = err
+	}
+	for g, ids := range all {
+		all[g] = slices.DeleteFunc(ids, func(id string) bool { return !matters(id) })
 	}
 	return all
+}
+
+// groupsAt are the groups that a ballot opened then asks at a time.
+func groupsAt(reqs []approvals.Requirement, opened, at time.Time) []string {
+	var names []string
+	for _, q := range reqs {
+		names = append(names, q.Asked(opened, at)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// memberships reads who is in these groups. One that can't be read is left out; a
+// *notYet ends it: the others can't be read either before the quota has a look left.
+func (t *turn) memberships(ctx context.Context, groups []string) (map[string][]string, error) {
+	all := map[string][]string{}
+	for _, g := range groups {
+		var members []string
+		err := errNoSuchGroup
+		if group, known := t.Approvals.Groups[g]; known {
+			err = t.call(ctx, func(ctx context.Context) (err error) {
+				members, err = t.Directory.Members(ctx, group)
+				return err
+			})
+		}
+		if turn, put := t.turnOf(err); put {
+			return all, turn
+		}
+		if err != nil {
+			t.log.Warn("approver group can't be read", "group", g, "error", err)
+			t.lacks = err
+			continue
+		}
+		all[g] = append([]string{}, members...) // not nil: read, even where none is there
+	}
+	return all, nil
+}
+
+// keptTo are the members who are among some people.
+func keptTo(members map[string][]string, people []string) map[string][]string {
+	for g, ids := range members {
+		members[g] = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(people, id) })
+	}
+	return members
+}
+
+// isIn reports whether somebody is in one of the groups.
+func isIn(members map[string][]string, id string) bool {
+	for _, ids := range members {
+		if slices.Contains(ids, id) {
+			return true
+		}
+	}
+	return false
 }
 
 // errNoSuchGroup: nobody is in a group that config doesn't have, which is not the
@@ -158,17 +194,6 @@ func (t *turn) groupGone(now time.Time) []approvals.Difference {
 		}
 	}
 	return gone
-}
-
-// refresh has people and the groups that a ballot asks looked up anew.
-func (t *turn) refresh(b approvals.BallotFacts, people []string) {
-	var groups []approvals.Group
-	for _, q := range b.Requirements {
-		for _, g := range q.Asked(b.OpenedAt, b.Now.Add(t.CallTimeout)) {
-			groups = append(groups, t.Approvals.Groups[g])
-		}
-	}
-	t.Directory.Refresh(people, groups)
 }
 
 // adopt takes a fresh verdict into the record, tells what moved, and gives what

@@ -135,6 +135,10 @@ func (k keys) quota(share string) string    { return k.base + "quota:" + share }
 func (k keys) waiting(share string) string  { return k.base + "quota:" + share + ":waiting" }
 func (k keys) promised(share string) string { return k.base + "quota:" + share + ":promised" }
 
+// lookup is a hash: what Slack said last to a question about people or groups (v), and
+// when that was asked, in ms (at).
+func (k keys) lookup(question string) string { return k.base + "lookup:" + question }
+
 // workspaces is a set of the workspaces that a prefix holds; of no slot in
 // particular, written once at start, read by the command line.
 func workspaces(prefix string) string { return prefix + ":workspaces" }

@@ -212,7 +212,7 @@ func (s *session) whisper(ctx context.Context, c flow.Caller, m flow.Message) {
 func (s *session) whisperAgain(ctx context.Context, c flow.Caller, m flow.Message, try int, doubted bool) {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	err := s.app.Whisper(ctx, c.User, m)
+	err := s.app.tell(ctx, c.User, m)
 	if err == nil {
 		return
 	}

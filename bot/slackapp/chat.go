@@ -3,6 +3,8 @@ package slackapp
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -224,6 +227,7 @@ func (a *App) Post(ctx context.Context, m flow.Message) (flow.MessageRef, error)
 	ref := flow.MessageRef{Channel: cmp.Or(p.Channel, m.Channel), TS: p.TS}
 	if m.Thread != "" && p.loose() && a.isGone(ctx, flow.MessageRef{Channel: ref.Channel, TS: m.Thread}) {
 		a.log.Warn("a reply to a deleted message stood in the channel and is deleted", "channel", ref.Channel, "ts", ref.TS)
+		_ = a.may(ctx, flow.Bid{Call: flow.CallDelete, Who: ref.Channel + "/" + ref.TS}) // counted, and not waited for: nobody comes back to it
 		if err := a.remove(ctx, ref); err != nil {
 			a.log.Error("a reply stands in the channel and can't be deleted", "channel", ref.Channel, "ts", ref.TS, "error", redacted(err))
 		}
@@ -284,9 +288,39 @@ func (a *App) Whisper(ctx context.Context, user string, m flow.Message) error {
 			return err
 		}
 	}
+	direct := m.Channel == ""
 	m.Channel, m.Thread = user, "" // chat.postMessage opens the conversation itself
+	if !direct {
+		// Who asked for a private message in a channel did not ask for a post.
+		if err := a.may(ctx, directBid(user, m)); err != nil {
+			return err
+		}
+	}
 	_, err := a.Post(ctx, m)
 	return err
+}
+
+// directBid is the bid for a direct message.
+func directBid(user string, m flow.Message) flow.Bid {
+	return flow.Bid{Call: flow.CallPost, Channel: user, Who: "direct/" + user + "/" + nameOf(m.Text)}
+}
+
+// nameOf is a short name of a text, for a bid.
+func nameOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+// tell is Whisper for who asks no quota beforehand.
+func (a *App) tell(ctx context.Context, user string, m flow.Message) error {
+	b := directBid(user, m)
+	if m.Channel != "" {
+		b.Call, b.Channel = flow.CallWhisper, ""
+	}
+	if err := a.may(ctx, b); err != nil {
+		return err
+	}
+	return a.Whisper(ctx, user, m)
 }
 
 // findSpan is how long after since a post can have arrived: its call ends long
@@ -333,6 +367,9 @@ func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep [
 		a.log.Warn("copies of a message were looked for among the newest messages only", "channel", m.Channel, "kind", m.EventType)
 	}
 	for _, ts := range copies {
+		if err := a.may(ctx, flow.Bid{Call: flow.CallDelete, Who: m.Channel + "/" + ts}); err != nil {
+			return err
+		}
 		err := a.remove(ctx, flow.MessageRef{Channel: m.Channel, TS: ts})
 		if err != nil && !errors.Is(err, flow.ErrMessageGone) {
 			return err
@@ -343,7 +380,9 @@ func (a *App) Prune(ctx context.Context, m flow.Message, since time.Time, keep [
 
 // search tells visit of each message that is one of those looked for, in m's channel
 // (and thread) and a span of time, until it says false: newest first in a channel, oldest
-// first in a thread.
+// first in a thread. Its first page is what the caller asked the quota for; where the
+// quota has none left for a further one, the search goes on from there when it is begun
+// again.
 func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is func(found) bool, visit func(ts string) bool) error {
 	method := methodHistory
 	form := url.Values{
@@ -358,8 +397,24 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		method = methodReplies
 		form.Set("ts", m.Thread)
 	}
-	seen := 0
-	for range findPages {
+	name := method + "/" + m.EventType + "/" + blockName(m) + "?" + form.Get("channel") + "/" + form.Get("ts") + "/" + form.Get("oldest")
+	at := a.searches.take(name, a.clock.Now())
+	for _, ts := range at.hits {
+		if !visit(ts) {
+			return nil
+		}
+	}
+	if at.cursor != "" {
+		form.Set("cursor", at.cursor)
+		form.Set("latest", at.latest) // a cursor is of one question
+	}
+	for first := true; at.pages < findPages; first = false {
+		if !first {
+			if err := a.may(ctx, flow.Bid{Call: flow.CallSearch, Who: name}); err != nil {
+				return a.stopOver(name, at, form, err)
+			}
+		}
+		at.pages++
 		var page struct {
 			Messages []found `json:"messages"`
 			Next     struct {
@@ -367,23 +422,79 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 			} `json:"response_metadata"`
 		}
 		if err := a.read(ctx, method, form, &page); err != nil {
-			return err
+			return a.stopOver(name, at, form, err)
 		}
 		for _, f := range page.Messages {
-			if is(f) && !visit(f.TS) {
+			if !is(f) {
+				continue
+			}
+			at.hits = append(at.hits, f.TS)
+			if !visit(f.TS) {
 				return nil
 			}
 		}
 		if page.Next.Cursor == "" {
 			return nil
 		}
-		if seen += len(page.Messages); seen >= findMost {
+		if at.seen += len(page.Messages); at.seen >= findMost {
 			break
 		}
-		form.Set("cursor", page.Next.Cursor)
+		at.cursor = page.Next.Cursor
+		form.Set("cursor", at.cursor)
 	}
 	// Not seen is not the same as not there: posting again could double it.
-	return fmt.Errorf("%w: more than %d messages since the attempt", flow.ErrSearchCut, seen)
+	return fmt.Errorf("%w: more than %d messages since the attempt", flow.ErrSearchCut, at.seen)
+}
+
+// searches remembers where searches were put off: in a busy room whose pages are
+// short, one that began at the top each time would never come to its end. Another
+// replica that goes on with it begins at the top once.
+type searches struct {
+	mu    sync.Mutex
+	where map[string]stopover
+}
+
+// stopover is where a search was put off.
+type stopover struct {
+	cursor string
+	latest string
+	pages  int
+	seen   int
+	hits   []string
+	left   time.Time
+}
+
+// stopOver notes where a search that has to wait goes on.
+func (a *App) stopOver(name string, at stopover, form url.Values, err error) error {
+	if _, wait := errors.AsType[*flow.RateLimited](err); wait && at.cursor != "" {
+		at.latest = form.Get("latest")
+		a.searches.leave(name, at, a.clock.Now())
+	}
+	return err
+}
+
+// maxSearches bounds the searches remembered; all forgotten, they begin at the top.
+const maxSearches = 1000
+
+func (s *searches) take(name string, now time.Time) stopover {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.where[name]
+	delete(s.where, name)
+	if now.Sub(p.left) > findSpan {
+		return stopover{} // somebody else came to its end long ago
+	}
+	return p
+}
+
+func (s *searches) leave(name string, p stopover, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.where == nil || len(s.where) >= maxSearches {
+		s.where = map[string]stopover{}
+	}
+	p.left = now
+	s.where[name] = p
 }
 
 // found is what a search needs of a message. Blocks and payload are read only of

@@ -469,22 +469,28 @@ func TestCache(t *testing.T) {
 	now := time.Now()
 	c := newCache[int](clockFunc(func() time.Time { return now }), time.Minute)
 	n := 0
-	look := func(context.Context) (int, error) { n++; return n, nil }
+	look := func(look func(context.Context) (int, error)) look[int] {
+		return func(ctx context.Context, _ time.Time) (int, time.Time, error) {
+			v, err := look(ctx)
+			return v, now, err
+		}
+	}
+	count := look(func(context.Context) (int, error) { n++; return n, nil })
 	for range 3 {
-		v, err := c.fill(t.Context(), "k", look)
+		v, err := c.fill(t.Context(), "k", count)
 		require.NoError(t, err)
 		require.Equal(t, 1, v)
 	}
 	now = now.Add(time.Minute)
-	v, err := c.fill(t.Context(), "k", look)
+	v, err := c.fill(t.Context(), "k", count)
 	require.NoError(t, err)
 	require.Equal(t, 2, v, "too old")
 
 	t.Run("what an event made void meanwhile is not kept", func(t *testing.T) {
-		_, err := c.fill(t.Context(), "other", func(context.Context) (int, error) {
+		_, err := c.fill(t.Context(), "other", look(func(context.Context) (int, error) {
 			c.forget("other")
 			return 99, nil
-		})
+		}))
 		require.NoError(t, err)
 		_, ok := c.get("other")
 		require.False(t, ok)
@@ -494,7 +500,7 @@ func TestCache(t *testing.T) {
 		ask := func() chan int {
 			got := make(chan int, 1)
 			go func() {
-				v, _ := c.fill(t.Context(), "mine", func(context.Context) (int, error) { looks++; close(begun); <-release; return 7, nil })
+				v, _ := c.fill(t.Context(), "mine", look(func(context.Context) (int, error) { looks++; close(begun); <-release; return 7, nil }))
 				got <- v
 			}()
 			return got
@@ -515,12 +521,12 @@ func TestCache(t *testing.T) {
 		begun, release := make(chan struct{}), make(chan struct{})
 		old := make(chan int, 1)
 		go func() {
-			v, _ := c.fill(t.Context(), "left", func(context.Context) (int, error) { close(begun); <-release; return 1, nil })
+			v, _ := c.fill(t.Context(), "left", look(func(context.Context) (int, error) { close(begun); <-release; return 1, nil }))
 			old <- v
 		}()
 		<-begun
 		c.forget("left")
-		v, err := c.fill(t.Context(), "left", func(context.Context) (int, error) { return 2, nil })
+		v, err := c.fill(t.Context(), "left", look(func(context.Context) (int, error) { return 2, nil }))
 		require.NoError(t, err)
 		require.Equal(t, 2, v)
 		close(release)
@@ -533,11 +539,11 @@ func TestCache(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error, 1)
 		go func() {
-			_, err := c.fill(ctx, "shared", func(ctx context.Context) (int, error) {
+			_, err := c.fill(ctx, "shared", look(func(ctx context.Context) (int, error) {
 				close(begun)
 				<-release
 				return 5, ctx.Err()
-			})
+			}))
 			left <- err
 		}()
 		<-begun

@@ -59,7 +59,11 @@ func (s *session) announce(ctx context.Context, c flow.Caller, cluster string, m
 		s.aside(ctx, func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 			defer cancel()
+			bid := flow.Bid{Call: flow.CallPost, Channel: room, Who: "announce/" + room + "/" + nameOf(told.Text)}
 			err := patiently(ctx, func(ctx context.Context) error {
+				if err := s.app.may(ctx, bid); err != nil {
+					return err
+				}
 				_, err := s.app.Post(ctx, told)
 				return err
 			})

@@ -16,14 +16,16 @@ import (
 )
 
 const (
-	methodUser  = "users.info"
-	methodGroup = "usergroups.users.list"
+	methodUser = "users.info"
 
 	personTTL = 5 * time.Minute
-	groupTTL  = time.Minute
-	// fresh is what still counts as asked now. Without it the sending of many changes
-	// at once would use up the calls that Slack allows (Tier 2 for groups).
+	// fresh is what still counts as asked now, by whichever replica. Without it the
+	// sending of many changes at once would use up the calls that Slack allows (Tier 2
+	// for groups).
 	fresh = 3 * time.Second
+	// perPerson is how much longer that is for each person more than the quota gives at
+	// one moment: the first would be old before the last is known, again and again.
+	perPerson = time.Second
 	// lookups is how many people are looked up at once (users.info is Tier 4).
 	lookups = 4
 	// lookupTimeout bounds a look-up that several callers may share, so that no
@@ -53,23 +55,30 @@ type cache[V any] struct {
 	mu    sync.Mutex
 	known map[string]cached[V]
 	asked map[string]*lookup[V] // under way
+	// since is, by key, and floor for all: an answer to a question of before is void,
+	// also one that another replica remembers.
+	since map[string]time.Time
+	floor time.Time
 }
 
 type cached[V any] struct {
 	v  V
-	at time.Time
+	at time.Time // when it was asked
 }
 
 // lookup is one question that several may wait for.
 type lookup[V any] struct {
-	at   time.Time     // when it began
-	done chan struct{} // closed once the rest is set
-	v    V
-	err  error
+	since time.Time     // an answer from then is good enough
+	done  chan struct{} // closed once the rest is set
+	v     V
+	err   error
 }
 
+// look asks for something, or finds what was asked since a time; it tells when.
+type look[V any] func(ctx context.Context, since time.Time) (v V, asked time.Time, err error)
+
 func newCache[V any](c flow.Clock, ttl time.Duration) *cache[V] {
-	return &cache[V]{clock: c, ttl: ttl, known: map[string]cached[V]{}, asked: map[string]*lookup[V]{}}
+	return &cache[V]{clock: c, ttl: ttl, known: map[string]cached[V]{}, asked: map[string]*lookup[V]{}, since: map[string]time.Time{}}
 }
 
 func (c *cache[V]) get(key string) (V, bool) {
@@ -84,15 +93,38 @@ func (c *cache[V]) young(key string) (V, bool) {
 	return e.v, ok && c.clock.Now().Sub(e.at) < c.ttl
 }
 
-// outdate drops an entry that is not fresh, and joins no look-up that is not.
-func (c *cache[V]) outdate(key string) {
+// urgency of a look that may take no answer from before since: who needs to be sure
+// can wait a little, and goes behind a person who waits for an answer.
+func (c *cache[V]) urgency(since time.Time) flow.Urgency {
+	if since.After(c.clock.Now().Add(-c.ttl)) {
+		return flow.UrgentStage
+	}
+	return flow.UrgentEnd
+}
+
+// outdate drops an entry that was asked longer ago than that, and joins no look-up that
+// would take such an answer.
+func (c *cache[V]) outdate(key string, ago time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.known[key]; ok && c.clock.Now().Sub(e.at) >= fresh {
+	since := c.clock.Now().Add(-ago)
+	if e, ok := c.known[key]; ok && !e.at.After(since) {
 		delete(c.known, key)
 	}
-	if l := c.asked[key]; l != nil && c.clock.Now().Sub(l.at) >= fresh {
+	if l := c.asked[key]; l != nil && l.since.Before(since) {
 		delete(c.asked, key)
+	}
+	c.void(key, since)
+}
+
+// void notes that no answer from before a time will do, under the lock.
+func (c *cache[V]) void(key string, since time.Time) {
+	if len(c.since) >= maxCached {
+		clear(c.since)
+		c.floor = c.clock.Now()
+	}
+	if since.After(c.since[key]) {
+		c.since[key] = since
 	}
 }
 
@@ -106,15 +138,18 @@ func (c *cache[V]) forget(key string) {
 	if key == "" {
 		clear(c.known)
 		clear(c.asked)
+		clear(c.since)
+		c.floor = c.clock.Now()
 		return
 	}
 	delete(c.known, key)
 	delete(c.asked, key)
+	c.void(key, c.clock.Now())
 }
 
 // fill gives the cached value, or looks it up. Callers that ask for one key at a
 // time share a look-up, which goes on when one of them leaves.
-func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Context) (V, error)) (V, error) {
+func (c *cache[V]) fill(ctx context.Context, key string, ask look[V]) (V, error) {
 	c.mu.Lock()
 	if v, ok := c.young(key); ok {
 		c.mu.Unlock()
@@ -122,9 +157,14 @@ func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Conte
 	}
 	l := c.asked[key]
 	if l == nil {
-		l = &lookup[V]{at: c.clock.Now(), done: make(chan struct{})}
+		l = &lookup[V]{since: c.clock.Now().Add(-c.ttl), done: make(chan struct{})}
+		for _, since := range []time.Time{c.floor, c.since[key]} {
+			if since.After(l.since) {
+				l.since = since
+			}
+		}
 		c.asked[key] = l
-		go c.answer(context.WithoutCancel(ctx), key, l, look)
+		go c.answer(context.WithoutCancel(ctx), key, l, ask)
 	}
 	c.mu.Unlock()
 	select {
@@ -137,11 +177,12 @@ func (c *cache[V]) fill(ctx context.Context, key string, look func(context.Conte
 }
 
 // answer makes a look-up, and keeps what it gave unless it was forgotten meanwhile.
-func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], look func(context.Context) (V, error)) {
+func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], ask look[V]) {
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	l.v, l.err = look(ctx)
+	var at time.Time
+	l.v, at, l.err = ask(ctx, l.since)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.asked[key] != l {
@@ -154,7 +195,7 @@ func (c *cache[V]) answer(ctx context.Context, key string, l *lookup[V], look fu
 	if len(c.known) >= maxCached {
 		clear(c.known)
 	}
-	c.known[key] = cached[V]{v: l.v, at: l.at}
+	c.known[key] = cached[V]{v: l.v, at: at}
 }
 
 // locales remembers the language of each person for longer than the rest of what
@@ -205,28 +246,57 @@ func (a *App) profile(ctx context.Context, user string) (profile, error) {
 	if id == nil {
 		return profile{}, errNoIdentity
 	}
-	return a.people.fill(ctx, user, func(ctx context.Context) (profile, error) {
-		select {
-		case a.lookups <- struct{}{}:
-			defer func() { <-a.lookups }()
-		case <-ctx.Done():
-			return profile{}, ctx.Err()
+	return a.people.fill(ctx, user, func(ctx context.Context, since time.Time) (profile, time.Time, error) {
+		var u slack.User
+		asked, ok := a.recall(ctx, "person:"+user, since, &u)
+		if !ok || u.ID != user {
+			var err error
+			if u, asked, err = a.askForUser(ctx, user, a.people.urgency(since)); err != nil {
+				return profile{}, asked, err
+			}
 		}
-		var u *slack.User
-		err := a.call(ctx, methodUser, func(ctx context.Context) (err error) {
-			u, err = a.slack.GetUserInfoContext(ctx, user)
-			return err
-		})
-		if err != nil {
-			return profile{}, err
-		}
-		if u.ID != user {
-			return profile{}, &refusal{method: methodUser, code: "another_user", detail: "asked for " + user + ", got " + u.ID}
-		}
-		p := profileOf(u, *id, a.opt.Language)
+		p := profileOf(&u, *id, a.opt.Language)
 		a.locales.set(user, p.language)
-		return p, nil
+		return p, asked, nil
 	})
+}
+
+// askForUser asks Slack for a user, and tells the other replicas what they need of it.
+func (a *App) askForUser(ctx context.Context, user string, urgency flow.Urgency) (slack.User, time.Time, error) {
+	none := slack.User{}
+	select {
+	case a.lookups <- struct{}{}:
+		defer func() { <-a.lookups }()
+	case <-ctx.Done():
+		return none, time.Time{}, ctx.Err()
+	}
+	bid := flow.Bid{Call: flow.CallPeople, Who: user, Urgency: urgency}
+	if err := a.may(ctx, bid); err != nil {
+		return none, time.Time{}, err
+	}
+	asked := a.clock.Now()
+	var u *slack.User
+	err := a.call(ctx, methodUser, func(ctx context.Context) (err error) {
+		u, err = a.slack.GetUserInfoContext(ctx, user)
+		return err
+	})
+	if err != nil {
+		a.rest(ctx, bid, err)
+		return none, asked, err
+	}
+	if u.ID != user {
+		return none, asked, &refusal{method: methodUser, code: "another_user", detail: "asked for " + user + ", got " + u.ID}
+	}
+	// What a profile is made of, and no more: names, mail addresses and pictures are
+	// nobody's business here.
+	kept := slack.User{
+		ID: u.ID, TeamID: u.TeamID, Name: u.Name, Deleted: u.Deleted, Locale: u.Locale, TZ: u.TZ, TZLabel: u.TZLabel, TZOffset: u.TZOffset,
+		IsBot: u.IsBot, IsConnectorBot: u.IsConnectorBot, IsWorkflowBot: u.IsWorkflowBot,
+		IsRestricted: u.IsRestricted, IsUltraRestricted: u.IsUltraRestricted, IsStranger: u.IsStranger,
+	}
+	kept.Enterprise.Teams = u.Enterprise.Teams
+	a.remember(ctx, "person:"+user, kept, asked, personTTL)
+	return kept, asked, nil
 }
 
 // profileOf keeps what matters of a user. Somebody without a locale reads the
@@ -292,9 +362,17 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 		}()
 	}
 	people := make(map[string]approvals.Person, len(unique))
+	var wait *flow.RateLimited
 	for range unique {
 		r := <-results
+		limited, own := errors.AsType[*flow.RateLimited](r.err)
 		switch {
+		case own && !limited.Told:
+			// The others get their places in the quota too, and all are looked up at the last
+			// one's turn: one after the other the first would be old by then.
+			if wait == nil || limited.After > wait.After {
+				wait = limited
+			}
 		case r.err == nil:
 			people[r.id] = r.person
 		case refusedWith(r.err, notFound...):
@@ -303,54 +381,23 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 			return nil, fmt.Errorf("people can't be looked up in Slack: %w", r.err)
 		}
 	}
+	if wait != nil {
+		return nil, fmt.Errorf("people can't be looked up in Slack: %w", wait)
+	}
 	return people, nil
 }
 
-// noGroup are the answers of usergroups.users.list that waiting won't change.
-var noGroup = []string{"no_such_subteam", "plan_upgrade_required"}
-
-// Members are the users of a group of config: those it names and those of its
-// usergroups (usergroups.users.list, at most 1 min old). A usergroup that can't
-// be read, or is disabled, is an error: a part of the members is not the group.
-func (a *App) Members(ctx context.Context, g approvals.Group) ([]string, error) {
-	members := slices.Clone(g.Users)
-	for _, group := range g.Usergroups {
-		users, err := a.groups.fill(ctx, group, func(ctx context.Context) (users []string, err error) {
-			err = a.call(ctx, methodGroup, func(ctx context.Context) (err error) {
-				users, err = a.slack.GetUserGroupMembersContext(ctx, group, a.inTeam()...)
-				return err
-			})
-			return users, err
-		})
-		if refusedWith(err, noGroup...) {
-			return nil, fmt.Errorf("usergroup %s: %w: %w", group, flow.ErrNoGroup, err)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("usergroup %s can't be read: %w", group, err)
-		}
-		members = append(members, users...)
-	}
-	slices.Sort(members)
-	return slices.Compact(members), nil
-}
-
-// Refresh drops what is remembered of people and groups and is not fresh.
+// Refresh makes the next look-ups of these give nothing that was asked before just now.
 func (a *App) Refresh(people []string, groups []approvals.Group) {
+	s := flow.Bid{Call: flow.CallPeople}.Shares()[0]
+	atOnce := s.Burst - s.Reserve[flow.UrgentStage]
+	ago := fresh + time.Duration(max(0, len(people)-atOnce))*perPerson
 	for _, id := range people {
-		a.people.outdate(id)
+		a.people.outdate(id, ago)
 	}
 	for _, g := range groups {
-		for _, id := range g.Usergroups {
-			a.groups.outdate(id)
+		if len(g.Usergroups) > 0 {
+			a.groups.outdate(theRoll, fresh)
 		}
 	}
-}
-
-// inTeam names the workspace where the token is good for several (Slack,
-// usergroups.users.list: "team_id is required if an org token is used").
-func (a *App) inTeam() []slack.GetUserGroupMembersOption {
-	if id := a.identity.Load(); id != nil && id.Enterprise != "" {
-		return []slack.GetUserGroupMembersOption{slack.GetUserGroupMembersOptionTeamID(id.Team)}
-	}
-	return nil
 }

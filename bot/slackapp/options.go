@@ -66,10 +66,14 @@ type App struct {
 	rates *rates
 	pace  *pace
 
+	searches searches
+
 	people  *cache[profile] // by user id
 	locales *locales
-	groups  *cache[[]string] // by usergroup id
-	lookups chan struct{}    // one slot per users.info under way
+	groups  *groups
+	lookups chan struct{} // one slot per users.info under way
+	quota   flow.Quota    // nil = not shared
+	shared  Shared        // nil = not shared
 
 	spacing *spacing
 	gaps    chan struct{}
@@ -147,7 +151,7 @@ func New(opt Options) (*App, error) {
 	a := &App{
 		opt: opt, clock: opt.Clock, log: opt.Logger, metrics: newMetrics(opt.Registerer),
 		http: client, rates: newRates(opt.Clock), pace: newPace(opt.Clock),
-		people: newCache[profile](opt.Clock, personTTL), locales: newLocales(), groups: newCache[[]string](opt.Clock, groupTTL),
+		people: newCache[profile](opt.Clock, personTTL), locales: newLocales(), groups: newGroups(opt.Clock),
 		lookups: make(chan struct{}, lookups),
 		spacing: newSpacing(opt.Clock, opt.Jitter), gaps: make(chan struct{}, 1), seen: newSeen(opt.Clock), doubts: make(chan string, 1),
 	}

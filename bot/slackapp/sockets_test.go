@@ -37,7 +37,7 @@ func TestRefusedTokensEndTheRun(t *testing.T) {
 // The bot token of a running bot can be revoked at any time.
 func TestATokenRevokedLaterEndsTheRun(t *testing.T) {
 	revoke := func(e *edge) {
-		for _, method := range []string{"auth.test", "chat.postMessage", "usergroups.users.list"} {
+		for _, method := range []string{"auth.test", "chat.postMessage", "usergroups.list"} {
 			e.sim.Fail(method, slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked", Times: slacksim.Forever})
 		}
 	}

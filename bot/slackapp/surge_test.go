@@ -24,7 +24,11 @@ import (
 
 var heavy = flag.Bool("heavy", false, "run the surge with 500 flows instead of 60")
 
-// surge is two replicas with many flows that move at once, between many clouds and
+// surgeReplicas are more than two, since each knows by itself what it may not ask
+// twice in a few seconds: two alone stay below Slack's limits of look-ups by chance.
+const surgeReplicas = 4
+
+// surge is some replicas with many flows that move at once, between many clouds and
 // a local Slack that keeps to its documented limits. All share one clock, which the
 // test moves: half an hour of Slack's patience takes seconds.
 type surge struct {
@@ -44,11 +48,17 @@ type replica struct {
 	courier *flow.Courier
 }
 
+// The usergroups of a surge, whose approvals both ask.
+var surgeGroups = []string{"S0LEAD", "S0OPS"}
+
 func newSurge(t *testing.T, flows, rooms int, quota bool) *surge {
 	w := &surge{t: t, clock: flowtest.NewClock(time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)), rooms: rooms}
 	e := newEdge(t, func(o *slacksim.Options) {
 		o.Now, o.NoRateLimits, o.Keep = w.clock.Now, false, 1<<20
 		o.World.Users = append(o.World.Users, slacksim.User{ID: lea, Name: "lea"})
+		for _, g := range surgeGroups {
+			o.World.Usergroups = append(o.World.Usergroups, slacksim.Usergroup{ID: g, Handle: g, Name: g, Users: []string{lea}})
+		}
 		for i := range rooms {
 			o.World.Channels = append(o.World.Channels, slacksim.Channel{ID: room(i), Name: room(i), Members: []string{botUser, ann, lea}})
 		}
@@ -57,7 +67,7 @@ func newSurge(t *testing.T, flows, rooms int, quota bool) *surge {
 	rdb := redistest.Start(t).Client(t)
 	w.store = redisstore.New(rdb, "test", own)
 	rules := approvals.Config{
-		Groups:  map[string]approvals.Group{"leads": {Users: []string{lea}}},
+		Groups:  map[string]approvals.Group{"leads": {Usergroups: surgeGroups}},
 		Approve: []string{"white_check_mark"}, Deny: []string{"x"}, ExpireAfter: 4 * time.Hour, RulesGiven: true,
 		Rules: []approvals.Rule{{Name: "in", When: "change.delta < 0", Require: map[string]int{"leads": 1}}},
 	}
@@ -83,7 +93,7 @@ func newSurge(t *testing.T, flows, rooms int, quota bool) *surge {
 	if quota {
 		o.Quota = redisstore.NewQuota(rdb, "test", own)
 	}
-	for range 2 {
+	for range surgeReplicas {
 		// Each has an app of its own, which knows nothing of what the other posts.
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
@@ -91,6 +101,9 @@ func newSurge(t *testing.T, flows, rooms int, quota bool) *surge {
 		require.NoError(t, err)
 		_, err = app.Identify(t.Context())
 		require.NoError(t, err)
+		if quota {
+			app.Share(o.Quota, redisstore.NewLookups(rdb, "test", own))
+		}
 		o.Ballots, o.Directory, o.Chat = app, app, app
 		w.replicas = append(w.replicas, replica{flow.NewEngine(o), flow.NewCourier(o)})
 	}
@@ -286,6 +299,30 @@ func TestASurgeKeepsToSlacksLimitsAndLosesNothing(t *testing.T) {
 		flows, rooms, cards, votes, ended, right, updates)
 	require.Empty(t, w.sim.Limited(), "no 429")
 	require.Less(t, updates, 8*flows, "progress is folded")
+}
+
+// What tells one person of many ballots is limited like a channel: one a second.
+func TestBallotsOfOnePersonThatEndTogetherKeepToSlacksLimits(t *testing.T) {
+	w := newSurge(t, 16, 4, true)
+	w.ask(16)
+	var open []flow.MessageRef
+	w.until(time.Minute, "the ballots", func() bool {
+		open = nil
+		for i, id := range w.ids {
+			if p, err := w.store.Posts(t.Context(), id); err == nil && i%2 == 1 && p.Cards[1].TS != "" {
+				open = append(open, p.Cards[1].MessageRef)
+			}
+		}
+		return len(open) == 8
+	})
+	w.until(time.Minute, "quiet", func() bool { return w.shown() == 16 })
+	for _, ref := range open {
+		require.NoError(t, w.sim.React(lea, ref.Channel, ref.TS, "x"))
+		require.NoError(t, w.desk.Touched(t.Context(), ref))
+	}
+	took := w.until(time.Minute, "the news", func() bool { return len(w.sim.DMs(ann)) == 8 })
+	require.Empty(t, w.sim.Limited(), "no 429")
+	t.Logf("the news of 8 ballots after %s", took)
 }
 
 // The same without a quota: the test above can fail.

@@ -98,6 +98,8 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 			log.Warn("the bot token lacks a scope; add it and reinstall the app", "scope", s.Name, "needed", s.Reason)
 		}
 	}
+	quota := redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team)
+	b.app.Share(quota, redisstore.NewLookups(rdb, cfg.Redis.KeyPrefix, b.identity.Team))
 	policy, problems := approvals.Compile(cfg.Approvals)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("approvals: %v", problems)
@@ -119,7 +121,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Reborn:    func(ctx context.Context) (time.Time, error) { return store.Reborn(ctx, wall{}.Now()) },
 		Restarted: func(ctx context.Context) (time.Time, error) { return store.Restarted(ctx, wall{}.Now()) },
 		Ballots:   moved, Directory: b.app, Chat: moved, Renderer: b.renderer,
-		Quota: redisstore.NewQuota(rdb, cfg.Redis.KeyPrefix, b.identity.Team),
+		Quota: quota,
 		Clock: wall{}, Logger: log, Metrics: flow.NewMetrics(b.metrics),
 		Catalog: cfg.Catalog, Budgets: cfg.Budgets, Policy: policy, Approvals: cfg.Approvals, Settle: cfg.Settle,
 		Workspace: b.identity.Team, Bot: b.identity.User, Limits: cfg.Limits, NewID: flow.RandomID, Spell: slackapp.Spell,

@@ -174,7 +174,7 @@ func TestATokenRevokedLaterExitsOne(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.start()
 	s.ready()
-	for _, method := range []string{"auth.test", "chat.postMessage", "chat.update", "usergroups.users.list"} {
+	for _, method := range []string{"auth.test", "chat.postMessage", "chat.update", "usergroups.list"} {
 		s.slack.Fail(method, slacksim.Fault{Kind: slacksim.APIError, Code: "token_revoked", Times: slacksim.Forever})
 	}
 	s.slack.EmitEvent(map[string]any{"type": "tokens_revoked", "tokens": map[string]any{"bot": []string{"U0SCALEBOT"}}})

@@ -1,0 +1,100 @@
+package slackapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"scalebot/bot/flow"
+)
+
+// Shared keeps for all replicas what Slack said of people and groups. Recall gives the
+// last answer to a question and when it was asked; a zero time: there is none.
+type Shared interface {
+	Recall(ctx context.Context, question string) (text string, asked time.Time, err error)
+	Remember(ctx context.Context, question, text string, asked time.Time, ttl time.Duration) error
+}
+
+// sharedTimeout bounds a question to what replicas share: a command waits for it, and
+// Slack itself can be asked instead.
+const sharedTimeout = time.Second
+
+// Share connects the app with what all replicas of its workspace share. Call it before
+// Run and before any method of flow.Directory. Without it each process counts its calls
+// and remembers its look-ups for itself.
+func (a *App) Share(q flow.Quota, s Shared) { a.quota, a.shared = q, s }
+
+// may asks the quota for a call; nil = go ahead. It goes ahead too where the quota
+// can't be asked: Slack says when it is too much, and a person who waits for an answer
+// should have one.
+func (a *App) may(ctx context.Context, b flow.Bid) error {
+	if a.quota == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
+	defer cancel()
+	now := a.clock.Now()
+	again, err := a.quota.Take(ctx, b, now)
+	if err != nil {
+		a.log.Warn("the quota of Slack's calls can't be asked", "call", string(b.Call), "err", redacted(err))
+		return nil
+	}
+	if again.IsZero() {
+		return nil
+	}
+	return &flow.RateLimited{After: again.Sub(now)}
+}
+
+// rest tells all replicas that Slack asked to be left alone, if that is what err says.
+func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
+	limited, ok := errors.AsType[*flow.RateLimited](err)
+	if a.quota == nil || !ok || !limited.Told {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
+	defer cancel()
+	if err := a.quota.Rest(ctx, b, a.clock.Now().Add(limited.After)); err != nil {
+		a.log.Warn("other replicas don't know that Slack asks to wait", "call", string(b.Call), "err", redacted(err))
+	}
+}
+
+// recall reads an answer that some replica got to a question asked since a time. One
+// from a clock that is far ahead may be old, so it is not taken.
+func (a *App) recall(ctx context.Context, question string, since time.Time, out any) (asked time.Time, ok bool) {
+	if a.shared == nil {
+		return asked, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
+	defer cancel()
+	text, asked, err := a.shared.Recall(ctx, question)
+	switch {
+	case err != nil:
+		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "err", redacted(err))
+		return asked, false
+	case asked.IsZero(), !asked.After(since), asked.After(a.clock.Now().Add(fresh)):
+		return asked, false
+	}
+	if err := json.Unmarshal([]byte(text), out); err != nil { // of another version
+		a.log.Warn("what another replica asked Slack is in a form unknown here", "question", question, "err", redacted(err))
+		return asked, false
+	}
+	return asked, true
+}
+
+// remember tells the other replicas an answer. It is a courtesy: who doesn't hear of it
+// asks Slack.
+func (a *App) remember(ctx context.Context, question string, v any, asked time.Time, ttl time.Duration) {
+	if a.shared == nil {
+		return
+	}
+	text, err := json.Marshal(v)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
+		defer cancel()
+		err = a.shared.Remember(ctx, question, string(text), asked, ttl)
+	}
+	if err != nil {
+		a.log.Warn("other replicas don't hear what Slack said", "question", question, "err", redacted(err))
+	}
+}

@@ -1,0 +1,202 @@
+package slackapp
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scalebot/approvals"
+	"scalebot/bot/flow"
+	"scalebot/bot/redisstore"
+	"scalebot/bot/redisstore/redistest"
+	"scalebot/bot/slacksim"
+)
+
+// sharing is several apps of one workspace, on one clock.
+type sharing struct {
+	*edge
+	now  time.Time
+	apps []*App
+}
+
+func newSharing(t *testing.T) *sharing {
+	w := &sharing{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	clock := clockFunc(func() time.Time { return w.now })
+	w.edge = newEdge(t, func(o *slacksim.Options) {
+		o.Now, o.NoRateLimits = clock, false
+		o.World.Usergroups = append(o.World.Usergroups, slacksim.Usergroup{ID: "S0OPS", Handle: "ops", Name: "Ops", Users: []string{wei}})
+	}, func(o *Options) { o.Clock = clock })
+	rdb := redistest.Start(t).Client(t)
+	for range 2 {
+		app, err := New(w.app.opt)
+		require.NoError(t, err)
+		_, err = app.Identify(t.Context())
+		require.NoError(t, err)
+		app.Share(redisstore.NewQuota(rdb, "test", own), redisstore.NewLookups(rdb, "test", own))
+		w.apps = append(w.apps, app)
+	}
+	return w
+}
+
+// What one replica asked Slack a moment ago the others don't ask again; one that was
+// told of a change does.
+func TestReplicasShareTheirLookups(t *testing.T) {
+	w := newSharing(t)
+	everybody := []string{ann, guest, "U0SOLO", "U0ROBOT", "U0GONE", "U0PARTNER", "U0STRANGE"}
+	both := approvals.Group{Usergroups: []string{"S0LEADS", "S0OPS"}}
+	var people [2]map[string]approvals.Person
+	for i, app := range w.apps {
+		var err error
+		people[i], err = app.People(t.Context(), everybody)
+		require.NoError(t, err)
+		members, err := app.Members(t.Context(), both)
+		require.NoError(t, err)
+		require.Equal(t, []string{ann, wei}, members)
+		zone, err := app.Zone(t.Context(), ann)
+		require.NoError(t, err)
+		require.Equal(t, "Asia/Shanghai", zone.String())
+	}
+	require.Equal(t, people[0], people[1])
+	require.Len(t, w.sim.Requests("users.info"), len(everybody))
+	asked := len(w.sim.Requests("usergroups.list"))
+	require.LessOrEqual(t, asked, 2, "one call for all groups, once it is known which")
+
+	require.NoError(t, w.sim.SetUsergroup("S0LEADS", wei))
+	refreshed := func(app *App) []string {
+		app.Refresh([]string{ann}, []approvals.Group{both})
+		members, err := app.Members(t.Context(), both)
+		require.NoError(t, err)
+		_, err = app.People(t.Context(), []string{ann})
+		require.NoError(t, err)
+		return members
+	}
+	w.now = w.now.Add(fresh - time.Second)
+	for _, app := range w.apps {
+		require.Equal(t, []string{ann, wei}, refreshed(app), "asked a moment ago")
+	}
+	w.now = w.now.Add(time.Second)
+	for _, app := range w.apps {
+		require.Equal(t, []string{wei}, refreshed(app), "an old answer of the other replica is no fresh one")
+	}
+	require.Len(t, w.sim.Requests("usergroups.list"), asked+1, "one of them asks")
+	require.Len(t, w.sim.Requests("users.info"), len(everybody)+1)
+
+	require.NoError(t, w.sim.SetUsergroup("S0LEADS", ann, wei))
+	w.now = w.now.Add(time.Second)
+	w.apps[0].groups.forget("S0LEADS")
+	members, err := w.apps[0].Members(t.Context(), both)
+	require.NoError(t, err)
+	require.Equal(t, []string{ann, wei}, members, "who was told of a change takes no answer from before it")
+}
+
+// The quota is asked before Slack, and what it puts off comes to its turn.
+func TestLookupsKeepToTheQuota(t *testing.T) {
+	w := newSharing(t)
+	g := approvals.Group{Usergroups: []string{"S0LEADS"}}
+	waited := false
+	for range 240 { // two minutes, in which each look needs a fresh answer
+		for _, app := range w.apps {
+			app.groups.forget("")
+			app.people.forget("")
+			for _, err := range []error{second(app.Members(t.Context(), g)), second(app.People(t.Context(), []string{ann, wei, guest}))} {
+				limited, own := errors.AsType[*flow.RateLimited](err)
+				require.True(t, err == nil || own && !limited.Told, "%v", err)
+				waited = waited || own
+			}
+		}
+		w.now = w.now.Add(500 * time.Millisecond)
+	}
+	require.True(t, waited)
+	require.Empty(t, w.sim.Limited(), "no 429")
+	require.Greater(t, len(w.sim.Requests("usergroups.list")), 25, "and little of it is wasted")
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A list that was cut short would leave members out, and their votes would not count.
+func TestAGroupThatTheListCutsShortIsAskedForByItself(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/usergroups.list", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"ok":true,"usergroups":[{"id":"S1","user_count":"3","users":["U1","U2"]},{"id":"S2","user_count":1,"users":["U4"]},` +
+			`{"id":"S3","date_delete":17,"user_count":1,"users":["U5"]}]}`))
+	})
+	mux.HandleFunc("/usergroups.users.list", func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "S1", r.FormValue("usergroup"))
+		_, _ = w.Write([]byte(`{"ok":true,"users":["U1","U2","U3"]}`))
+	})
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	app, err := New(Options{AppToken: appToken, BotToken: botToken, APIURL: srv.URL, Clock: wallClock{}, HTTPClient: srv.Client()})
+	require.NoError(t, err)
+	members, err := app.Members(t.Context(), approvals.Group{Usergroups: []string{"S1", "S2"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"U1", "U2", "U3", "U4"}, members)
+	_, err = app.Members(t.Context(), group("S3"))
+	require.ErrorIs(t, err, flow.ErrNoGroup, "disabled")
+}
+
+func TestAnAnswerWithoutGroupsDoesNotSayThatThereAreNone(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"ok":true}`)) }))
+	defer srv.Close()
+	app, err := New(Options{AppToken: appToken, BotToken: botToken, APIURL: srv.URL, Clock: wallClock{}, HTTPClient: srv.Client()})
+	require.NoError(t, err)
+	_, err = app.Members(t.Context(), group("S1"))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, flow.ErrNoGroup)
+}
+
+// In a busy room with short pages one search is many calls.
+func TestALongSearchKeepsToTheQuotaAndComesToItsEnd(t *testing.T) {
+	w := newSharing(t)
+	w.sim.SetHabits(slacksim.Habits{ShortPages: 15})
+	since := w.now
+	ref, err := w.apps[0].Post(t.Context(), testMessage("card/1"))
+	require.NoError(t, err)
+	for range 900 {
+		_, err := w.sim.Say(ann, channel, "", "chatter")
+		require.NoError(t, err)
+	}
+	app := w.apps[0]
+	found, there, tries := flow.MessageRef{}, false, 0
+	for ; !there && tries < 200; tries++ {
+		if err := app.may(t.Context(), flow.Bid{Call: flow.CallSearch, Who: "F-1/card/1"}); err == nil {
+			found, there, err = app.Find(t.Context(), testMessage("card/1"), since)
+			if err != nil {
+				limited, own := errors.AsType[*flow.RateLimited](err)
+				require.True(t, own && !limited.Told, "%v", err)
+			}
+		}
+		w.now = w.now.Add(time.Second)
+	}
+	require.True(t, there)
+	require.Equal(t, ref, found)
+	require.Empty(t, w.sim.Limited(), "no 429")
+	require.LessOrEqual(t, len(w.sim.Requests("conversations.history")), 62, "no page is read twice")
+}
+
+func TestDeletionsKeepToTheQuota(t *testing.T) {
+	w := newSharing(t)
+	since, app := w.now, w.apps[0]
+	for range 70 {
+		_, err := app.Post(t.Context(), testMessage("card/1"))
+		require.NoError(t, err)
+		w.now = w.now.Add(time.Second)
+	}
+	w.now = w.now.Add(time.Minute)
+	var err error
+	for range 200 {
+		if err = app.Prune(t.Context(), testMessage(""), since, nil); err == nil {
+			break
+		}
+		limited, own := errors.AsType[*flow.RateLimited](err)
+		require.True(t, own && !limited.Told, "%v", err)
+		w.now = w.now.Add(max(limited.After, 2*time.Second))
+	}
+	require.NoError(t, err)
+	require.Empty(t, w.sim.Limited(), "no 429")
+	require.Len(t, w.sim.Requests("chat.delete"), 70)
+}
