@@ -21,7 +21,7 @@ const (
 	EventNotice = "scalebot_notice"
 
 	ActionCancel   = "flow_cancel"   // the value of each is the flow's id
-	ActionHappened = "flow_happened" //
+	ActionHappened = "flow_happened" // of these three it says what was unknown too, see Decision
 	ActionDidNot   = "flow_did_not"  //
 	ActionClose    = "flow_close"    //
 	ActionPause    = "flow_pause"    //
@@ -356,9 +356,9 @@ func buttons(lang string, f flow.Flow) []button {
 		return append(ballotButtons(f, fill), button{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger})
 	case flow.Unknown:
 		bs := []button{
-			{action: ActionHappened, value: f.ID, label: fill(wHappened)}, // its modal asks
-			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
-			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
+			{action: ActionHappened, value: Decision(f), label: fill(wHappened)}, // its modal asks
+			{ActionDidNot, Decision(f), fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
+			{ActionClose, Decision(f), fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}
 		if f.Operation != nil { // the cloud took it: it can't be said that it didn't happen
 			bs = slices.Delete(bs, 1, 2)

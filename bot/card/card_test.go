@@ -30,9 +30,16 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 			continue
 		}
 		for _, e := range b.Elements {
-			if e.ActionID == ActionApprove || e.ActionID == ActionDeny {
+			switch e.ActionID {
+			case ActionApprove, ActionDeny:
 				require.Equal(t, Ballot("F-7K3Q", 1, "h1"), e.Value)
-			} else {
+			case ActionHappened, ActionDidNot, ActionClose:
+				doubt := situations()["unknown"]
+				require.Equal(t, Decision(doubt), e.Value)
+				id, episode := ReadDecision(e.Value)
+				require.Equal(t, "F-7K3Q", id)
+				require.Equal(t, doubt.Episode(), episode)
+			default:
 				require.Equal(t, "F-7K3Q", e.Value)
 			}
 			if e.ActionID != ActionDeny && e.ActionID != ActionHappened { // which open a modal that asks

@@ -1,7 +1,11 @@
 package card
 
 import (
+	"strings"
+
 	"github.com/slack-go/slack"
+
+	"scalebot/bot/flow"
 )
 
 // The modal that asks for the operation of a change that a person saw happen.
@@ -12,6 +16,26 @@ const (
 
 	maxOperation = 200 // characters that the input takes
 )
+
+// noEpisode is what no flow's episode is called.
+const noEpisode = "-"
+
+// Decision is the value of a button that settles an unknown flow: the flow, and
+// which of its unknown outcomes the card shows, so that a decision stands for what
+// the person saw. Who still looks at a lost first attempt must not close the flow
+// while a second one may be at work.
+func Decision(f flow.Flow) string { return f.ID + "/" + f.Episode() }
+
+// ReadDecision reads the value of a button that settles. One that doesn't say what
+// the person saw, from a card of an earlier version, gives an episode that no flow
+// has: it must not become a decision about whatever is unknown now.
+func ReadDecision(value string) (id, episode string) {
+	id, episode, _ = strings.Cut(value, "/")
+	if episode == "" {
+		episode = noEpisode
+	}
+	return id, episode
+}
 
 // HappenedModal asks for the operation's id, in the person's own language. known is
 // the one on record, to start from; optional where the cloud has none. private comes

@@ -17,7 +17,7 @@ type Caller struct {
 	Language  string // en or zh: the person's own
 	Dedupe    string // names the delivery: trigger_id of a command, event_id of a mention
 	Raw       string // what was typed
-	Saw       string // of a vote: how the hash of the plan begins that the card showed; "" = it does not say
+	Saw       string // of a vote: how the hash of the plan begins that the card showed; of a decision about an unknown flow: its Episode; "" = it does not say
 }
 
 // Ask is a parsed scale command, still in the person's own words.
@@ -70,6 +70,7 @@ const (
 	RejectEnded        RejectCode = "ended"         // id, state: nothing left to do
 	RejectTooLate      RejectCode = "too_late"      // id, state: already sent to the cloud
 	RejectNotUnknown   RejectCode = "not_unknown"   // id, state: only an unknown flow can be settled
+	RejectEpisode      RejectCode = "episode"       // id, state: it is unknown anew, and the person saw what was unknown before
 	RejectSettler      RejectCode = "settler"       // not among those who may settle
 	RejectOperation    RejectCode = "operation"     // id: that it happened takes the operation's id, as the console shows it
 	RejectOthers       RejectCode = "others"        // id; operation; other: the flow whose operation that is
@@ -173,7 +174,8 @@ type FrontDesk interface {
 	CleanUp(ctx context.Context, c Caller, id string) (Receipt, error)
 	// Keep says that a flow that came short is to be left as it is.
 	Keep(ctx context.Context, c Caller, id string) (Flow, error)
-	// MaySettle says as a *Rejection why this person could not settle the flow so.
+	// MaySettle says as a *Rejection why this person could not settle the flow so. A
+	// Caller who Saw another episode than the current one could not.
 	MaySettle(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error)
 	// Settle decides an unknown flow; only people whom config names may. With
 	// SignalHappened it takes the operation's id, unless the flow has one already or

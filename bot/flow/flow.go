@@ -254,6 +254,7 @@ const (
 	NoteFailed      NoteCode = "failed"       // Text
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
 	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
+	NoteOutdated    NoteCode = "outdated"     // By decided how about what was unknown before; nothing was done
 	NoteTorn        NoteCode = "torn"         // people settled it in different ways at once: nothing was done
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request

@@ -377,6 +377,9 @@ func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind)
 	if !d.maySettle(ctx, c.User) {
 		return f, d.noSettler(f)
 	}
+	if c.Saw != "" && c.Saw != f.Episode() {
+		return f, about(RejectEpisode, f)
+	}
 	return f, nil
 }
 
@@ -391,7 +394,9 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 			return f, err
 		}
 	}
-	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+	// The step may read it later than it becomes unknown again: it says itself what it
+	// is about.
+	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation, Episode: f.Episode()})
 }
 
 // How long an id of an operation may be, and over how many flows it is looked for.

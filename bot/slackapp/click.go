@@ -54,8 +54,10 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 	case card.ActionCancel:
 		return s.cancel(ctx, c, id)
 	case card.ActionDidNot:
+		id, c.Saw = card.ReadDecision(id)
 		return s.settle(ctx, c, id, flow.SignalRetry)
 	case card.ActionClose:
+		id, c.Saw = card.ReadDecision(id)
 		return s.settle(ctx, c, id, flow.SignalClose)
 	case card.ActionPause:
 		return s.steer(ctx, c, id, flow.SignalPause)
