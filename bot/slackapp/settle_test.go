@@ -61,7 +61,9 @@ func TestADecisionOnACardOfAnOlderVersionIsAboutNothingThatIs(t *testing.T) {
 	old := []byte(strings.ReplaceAll(buttons, "F-1/1/k3", "F-1"))
 	ref, err := e.app.Post(t.Context(), flow.Message{Key: "card/1", Channel: channel, Text: "a card", Blocks: old})
 	require.NoError(t, err)
-	e.desk.set(func(d *desk) { d.fail = &flow.Rejection{Code: flow.RejectEpisode, Args: map[string]string{"id": "F-1"}} })
+	e.desk.set(func(d *desk) {
+		d.fail = &flow.Rejection{Code: flow.RejectEpisode, Args: map[string]string{"id": "F-1"}}
+	})
 	for i, action := range []string{card.ActionDidNot, card.ActionClose} {
 		require.NoError(t, e.sim.Click(ann, channel, ref.TS, action).Err)
 		e.eventually(func() bool { return len(e.sim.Ephemerals(ann)) == i+1 }, action)
