@@ -40,6 +40,7 @@ type Options struct {
 	Command  string                     // the slash word, e.g. /scale
 	Language string                     // of cards, logs and notices: en or zh
 	Groups   map[string]approvals.Group // approver groups, to mention them
+	Settle   []string                   // those of them that decide about an unknown flow; none = all, as the desk has it
 	Approve  []string                   // reaction names; the first of each is the one people are told
 	Deny     []string
 	Spell    func(flow.Ask) string // a request as the line to type, without the slash word; nil = no such lines
@@ -302,6 +303,9 @@ func (r *Renderer) next(p *page, f flow.Flow) {
 		return
 	}
 	p.lines(say(s.in(p.lang)))
+	if f.State == flow.Unknown {
+		p.lines(r.settling(p.lang, maxNames))
+	}
 	if f.State.Ended() {
 		p.copyable(again)
 	}

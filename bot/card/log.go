@@ -90,6 +90,9 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 	p.lines(r.glassLines(lang, f)...)
 	if s == flow.Unknown {
 		p.lines(say(nexts[s].in(lang)))
+		if f.State == s { // who is told late must not be called to what is settled
+			p.lines(r.settling(lang, maxTold))
+		}
 	} else {
 		r.next(p, then)
 	}

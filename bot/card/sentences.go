@@ -177,7 +177,7 @@ var rejections = map[flow.RejectCode]sentence{
 	flow.RejectTooLate:      {"{id} has already been sent to the cloud and can't be cancelled any more (now {state}).", "{id} 已提交到云平台，无法取消（当前{state}）。"},
 	flow.RejectNotUnknown:   {"{id} needs no decision: it is {state}.", "{id} 无需裁定：当前{state}。"},
 	flow.RejectEpisode:      {"{id} was settled and its outcome is unknown again, so what you decided about is over and nothing was done. Look at its card and in the cloud's console again, and decide about what is open now.", "{id} 曾被裁定，现又结果不明。你裁定的是此前的情况，未作任何操作。请重新查看其卡片和云控制台，再对当前情况作出裁定。"},
-	flow.RejectSettler:      {"You are not among those who may settle a request whose outcome is unknown.", "你没有裁定结果不明的申请的权限。"},
+	flow.RejectSettler:      {"You are not among those who may settle a request whose outcome is unknown[ ({groups})].", "你没有裁定结果不明的申请的权限[（{groups}）]。"},
 	flow.RejectOperation:    {"To follow {id}, scalebot needs the operation's id as the cloud's console shows it, without spaces.", "要继续跟踪 {id}，请填写云控制台显示的操作编号（不含空格）。"},
 	flow.RejectOthers:       {"Operation {operation} is the one of {other}. Look again which one is of {id}.", "操作 {operation} 属于 {other}，请重新核对 {id} 的操作编号。"},
 	flow.RejectTaken:        {"The cloud accepted {id}, so it can't be said that it did not happen. Say that it happened, or close it as failed.", "云平台已接受 {id}，不能裁定为未发生。请选择“变更已发生”或“按失败结束”。"},

@@ -17,6 +17,23 @@ const (
 	maxOperation = 200 // characters that the input takes
 )
 
+// settling names who may decide about an unknown flow, so that they are told: until
+// they do, its cluster stands.
+func (r *Renderer) settling(lang string, limit int) line {
+	who := r.someOf(lang, r.settlers(), limit)
+	if len(who) == 0 { // a look pings nobody
+		return nil
+	}
+	return wSettlers.fill(lang, args{"who": who})
+}
+
+func (r *Renderer) settlers() []string {
+	if len(r.o.Settle) > 0 {
+		return r.o.Settle
+	}
+	return sortedKeys(r.o.Groups)
+}
+
 // noEpisode is what no flow's episode is called.
 const noEpisode = "-"
 

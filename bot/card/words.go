@@ -202,6 +202,7 @@ var (
 	wExamples = sentence{"Examples", "示例"}
 	wCloudErr = sentence{"The cloud could not be asked.[ {text}] Nothing was changed.", "未能从云平台获取结果。[{text}]未作任何变更。"}
 
+	wSettlers    = sentence{"Who may settle it: {who}", "有权裁定：{who}"}
 	wHome        = sentence{"scalebot", "scalebot"}
 	wHomeIntro   = sentence{"Resize clusters from chat with {command}. What costs money or removes capacity is approved first.", "在聊天中用 {command} 调整集群规模。涉及费用或缩减容量的变更须先审批。"}
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}

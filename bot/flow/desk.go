@@ -71,7 +71,7 @@ const (
 	RejectTooLate      RejectCode = "too_late"      // id, state: already sent to the cloud
 	RejectNotUnknown   RejectCode = "not_unknown"   // id, state: only an unknown flow can be settled
 	RejectEpisode      RejectCode = "episode"       // id, state: it is unknown anew, and the person saw what was unknown before
-	RejectSettler      RejectCode = "settler"       // not among those who may settle
+	RejectSettler      RejectCode = "settler"       // id, state: not among those who may settle; groups: who may
 	RejectOperation    RejectCode = "operation"     // id: that it happened takes the operation's id, as the console shows it
 	RejectOthers       RejectCode = "others"        // id; operation; other: the flow whose operation that is
 	RejectTaken        RejectCode = "taken"         // id, state: the cloud accepted it, so it can't be sent again
