@@ -349,3 +349,18 @@ func TestWhoMayNotSettleReadsWhoMay(t *testing.T) {
 	require.Contains(t, renderer(English).Rejection(no, English).Text, "unknown (leads, oncall).")
 	require.Contains(t, renderer(English).Rejection(no, Chinese).Text, "（leads, oncall）")
 }
+
+func TestTheHomeTabListsWhatIsToBeSettled(t *testing.T) {
+	all := situations()
+	doubt := all["unknown"]
+	doubt.ID = "F-2B9X"
+	for lang, title := range map[string]string{English: wHomeSettle.en, Chinese: wHomeSettle.zh} {
+		blocks := string(renderer(English).Home(Tab{User: "U0LEAD1", Waiting: []flow.Flow{all["awaiting"], doubt}}, lang).Blocks)
+		_, settle, found := strings.Cut(blocks, title)
+		require.True(t, found, lang)
+		settle, _, _ = strings.Cut(settle, `"divider"`)
+		require.Contains(t, settle, "F-2B9X")
+		require.NotContains(t, settle, "F-7K3Q", "that is a ballot")
+		require.NotContains(t, string(renderer(English).Home(Tab{User: "U0LEAD1", Waiting: []flow.Flow{all["awaiting"]}}, lang).Blocks), title)
+	}
+}

@@ -452,7 +452,7 @@ func required(m map[string]int) []approvals.Requirement {
 type Tab struct {
 	User      string // Slack user id
 	Running   []flow.Flow
-	Waiting   []flow.Flow // for this person's vote
+	Waiting   []flow.Flow // for this person's vote, or to be settled by them
 	Mine      []flow.Flow
 	Committed flow.Committed // what runs is shown
 }
@@ -472,7 +472,18 @@ func (r *Renderer) Home(t Tab, lang string) flow.Message {
 		}
 		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
 	}
-	part(wHomeWaiting, t.Waiting)
+	var votes, unknown []flow.Flow
+	for _, f := range t.Waiting {
+		if f.State == flow.Unknown {
+			unknown = append(unknown, f)
+		} else {
+			votes = append(votes, f)
+		}
+	}
+	if len(unknown) > 0 { // each holds up its cluster
+		part(wHomeSettle, unknown)
+	}
+	part(wHomeWaiting, votes)
 	part(wHomeRunning, t.Running)
 	part(wHomeMine, t.Mine)
 	r.committed(p, t.Committed)

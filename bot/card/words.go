@@ -206,6 +206,7 @@ var (
 	wHome        = sentence{"scalebot", "scalebot"}
 	wHomeIntro   = sentence{"Resize clusters from chat with {command}. What costs money or removes capacity is approved first.", "在聊天中用 {command} 调整集群规模。涉及费用或缩减容量的变更须先审批。"}
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
+	wHomeSettle  = sentence{"Outcome unknown: waiting for you to settle it", "结果不明，等待你裁定"}
 	wHomeRunning = sentence{"Under way", "进行中"}
 	wHomeMine    = sentence{"Your requests", "你的申请"}
 

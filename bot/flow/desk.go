@@ -226,7 +226,8 @@ type FrontDesk interface {
 	Flows(ctx context.Context, f Filter) ([]Flow, error)
 	// Cluster observes a cluster now: after the ack only.
 	Cluster(ctx context.Context, name string) (Cluster, providers.Snapshot, error)
-	// Waiting lists the open flows whose ballot this person could still fill.
+	// Waiting lists the open flows whose ballot this person could still fill, and the
+	// unknown ones that they may settle.
 	Waiting(ctx context.Context, user string) ([]Flow, error)
 	// Touched says that reactions of a message may have changed, or that it was
 	// deleted. A message that is no card is ignored.

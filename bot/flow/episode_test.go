@@ -95,3 +95,24 @@ func TestADecisionOfAnOlderVersionIsTaken(t *testing.T) {
 	w.settle()
 	w.in(id, flow.Failed)
 }
+
+// Until somebody settles it the cluster stands, so whoever may finds it where they
+// find what else waits for them.
+func TestWhatIsUnknownWaitsForWhoMaySettleIt(t *testing.T) {
+	w := newWorld(t)
+	w.options.Settle = []string{"leads"}
+	w.wire()
+	waiting := func(user string) int {
+		flows, err := w.desk.Waiting(t.Context(), user)
+		require.NoError(t, err)
+		return len(flows)
+	}
+	id, _, _ := unknownTwice(w)
+	require.Equal(t, 1, waiting(lead1))
+	require.Equal(t, 0, waiting(finance), "may approve, and not settle")
+	require.Equal(t, 0, waiting(asker))
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalClose, "")
+	require.NoError(t, err)
+	w.settle()
+	require.Equal(t, 0, waiting(lead1))
+}

@@ -500,14 +500,19 @@ func (d *Desk) Cluster(ctx context.Context, name string) (Cluster, providers.Sna
 // waitingScan bounds how many open flows the home tab looks through.
 const waitingScan = 500
 
-// Waiting lists the open ballots with a free seat for the person; see FrontDesk.
+// Waiting lists the open ballots with a free seat for the person, and what they may
+// settle; see FrontDesk.
 func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, error) {
 	open, err := d.Flows(ctx, Filter{Open: true, Limit: waitingScan})
 	if err != nil {
 		return nil, err
 	}
 	in := d.GroupsOf(ctx, user)
+	settles := slices.ContainsFunc(d.settlers(), func(group string) bool { return slices.Contains(in, group) })
 	return slices.DeleteFunc(open, func(f Flow) bool {
+		if f.State == Unknown {
+			return !settles
+		}
 		if f.State != AwaitingApproval || (f.Request.User == user && !d.Approvals.SelfApproval) {
 			return true
 		}
