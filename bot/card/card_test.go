@@ -364,3 +364,20 @@ func TestTheHomeTabListsWhatIsToBeSettled(t *testing.T) {
 		require.NotContains(t, string(renderer(English).Home(Tab{User: "U0LEAD1", Waiting: []flow.Flow{all["awaiting"]}}, lang).Blocks), title)
 	}
 }
+
+func TestAReminderOfWhatIsUnknownNamesWhoMaySettleIt(t *testing.T) {
+	doubt := situations()["unknown"]
+	n := flow.Note{Code: flow.NoteUnsettled, Args: map[string]string{"at": "2026-11-24T16:00:00Z"}}
+	doubt.Log = []flow.Note{n}
+	for _, lang := range []string{English, Chinese} {
+		m := renderer(lang).Log(doubt, []flow.Note{n})
+		checkMessage(t, m)
+		require.Contains(t, string(m.Blocks), "<!subteam^S0FINOPS>", lang)
+		settled := doubt
+		settled.State = flow.Running
+		m = renderer(lang).Log(settled, []flow.Note{n})
+		checkMessage(t, m)
+		require.NotContains(t, string(m.Blocks), "subteam", "told late: it is settled")
+		require.NotContains(t, string(renderer(lang).FlowDetail(doubt, lang).Blocks), "subteam")
+	}
+}

@@ -19,6 +19,10 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 			lines = append(lines, r.escalated(lang, n))
 			continue
 		}
+		if n.Code == flow.NoteUnsettled {
+			lines = append(lines, r.unsettled(lang, f, n))
+			continue
+		}
 		if n.Code == flow.NoteBudgetMoved {
 			lines = append(lines, budgetNote(lang, n, r.everyone(lang, strings.Split(n.Args["groups"], ","))))
 			continue

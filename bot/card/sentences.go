@@ -109,6 +109,7 @@ var notes = map[flow.NoteCode]sentence{
 	flow.NoteKept:        {"{by} keeps it as it is.", "{by} 决定保持现状。"},
 
 	flow.NoteReminder:  {"{who} — an approval of yours is still needed; the vote closes at {at}.", "{who}：仍需你们的批准，投票截止 {at}。"},
+	flow.NoteUnsettled: {"Nobody has settled it yet. Its outcome is unknown since {at}, and nothing else is sent to this cluster until somebody looks in the cloud's console and presses the button on the card that is true.[ {who}]", "尚未裁定。结果自 {at} 起不明；在有人查看云控制台并点击卡片上相符的按钮之前，不会向该集群提交其他变更。[{who}]"},
 	flow.NoteEscalated: {"{group} has not answered in time; from now on members of {to} may vote in their place[: {who}].", "{group} 未在期限内答复，即刻起 {to} 的成员也可以代为审批[：{who}]。"},
 	flow.NoteGrace:     {"Everybody concerned can stop it until {at}; after that it goes on by itself.", "在 {at} 之前，相关人员可以随时叫停；此后将自动继续。"},
 	flow.NoteStopped:   {"{by} stopped it before it was sent. Nothing was changed.[ For {who} to know.]", "{by} 在提交前叫停了变更。未作任何变更。[通知：{who}]"},

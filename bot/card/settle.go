@@ -27,6 +27,16 @@ func (r *Renderer) settling(lang string, limit int) line {
 	return wSettlers.fill(lang, args{"who": who})
 }
 
+// unsettled reminds a thread that somebody has to settle the flow, and names who may
+// as long as nobody has.
+func (r *Renderer) unsettled(lang string, f flow.Flow, n flow.Note) line {
+	a := arguments(lang, n.Args)
+	if f.State == flow.Unknown {
+		a["who"] = r.settling(lang, maxTold)
+	}
+	return notes[n.Code].fill(lang, a)
+}
+
 func (r *Renderer) settlers() []string {
 	if len(r.o.Settle) > 0 {
 		return r.o.Settle

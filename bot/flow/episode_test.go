@@ -116,3 +116,97 @@ func TestWhatIsUnknownWaitsForWhoMaySettleIt(t *testing.T) {
 	w.settle()
 	require.Equal(t, 0, waiting(lead1))
 }
+
+// An unknown flow holds up its cluster, so who may settle it is reminded at the pace
+// of a ballot's reminders, until it is settled.
+func TestWhoMaySettleIsReminded(t *testing.T) {
+	w := newWorld(t)
+	w.options.RemindAfter = 15 * time.Minute
+	w.wire()
+	lose := func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	}
+	w.cloud.OnSubmit(lose)
+	id := w.request(ask(flow.Add, 2))
+	w.pass(4 * time.Minute)
+	w.in(id, flow.Unknown)
+	told := func() int { return len(w.notes(id, flow.NoteUnsettled)) }
+	to := func(after time.Duration) {
+		for end := w.flow(id).End.At.Add(after); w.clock.Now().Before(end); {
+			w.clock.Advance(min(30*time.Second, end.Sub(w.clock.Now())))
+			w.settle()
+		}
+	}
+	replies := len(w.slack.Keyed("log/"))
+	to(14 * time.Minute)
+	require.Zero(t, told())
+	to(17 * time.Minute)
+	require.Equal(t, 1, told())
+	require.Equal(t, w.flow(id).End.At.Format(time.RFC3339), w.notes(id, flow.NoteUnsettled)[0].Args["at"])
+	require.Len(t, w.slack.Keyed("log/"), replies+1, "in a message of its own, which tells people")
+
+	w.wire() // restarted
+	to(29 * time.Minute)
+	require.Equal(t, 1, told())
+	to(32 * time.Minute)
+	require.Equal(t, 2, told(), "the second one at twice the time")
+	to(59 * time.Minute)
+	require.Equal(t, 2, told())
+	w.clock.Advance(90 * time.Minute) // nobody looked at 60 and at 120 minutes
+	w.settle()
+	require.Equal(t, 3, told(), "those that came due meanwhile are one")
+
+	w.cloud.OnSubmit(lose)
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalRetry, "")
+	require.NoError(t, err)
+	w.pass(4 * time.Minute)
+	w.in(id, flow.Unknown)
+	to(14 * time.Minute)
+	require.Equal(t, 3, told(), "unknown anew, so the time begins anew")
+	to(17 * time.Minute)
+	require.Equal(t, 4, told())
+	_, err = w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalClose, "")
+	require.NoError(t, err)
+	w.settle()
+	w.clock.Advance(5 * time.Hour)
+	w.settle()
+	require.Equal(t, 4, told(), "settled")
+	w.consistent()
+}
+
+// A reminder that came late does not bring the next one closer, and a decision that
+// waits to be read is reminded of by nobody.
+func TestRemindersOfWhatIsUnknownKeepTheirDistance(t *testing.T) {
+	w := newWorld(t)
+	id, _, _ := unknownTwice(w)
+	w.options.RemindAfter = 15 * time.Minute
+	w.wire()
+	told := func() int { return len(w.notes(id, flow.NoteUnsettled)) }
+	w.clock.Advance(28 * time.Minute) // away when the first came due
+	w.settle()
+	require.Equal(t, 1, told())
+	for range 12 { // past twice the time
+		w.clock.Advance(time.Minute)
+		w.settle()
+	}
+	require.Equal(t, 1, told())
+	for range 4 {
+		w.clock.Advance(time.Minute)
+		w.settle()
+	}
+	require.Equal(t, 2, told())
+	w.clock.Advance(2 * time.Hour)
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalClose, "")
+	require.NoError(t, err)
+	w.settle()
+	require.Equal(t, 2, told())
+	w.in(id, flow.Failed)
+}
+
+func TestNoRemindersOfWhatIsUnknownWith0s(t *testing.T) {
+	w := newWorld(t)
+	id, _, _ := unknownTwice(w)
+	w.clock.Advance(5 * time.Hour)
+	w.settle()
+	require.Empty(t, w.notes(id, flow.NoteUnsettled))
+}
