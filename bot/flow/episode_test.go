@@ -62,6 +62,24 @@ func TestADecisionStandsForWhatThePersonSaw(t *testing.T) {
 	w.consistent()
 }
 
+// Whoever is told to look at the card again must find one whose buttons hold: an older
+// version that ran beside this one may have drawn it last.
+func TestARefusedDecisionHasTheCardDrawnAgain(t *testing.T) {
+	w := newWorld(t)
+	id, first, _ := unknownTwice(w)
+	due := func() int {
+		claims, err := w.store.Claim(t.Context(), flow.LaneChat, w.clock.Now(), w.options.Lease, 10)
+		require.NoError(t, err)
+		return len(claims)
+	}
+	require.Zero(t, due())
+	late := w.caller(lead2)
+	late.Saw = first
+	_, err := w.desk.Settle(t.Context(), late, id, flow.SignalClose, "")
+	require.Error(t, err)
+	require.Equal(t, 1, due())
+}
+
 // The decision passed the desk and was slow to the record: the step judges it again,
 // and who decided reads that nothing came of it.
 func TestADecisionThatIsReadAfterItsTimeChangesNothing(t *testing.T) {

@@ -378,6 +378,12 @@ func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind)
 		return f, d.noSettler(f)
 	}
 	if c.Saw != "" && c.Saw != f.Episode() {
+		// Told to look at the card again, the person must not find the same one: an older
+		// version may have drawn it last, and no other button would ever be accepted.
+		if err := d.Store.Wake(ctx, LaneChat, f.ID, d.Clock.Now()); err != nil {
+			d.Logger.Warn("a card with buttons of another time is made equal no sooner than by itself", "flow", f.ID, "error", err)
+		}
+		d.wake()
 		return f, about(RejectEpisode, f)
 	}
 	return f, nil
