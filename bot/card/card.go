@@ -19,7 +19,7 @@ const (
 	EventLog = "scalebot_log" // those of cards and notices are flow's: it looks for them
 
 	ActionCancel   = "flow_cancel"   // the value of each is the flow's id
-	ActionHappened = "flow_happened" //
+	ActionHappened = "flow_happened" // of these three it says what was unknown too, see Decision
 	ActionDidNot   = "flow_did_not"  //
 	ActionClose    = "flow_close"    //
 	ActionPause    = "flow_pause"    //
@@ -38,6 +38,7 @@ type Options struct {
 	Command  string                     // the slash word, e.g. /scale
 	Language string                     // of cards, logs and notices: en or zh
 	Groups   map[string]approvals.Group // approver groups, to mention them
+	Settle   []string                   // those of them that decide about an unknown flow; none = all, as the desk has it
 	Approve  []string                   // reaction names; the first of each is the one people are told
 	Deny     []string
 	Spell    func(flow.Ask) string // a request as the line to type, without the slash word; nil = no such lines
@@ -300,6 +301,9 @@ func (r *Renderer) next(p *page, f flow.Flow) {
 		return
 	}
 	p.lines(say(s.in(p.lang)))
+	if f.State == flow.Unknown {
+		p.lines(r.settling(p.lang, maxNames))
+	}
 	if f.State.Ended() {
 		p.copyable(again)
 	}
@@ -354,9 +358,9 @@ func buttons(lang string, f flow.Flow) []button {
 		return append(ballotButtons(f, fill), button{ActionCancel, f.ID, fill(wCancel), fill(wCancelTop), fill(wCancelText), fill(wCancelYes), fill(wKeep), slack.StyleDanger})
 	case flow.Unknown:
 		bs := []button{
-			{action: ActionHappened, value: f.ID, label: fill(wHappened)}, // its modal asks
-			{ActionDidNot, f.ID, fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
-			{ActionClose, f.ID, fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
+			{action: ActionHappened, value: Decision(f), label: fill(wHappened)}, // its modal asks
+			{ActionDidNot, Decision(f), fill(wDidNot), fill(wDidNotTop), fill(wDidNotText), fill(wConfirm), fill(wGoBack), slack.StyleDanger},
+			{ActionClose, Decision(f), fill(wClose), fill(wCloseTop), fill(wCloseText), fill(wCloseYes), fill(wGoBack), slack.StyleDefault},
 		}
 		if f.Operation != nil { // the cloud took it: it can't be said that it didn't happen
 			bs = slices.Delete(bs, 1, 2)

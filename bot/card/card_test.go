@@ -2,6 +2,7 @@ package card
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,9 +31,16 @@ func actionIDs(t *testing.T, m flow.Message) []string {
 			continue
 		}
 		for _, e := range b.Elements {
-			if e.ActionID == ActionApprove || e.ActionID == ActionDeny {
+			switch e.ActionID {
+			case ActionApprove, ActionDeny:
 				require.Equal(t, Ballot("F-7K3Q", 1, "h1"), e.Value)
-			} else {
+			case ActionHappened, ActionDidNot, ActionClose:
+				doubt := situations()["unknown"]
+				require.Equal(t, Decision(doubt), e.Value)
+				id, episode := ReadDecision(e.Value)
+				require.Equal(t, "F-7K3Q", id)
+				require.Equal(t, doubt.Episode(), episode)
+			default:
 				require.Equal(t, "F-7K3Q", e.Value)
 			}
 			if e.ActionID != ActionDeny && e.ActionID != ActionHappened { // which open a modal that asks
@@ -72,8 +80,8 @@ func TestApproversArePingedOnlyWhileTheyAreAsked(t *testing.T) {
 	for name, f := range situations() {
 		for n := range len(f.Plans) + 1 {
 			blocks := string(renderer(Chinese).Card(f, n, true).Blocks)
-			open := f.State == flow.AwaitingApproval && (n == len(f.Plans) || n == 0)
-			if !open {
+			open := f.State == flow.AwaitingApproval || f.State == flow.Unknown // who may settle is asked
+			if !open || n < len(f.Plans) && n != 0 {
 				require.NotContains(t, blocks, "subteam", "%s card %d", name, n)
 			}
 		}
@@ -291,5 +299,85 @@ func TestWhatMovedOnTheBallotIsSaidByName(t *testing.T) {
 		for i, l := range moved(lang, ds) {
 			require.Equal(t, want[i], l.plain())
 		}
+	}
+}
+
+// Nobody looks into an unknown flow who isn't told that they are to.
+func TestWhoMaySettleIsNamedWhileItIsUnknown(t *testing.T) {
+	doubt := situations()["unknown"]
+	o := options1()
+	o.Groups["oncall"] = approvals.Group{Usergroups: []string{"S0ONCALL"}, Users: []string{"U0LEAD1"}}
+	o.Settle = []string{"leads", "oncall"}
+	for lang, begin := range map[string]string{English: "Who may settle it: ", Chinese: "有权裁定："} {
+		o.Language = lang
+		r := New(o)
+		for what, m := range map[string]flow.Message{"card": r.Card(doubt, 1, false), "notice": r.Notice(doubt, flow.Unknown)} {
+			checkMessage(t, m)
+			text := string(m.Blocks)
+			_, named, found := strings.Cut(text, begin)
+			require.True(t, found, what)
+			named, _, _ = strings.Cut(named, `"`)
+			named, _, _ = strings.Cut(named, `\n`)
+			require.Equal(t, 1, strings.Count(named, "<@U0LEAD1>"), what)
+			require.Contains(t, named, "<!subteam^S0ONCALL>", what)
+			require.NotContains(t, named, "S0FINOPS", "who may not")
+		}
+	}
+	o.Language, o.Settle = English, nil // as the desk has it: all approvers
+	require.Contains(t, string(New(o).Card(doubt, 1, false).Blocks), "<!subteam^S0FINOPS>")
+	require.NotContains(t, string(New(o).FlowDetail(doubt, English).Blocks), "subteam", "looking pings nobody")
+
+	settled := doubt
+	settled.State = flow.Running
+	require.NotContains(t, string(New(o).Card(settled, 1, false).Blocks), "subteam", "it is decided")
+	require.NotContains(t, string(New(o).Notice(settled, flow.Unknown).Blocks), "subteam", "also where the notice comes late")
+
+	many := approvals.Group{}
+	for i := range 500 {
+		many.Users = append(many.Users, "U"+strings.Repeat("0", 8)+strconv.Itoa(i))
+	}
+	o.Groups, o.Settle = map[string]approvals.Group{"all": many}, []string{"all"}
+	for limit, m := range map[int]flow.Message{maxNames: New(o).Card(doubt, 1, false), maxTold: New(o).Notice(doubt, flow.Unknown)} {
+		checkMessage(t, m)
+		require.Equal(t, limit, strings.Count(string(m.Blocks), "<@U0000"))
+		require.Contains(t, string(m.Blocks), "and "+strconv.Itoa(500-limit)+" more")
+	}
+}
+
+func TestWhoMayNotSettleReadsWhoMay(t *testing.T) {
+	no := &flow.Rejection{Code: flow.RejectSettler, Args: map[string]string{"id": "F-7K3Q", "groups": "leads, oncall"}}
+	require.Contains(t, renderer(English).Rejection(no, English).Text, "unknown (leads, oncall).")
+	require.Contains(t, renderer(English).Rejection(no, Chinese).Text, "（leads, oncall）")
+}
+
+func TestTheHomeTabListsWhatIsToBeSettled(t *testing.T) {
+	all := situations()
+	doubt := all["unknown"]
+	doubt.ID = "F-2B9X"
+	for lang, title := range map[string]string{English: wHomeSettle.en, Chinese: wHomeSettle.zh} {
+		blocks := string(renderer(English).Home(Tab{User: "U0LEAD1", Waiting: []flow.Flow{all["awaiting"], doubt}}, lang).Blocks)
+		_, settle, found := strings.Cut(blocks, title)
+		require.True(t, found, lang)
+		settle, _, _ = strings.Cut(settle, `"divider"`)
+		require.Contains(t, settle, "F-2B9X")
+		require.NotContains(t, settle, "F-7K3Q", "that is a ballot")
+		require.NotContains(t, string(renderer(English).Home(Tab{User: "U0LEAD1", Waiting: []flow.Flow{all["awaiting"]}}, lang).Blocks), title)
+	}
+}
+
+func TestAReminderOfWhatIsUnknownNamesWhoMaySettleIt(t *testing.T) {
+	doubt := situations()["unknown"]
+	n := flow.Note{Code: flow.NoteUnsettled, Args: map[string]string{"at": "2026-11-24T16:00:00Z"}}
+	doubt.Log = []flow.Note{n}
+	for _, lang := range []string{English, Chinese} {
+		m := renderer(lang).Log(doubt, []flow.Note{n})
+		checkMessage(t, m)
+		require.Contains(t, string(m.Blocks), "<!subteam^S0FINOPS>", lang)
+		settled := doubt
+		settled.State = flow.Running
+		m = renderer(lang).Log(settled, []flow.Note{n})
+		checkMessage(t, m)
+		require.NotContains(t, string(m.Blocks), "subteam", "told late: it is settled")
+		require.NotContains(t, string(renderer(lang).FlowDetail(doubt, lang).Blocks), "subteam")
 	}
 }

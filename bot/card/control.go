@@ -13,6 +13,11 @@ const maxTold = 100
 
 // everyone mentions the people of approver groups, each once.
 func (r *Renderer) everyone(lang string, groups []string) line {
+	return r.someOf(lang, groups, maxTold)
+}
+
+// someOf is everyone with a limit of its own.
+func (r *Renderer) someOf(lang string, groups []string, limit int) line {
 	var ls []line
 	seen := map[string]bool{}
 	add := func(id string, how func(string) line) {
@@ -30,7 +35,7 @@ func (r *Renderer) everyone(lang string, groups []string) line {
 			add(id, mention)
 		}
 	}
-	return capped(lang, ls, word(lang, wComma), maxTold)
+	return capped(lang, ls, word(lang, wComma), limit)
 }
 
 // unusual marks a card on which something was passed or skipped.

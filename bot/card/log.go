@@ -19,6 +19,10 @@ func (r *Renderer) Log(f flow.Flow, ns []flow.Note) flow.Message {
 			lines = append(lines, r.escalated(lang, n))
 			continue
 		}
+		if n.Code == flow.NoteUnsettled {
+			lines = append(lines, r.unsettled(lang, f, n))
+			continue
+		}
 		if n.Code == flow.NoteBudgetMoved {
 			lines = append(lines, budgetNote(lang, n, r.everyone(lang, strings.Split(n.Args["groups"], ","))))
 			continue
@@ -90,6 +94,9 @@ func (r *Renderer) Notice(f flow.Flow, s flow.State) flow.Message {
 	p.lines(r.glassLines(lang, f)...)
 	if s == flow.Unknown {
 		p.lines(say(nexts[s].in(lang)))
+		if f.State == s { // who is told late must not be called to what is settled
+			p.lines(r.settling(lang, maxTold))
+		}
 	} else {
 		r.next(p, then)
 	}

@@ -455,7 +455,7 @@ func required(m map[string]int) []approvals.Requirement {
 type Tab struct {
 	User      string // Slack user id
 	Running   []flow.Flow
-	Waiting   []flow.Flow // for this person's vote
+	Waiting   []flow.Flow // for this person's vote, or to be settled by them
 	Unread    []string    // approver groups that could not be read: Waiting lacks what waits for them
 	Mine      []flow.Flow
 	Committed []flow.Commitment
@@ -476,11 +476,22 @@ func (r *Renderer) Home(t Tab, lang string) flow.Message {
 		}
 		p.lines(append([]line{bold(word(lang, title))}, lines...)...)
 	}
+	var votes, unknown []flow.Flow
+	for _, f := range t.Waiting {
+		if f.State == flow.Unknown {
+			unknown = append(unknown, f)
+		} else {
+			votes = append(votes, f)
+		}
+	}
+	if len(unknown) > 0 { // each holds up its cluster
+		part(wHomeSettle, unknown)
+	}
 	var unread []line
 	if len(t.Unread) > 0 {
 		unread = []line{wHomeUnread.fill(lang, args{"groups": names(lang, t.Unread)})}
 	}
-	part(wHomeWaiting, t.Waiting, unread...)
+	part(wHomeWaiting, votes, unread...)
 	part(wHomeRunning, t.Running)
 	part(wHomeMine, t.Mine)
 	r.committed(p, t.Committed)

@@ -1,7 +1,11 @@
 package card
 
 import (
+	"strings"
+
 	"github.com/slack-go/slack"
+
+	"scalebot/bot/flow"
 )
 
 // The modal that asks for the operation of a change that a person saw happen.
@@ -12,6 +16,53 @@ const (
 
 	maxOperation = 200 // characters that the input takes
 )
+
+// settling names who may decide about an unknown flow, so that they are told: until
+// they do, its cluster stands.
+func (r *Renderer) settling(lang string, limit int) line {
+	who := r.someOf(lang, r.settlers(), limit)
+	if len(who) == 0 { // a look pings nobody
+		return nil
+	}
+	return wSettlers.fill(lang, args{"who": who})
+}
+
+// unsettled reminds a thread that somebody has to settle the flow, and names who may
+// as long as nobody has.
+func (r *Renderer) unsettled(lang string, f flow.Flow, n flow.Note) line {
+	a := arguments(lang, n.Args)
+	if f.State == flow.Unknown {
+		a["who"] = r.settling(lang, maxTold)
+	}
+	return notes[n.Code].fill(lang, a)
+}
+
+func (r *Renderer) settlers() []string {
+	if len(r.o.Settle) > 0 {
+		return r.o.Settle
+	}
+	return sortedKeys(r.o.Groups)
+}
+
+// noEpisode is what no flow's episode is called.
+const noEpisode = "-"
+
+// Decision is the value of a button that settles an unknown flow: the flow, and
+// which of its unknown outcomes the card shows, so that a decision stands for what
+// the person saw. Who still looks at a lost first attempt must not close the flow
+// while a second one may be at work.
+func Decision(f flow.Flow) string { return f.ID + "/" + f.Episode() }
+
+// ReadDecision reads the value of a button that settles. One that doesn't say what
+// the person saw, from a card of an earlier version, gives an episode that no flow
+// has: it must not become a decision about whatever is unknown now.
+func ReadDecision(value string) (id, episode string) {
+	id, episode, _ = strings.Cut(value, "/")
+	if episode == "" {
+		episode = noEpisode
+	}
+	return id, episode
+}
 
 // HappenedModal asks for the operation's id, in the person's own language. known is
 // the one on record, to start from; optional where the cloud has none. private comes

@@ -205,10 +205,12 @@ var (
 	wExamples = sentence{"Examples", "示例"}
 	wCloudErr = sentence{"The cloud could not be asked.[ {text}] Nothing was changed.", "未能从云平台获取结果。[{text}]未作任何变更。"}
 
+	wSettlers    = sentence{"Who may settle it: {who}", "有权裁定：{who}"}
 	wHome        = sentence{"scalebot", "scalebot"}
 	wHomeIntro   = sentence{"Resize clusters from chat with {command}. What costs money or removes capacity is approved first.", "在聊天中用 {command} 调整集群规模。涉及费用或缩减容量的变更须先审批。"}
 	wHomeWaiting = sentence{"Waiting for your vote", "等待你审批"}
 	wHomeUnread  = sentence{"Could not be read just now: whether you are in {groups}. What waits for them is not listed.", "暂时无法读取：你是否在 {groups} 中。等待其审批的申请未列出。"}
+	wHomeSettle  = sentence{"Outcome unknown: waiting for you to settle it", "结果不明，等待你裁定"}
 	wHomeRunning = sentence{"Under way", "进行中"}
 	wHomeMine    = sentence{"Your requests", "你的申请"}
 

@@ -17,7 +17,7 @@ type Caller struct {
 	Language  string // en or zh: the person's own
 	Dedupe    string // names the delivery: trigger_id of a command, event_id of a mention
 	Raw       string // what was typed
-	Saw       string // of a vote: how the hash of the plan begins that the card showed; "" = it does not say
+	Saw       string // of a vote: how the hash of the plan begins that the card showed; of a decision about an unknown flow: its Episode; "" = it does not say
 }
 
 // Ask is a parsed scale command, still in the person's own words.
@@ -70,7 +70,8 @@ const (
 	RejectEnded        RejectCode = "ended"         // id, state: nothing left to do
 	RejectTooLate      RejectCode = "too_late"      // id, state: already sent to the cloud
 	RejectNotUnknown   RejectCode = "not_unknown"   // id, state: only an unknown flow can be settled
-	RejectSettler      RejectCode = "settler"       // not among those who may settle
+	RejectEpisode      RejectCode = "episode"       // id, state: it is unknown anew, and the person saw what was unknown before
+	RejectSettler      RejectCode = "settler"       // id, state: not among those who may settle; groups: who may
 	RejectOperation    RejectCode = "operation"     // id: that it happened takes the operation's id, as the console shows it
 	RejectOthers       RejectCode = "others"        // id; operation; other: the flow whose operation that is
 	RejectTaken        RejectCode = "taken"         // id, state: the cloud accepted it, so it can't be sent again
@@ -173,7 +174,8 @@ type FrontDesk interface {
 	CleanUp(ctx context.Context, c Caller, id string) (Receipt, error)
 	// Keep says that a flow that came short is to be left as it is.
 	Keep(ctx context.Context, c Caller, id string) (Flow, error)
-	// MaySettle says as a *Rejection why this person could not settle the flow so.
+	// MaySettle says as a *Rejection why this person could not settle the flow so. A
+	// Caller who Saw another episode than the current one could not.
 	MaySettle(ctx context.Context, c Caller, id string, k SignalKind) (Flow, error)
 	// Settle decides an unknown flow; only people whom config names may. With
 	// SignalHappened it takes the operation's id, unless the flow has one already or
@@ -225,7 +227,8 @@ type FrontDesk interface {
 	// Cluster observes a cluster now: after the ack only.
 	Cluster(ctx context.Context, name string) (Cluster, providers.Snapshot, error)
 	// Waiting lists the open flows whose ballot this person could still fill, and the
-	// approver groups that could not be read: what waits for those is not in it.
+	// unknown ones that they may settle; and the approver groups that could not be read:
+	// what waits for those is not in it.
 	Waiting(ctx context.Context, user string) (waiting []Flow, unread []string, err error)
 	// Touched says that reactions of a message may have changed, or that it was
 	// deleted. A message that is no card is ignored.

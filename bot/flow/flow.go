@@ -53,6 +53,8 @@ type Flow struct {
 	Doubled  bool `json:"doubled,omitempty"`  // unknown: two acceptances of it are known, or may be; no machine decides
 	Restored bool `json:"restored,omitempty"` // the store had lost it: what was done meanwhile nobody knows
 
+	UnsettledAt time.Time `json:"unsettled_at,omitzero"` // when those who may settle it were last reminded
+
 	Closed   string  `json:"closed,omitempty"`   // Slack user id of who closed it while its outcome was unknown
 	Place    int     `json:"place,omitempty"`    // in the cluster's queue; 1 = next
 	Wait     *Note   `json:"wait,omitempty"`     // what it is waiting for, when that is worth telling
@@ -189,7 +191,7 @@ const (
 // chatty reports whether a note is worth less than the room in a long log.
 func (c NoteCode) chatty() bool {
 	return slices.Contains([]NoteCode{
-		NoteStage, NoteJoined, NoteLeft, NoteAttention, NoteVote, NoteUnvote, NoteReminder, NoteEscalated, NoteNotAccepted, NoteSteered, NoteNotSteered,
+		NoteStage, NoteJoined, NoteLeft, NoteAttention, NoteVote, NoteUnvote, NoteReminder, NoteUnsettled, NoteEscalated, NoteNotAccepted, NoteSteered, NoteNotSteered,
 	}, c)
 }
 
@@ -254,6 +256,7 @@ const (
 	NoteFailed      NoteCode = "failed"       // Text
 	NoteUnknown     NoteCode = "unknown"      // Text: what was seen
 	NoteResolved    NoteCode = "resolved"     // By; how: the SignalKind; operation
+	NoteOutdated    NoteCode = "outdated"     // By decided how about what was unknown before; nothing was done
 	NoteTorn        NoteCode = "torn"         // people settled it in different ways at once: nothing was done
 	NoteRefused     NoteCode = "refused"      // Text
 	NoteImpossible  NoteCode = "impossible"   // refused: Text: the cluster as it is can't take this request
@@ -284,6 +287,7 @@ const (
 	NoteSteered     NoteCode = "steered"      // By; control: the providers.Control that the cloud took
 	NoteNotSteered  NoteCode = "not_steered"  // By; control; Text: why not
 	NoteReminder    NoteCode = "reminder"     // who: people who can fill an open seat, comma list; at: the end of the ballot
+	NoteUnsettled   NoteCode = "unsettled"    // nobody has settled it yet; at: since when it is unknown (who may is made from config)
 	NoteEscalated   NoteCode = "escalated"    // group; to: the second group, which is asked too from now on (who is made from config)
 	NoteGrace       NoteCode = "grace"        // at: until when it can be stopped
 	NoteStopped     NoteCode = "stopped"      // By, in the grace time; who: everybody concerned, comma list

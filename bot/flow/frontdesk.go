@@ -380,6 +380,15 @@ func (d *Desk) MaySettle(ctx context.Context, c Caller, id string, k SignalKind)
 	if !settles {
 		return f, d.noSettler(f)
 	}
+	if c.Saw != "" && c.Saw != f.Episode() {
+		// Told to look at the card again, the person must not find the same one: an older
+		// version may have drawn it last, and no other button would ever be accepted.
+		if err := d.Store.Wake(ctx, LaneChat, f.ID, d.Clock.Now()); err != nil {
+			d.Logger.Warn("a card with buttons of another time is made equal no sooner than by itself", "flow", f.ID, "error", err)
+		}
+		d.wake()
+		return f, about(RejectEpisode, f)
+	}
 	return f, nil
 }
 
@@ -394,7 +403,9 @@ func (d *Desk) Settle(ctx context.Context, c Caller, id string, k SignalKind, op
 			return f, err
 		}
 	}
-	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation})
+	// The step may read it later than it becomes unknown again: it says itself what it
+	// is about.
+	return f, d.signal(ctx, f, Signal{Kind: k, By: c.User, At: d.Clock.Now(), Operation: operation, Episode: f.Episode()})
 }
 
 // How long an id of an operation may be, and over how many flows it is looked for.
@@ -499,14 +510,19 @@ func (d *Desk) Cluster(ctx context.Context, name string) (Cluster, providers.Sna
 // is for the home tab, which shows fifteen.
 const waitingScan = 500
 
-// Waiting lists the open ballots with a free seat for the person; see FrontDesk.
+// Waiting lists the open ballots with a free seat for the person, and what they may
+// settle; see FrontDesk.
 func (d *Desk) Waiting(ctx context.Context, user string) ([]Flow, []string, error) {
 	open, err := d.Flows(ctx, Filter{Open: true, Limit: waitingScan})
 	if err != nil {
 		return nil, nil, err
 	}
 	groups := d.groupsOf(ctx, user)
+	settles := d.settles(groups.In)
 	return slices.DeleteFunc(open, func(f Flow) bool {
+		if f.State == Unknown {
+			return !settles
+		}
 		if f.State != AwaitingApproval || (f.Request.User == user && !d.Approvals.SelfApproval) {
 			return true
 		}

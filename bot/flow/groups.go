@@ -40,12 +40,14 @@ func (d *Desk) Rights(ctx context.Context, user string) Rights {
 			r.Clusters.In = append(r.Clusters.In, name)
 		}
 	}
-	among := func(groups []string) bool {
-		return slices.ContainsFunc(d.settlers(), func(name string) bool { return slices.Contains(groups, name) })
-	}
-	r.Settles = among(r.Groups.In)
-	r.SettlesUnread = !r.Settles && among(r.Groups.Unread)
+	r.Settles = d.settles(r.Groups.In)
+	r.SettlesUnread = !r.Settles && d.settles(r.Groups.Unread)
 	return r
+}
+
+// settles reports whether one of some approver groups may settle.
+func (o *Options) settles(groups []string) bool {
+	return slices.ContainsFunc(o.settlers(), func(name string) bool { return slices.Contains(groups, name) })
 }
 
 // groupsOf is a person's place in the approver groups of config. That a group

@@ -57,6 +57,7 @@ type Signal struct {
 	By        string     `json:"by"`
 	At        time.Time  `json:"at"`
 	Operation string     `json:"operation,omitempty"` // with SignalHappened, if known
+	Episode   string     `json:"episode,omitempty"`   // of what settles: Flow.Episode as the person saw it; "" = recorded by a version that kept none
 
 	// Of votes: the plan that the person saw, and what names the press.
 	Plan     int    `json:"plan,omitempty"`

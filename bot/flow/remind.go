@@ -58,6 +58,26 @@ func (t *turn) remind(ctx context.Context) {
 	}
 }
 
+// remindSettlers tells the thread that nobody has settled an unknown flow yet: RemindAfter
+// it became so, at twice that time, and so on, as with a ballot. Several that came due
+// while nobody looked are one, and two are never closer together than RemindAfter,
+// however late the first was told.
+func (t *turn) remindSettlers() {
+	if t.RemindAfter <= 0 || t.f.End == nil || slices.ContainsFunc(t.signals, func(s Signal) bool { return s.Kind.settles() }) {
+		return
+	}
+	now, since := t.Clock.Now(), t.f.End.At
+	var due time.Time // the last one whose time has come
+	for after := t.RemindAfter; after < 1<<61 && !now.Before(since.Add(after)); after *= 2 {
+		due = since.Add(after)
+	}
+	if due.IsZero() || !t.f.UnsettledAt.Before(due) || now.Sub(t.f.UnsettledAt) < t.RemindAfter {
+		return
+	}
+	t.f.UnsettledAt = now
+	t.tell(Note{Code: NoteUnsettled, Args: map[string]string{"at": since.Format(time.RFC3339)}})
+}
+
 // wanted are people who can still fill an open seat. Of more than one reminder can
 // name, each names the next ones, so that everybody is reminded in turn: whoever
 // comes first by id may be away.

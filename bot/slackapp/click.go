@@ -2,16 +2,32 @@ package slackapp
 
 import (
 	"context"
+	"time"
 
 	"scalebot/approvals"
 	"scalebot/bot/card"
 	"scalebot/bot/flow"
 )
 
-// clicked does what the buttons of a card ask for, and answers privately. It
-// reads nothing from the message in the payload, which is what the person's
-// client showed and may be old; the value is the flow's id.
-func (s *session) clicked(ctx context.Context, p interactionPayload) {
+// clicked does what a button of a card asks for. It reads nothing from the message
+// in the payload, which is what the person's client showed and may be old; the value
+// names what the person saw.
+func (s *session) clicked(ctx context.Context, env envelope, p interactionPayload) {
+	for _, action := range p.Actions { // of a message it is one at a time
+		// Slack isn't known to repeat clicks, but one answered twice would confuse.
+		key := p.Trigger + "/" + action.ID + "/" + action.TS
+		if opensModal(p) {
+			if s.app.seen.first(key) {
+				s.asked(ctx, p, action)
+			}
+			continue
+		}
+		s.pressed(ctx, env, p, action, key)
+	}
+}
+
+// presser is who pressed a button, and where.
+func presser(p interactionPayload, action pressedAction) flow.Caller {
 	channel := p.Container.Channel
 	if channel == "" {
 		channel = p.Channel.ID
@@ -20,33 +36,70 @@ func (s *session) clicked(ctx context.Context, p interactionPayload) {
 	if workspace == "" {
 		workspace = p.User.Team
 	}
-	for _, action := range p.Actions {
-		// Slack isn't known to repeat clicks, but one answered twice would confuse.
-		if !s.app.seen.first(p.Trigger + "/" + action.ID + "/" + action.TS) {
-			continue
-		}
-		c := flow.Caller{
-			User: p.User.ID, Workspace: workspace, Channel: channel, Thread: p.Container.Thread,
-			Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
-		}
-		budget := lookupTimeout
-		if opensModal(p) {
-			budget = gateBudget // its trigger lives for three seconds
-		}
-		if no := s.admit(ctx, &c, budget); no != nil {
-			s.later(ctx, p.ResponseURL, c, *no)
-			continue
-		}
-		switch action.ID {
-		case card.ActionDeny:
-			s.askWhy(ctx, c, p, action.Value)
-			continue
-		case card.ActionHappened:
-			s.askWhich(ctx, c, p, action.Value)
-			continue
-		}
-		s.later(ctx, p.ResponseURL, c, s.act(ctx, c, action.ID, action.Value))
+	return flow.Caller{
+		User: p.User.ID, Workspace: workspace, Channel: channel, Thread: p.Container.Thread,
+		Dedupe: p.Trigger, Raw: action.ID + " " + action.Value,
 	}
+}
+
+// asked opens the modal that a button asks more in. Its trigger lives for three
+// seconds.
+func (s *session) asked(ctx context.Context, p interactionPayload, action pressedAction) {
+	c := presser(p, action)
+	if no := s.admit(ctx, &c, gateBudget); no != nil {
+		s.later(ctx, p.ResponseURL, c, *no)
+		return
+	}
+	switch action.ID {
+	case card.ActionDeny:
+		s.askWhy(ctx, c, p, action.Value)
+	case card.ActionHappened:
+		s.askWhich(ctx, c, p, action.Value)
+	}
+}
+
+// pressed puts on record what a button asks for, acknowledges it then, and answers
+// privately. If this process dies before, Slack tells the person that it didn't
+// work: acknowledged first, a vote would be lost and look as if it were given. What
+// can't be done in the time of an ack isn't begun, since the person has read that it
+// didn't work and may have pressed again.
+func (s *session) pressed(ctx context.Context, env envelope, p interactionPayload, action pressedAction, key string) {
+	ack := func() { env.ack(nil) }
+	if !s.app.seen.begin(key, env.arrived) {
+		if !s.app.seen.join(key, ack) {
+			ack()
+		}
+		return
+	}
+	acked := false
+	defer func() {
+		if !acked { // a panic, a stop, or too late
+			s.app.seen.drop(key)
+		}
+	}()
+	left := func() time.Duration { return ackBudget - s.app.clock.Now().Sub(env.arrived) }
+	c := presser(p, action)
+	var m flow.Message
+	if no := s.admit(ctx, &c, min(gateBudget, left())); no != nil {
+		m = *no
+	} else {
+		if left() <= 0 {
+			s.app.log.Warn("a click was too late to be done and acknowledged in time", "action", action.ID, "user", c.User)
+			return
+		}
+		do, cancel := context.WithTimeout(ctx, min(deskBudget, left()))
+		defer cancel()
+		m = s.act(do, c, action.ID, action.Value)
+	}
+	if ctx.Err() != nil { // stopped in the middle of it, so it may not be on record
+		return
+	}
+	acked = true
+	ack()
+	for _, repeat := range s.app.seen.done(key) {
+		repeat()
+	}
+	s.aside(ctx, func(ctx context.Context) { s.later(ctx, p.ResponseURL, c, m) })
 }
 
 func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flow.Message {
@@ -54,8 +107,10 @@ func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flo
 	case card.ActionCancel:
 		return s.cancel(ctx, c, id)
 	case card.ActionDidNot:
+		id, c.Saw = card.ReadDecision(id)
 		return s.settle(ctx, c, id, flow.SignalRetry)
 	case card.ActionClose:
+		id, c.Saw = card.ReadDecision(id)
 		return s.settle(ctx, c, id, flow.SignalClose)
 	case card.ActionPause:
 		return s.steer(ctx, c, id, flow.SignalPause)

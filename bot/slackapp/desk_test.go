@@ -28,6 +28,7 @@ type desk struct {
 	open       []flow.Flow
 	fail       error                       // of everything
 	request    func(context.Context) error // before a request is recorded
+	deciding   func(context.Context)       // before a vote or a decision is recorded
 	reconciled func() error
 	cluster    func(context.Context) error
 	panics     bool
@@ -113,7 +114,18 @@ func (d *desk) MaySettle(_ context.Context, c flow.Caller, id string, _ flow.Sig
 	return d.unknown, d.barred
 }
 
-func (d *desk) Settle(_ context.Context, c flow.Caller, id string, k flow.SignalKind, operation string) (flow.Flow, error) {
+// decide is a vote or a decision on its way to the record.
+func (d *desk) decide(ctx context.Context) {
+	d.mu.Lock()
+	hook := d.deciding
+	d.mu.Unlock()
+	if hook != nil {
+		hook(ctx)
+	}
+}
+
+func (d *desk) Settle(ctx context.Context, c flow.Caller, id string, k flow.SignalKind, operation string) (flow.Flow, error) {
+	d.decide(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.operation = operation
@@ -163,7 +175,8 @@ func (d *desk) Keep(_ context.Context, c flow.Caller, id string) (flow.Flow, err
 	return flow.Flow{ID: id}, d.fail
 }
 
-func (d *desk) Vote(_ context.Context, c flow.Caller, id string, n int, choice approvals.Choice, reason string) (flow.Voted, error) {
+func (d *desk) Vote(ctx context.Context, c flow.Caller, id string, n int, choice approvals.Choice, reason string) (flow.Voted, error) {
+	d.decide(ctx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.did, d.callers = append(d.did, fmt.Sprintf("%s %s/%d %s", choice, id, n, reason)), append(d.callers, c)

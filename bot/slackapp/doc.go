@@ -9,8 +9,8 @@
 // an ack it makes one call of the Desk that records something, and none of Slack for
 // people who are known, because Slack gives three seconds and shows the person an
 // error afterwards. Everything else runs behind the ack on a bounded set of workers.
-// What doesn't fit is left unacknowledged where Slack will deliver again (events) and
-// answered with "nothing was done" where it won't (commands).
+// What doesn't fit is left unacknowledged where Slack will deliver again (events) or
+// tell the person that it didn't work (clicks), and answered with "nothing was done" where it won't (commands).
 //
 // slack-go keeps a socket's connection; whether it is of use is watched here
 // (socket.due): no hello, nothing heard, no ack taken, or an end that would come

@@ -378,9 +378,9 @@ func TestReactionsAndDeletionsAreHints(t *testing.T) {
 
 const buttons = `[{"type":"actions","elements":[
 	{"type":"button","action_id":"flow_cancel","value":"F-1","text":{"type":"plain_text","text":"Cancel"}},
-	{"type":"button","action_id":"flow_happened","value":"F-1","text":{"type":"plain_text","text":"Yes"}},
-	{"type":"button","action_id":"flow_did_not","value":"F-1","text":{"type":"plain_text","text":"No"}},
-	{"type":"button","action_id":"flow_close","value":"F-1","text":{"type":"plain_text","text":"Close"}},
+	{"type":"button","action_id":"flow_happened","value":"F-1/1/k3","text":{"type":"plain_text","text":"Yes"}},
+	{"type":"button","action_id":"flow_did_not","value":"F-1/1/k3","text":{"type":"plain_text","text":"No"}},
+	{"type":"button","action_id":"flow_close","value":"F-1/1/k3","text":{"type":"plain_text","text":"Close"}},
 	{"type":"button","action_id":"flow_pause","value":"F-1","text":{"type":"plain_text","text":"Pause"}},
 	{"type":"button","action_id":"flow_resume","value":"F-1","text":{"type":"plain_text","text":"Resume"}},
 	{"type":"button","action_id":"flow_stop","value":"F-1","text":{"type":"plain_text","text":"Stop"}},

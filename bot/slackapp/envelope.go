@@ -186,11 +186,14 @@ type interactionPayload struct {
 			Values fields `json:"values"`
 		} `json:"state"`
 	} `json:"view"`
-	Actions []struct {
-		ID    string `json:"action_id"`
-		Value string `json:"value"`
-		TS    string `json:"action_ts"`
-	} `json:"actions"`
+	Actions []pressedAction `json:"actions"`
+}
+
+// pressedAction is a button that was pressed.
+type pressedAction struct {
+	ID    string `json:"action_id"`
+	Value string `json:"value"`
+	TS    string `json:"action_ts"`
 }
 
 // fields are what was typed into a view, by block and action.

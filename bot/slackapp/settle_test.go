@@ -49,6 +49,31 @@ func TestThatAChangeHappenedAsksForItsOperation(t *testing.T) {
 	require.Equal(t, ann, c.User)
 	require.Equal(t, channel, c.Channel)
 	require.NotEmpty(t, c.Dedupe)
+	for _, c := range read(e.desk, func(d *desk) []flow.Caller { return d.callers }) {
+		require.Equal(t, "1/k3", c.Saw, "asked and answered about what the card showed")
+	}
+}
+
+// A card that an older version drew doesn't say what was unknown then. Its buttons
+// must not decide about whatever is unknown now.
+func TestADecisionOnACardOfAnOlderVersionIsAboutNothingThatIs(t *testing.T) {
+	e := newEdge(t, nil, nil).run()
+	old := []byte(strings.ReplaceAll(buttons, "F-1/1/k3", "F-1"))
+	ref, err := e.app.Post(t.Context(), flow.Message{Key: "card/1", Channel: channel, Text: "a card", Blocks: old})
+	require.NoError(t, err)
+	e.desk.set(func(d *desk) {
+		d.fail = &flow.Rejection{Code: flow.RejectEpisode, Args: map[string]string{"id": "F-1"}}
+	})
+	for i, action := range []string{card.ActionDidNot, card.ActionClose} {
+		require.NoError(t, e.sim.Click(ann, channel, ref.TS, action).Err)
+		e.eventually(func() bool { return len(e.sim.Ephemerals(ann)) == i+1 }, action)
+		require.Contains(t, e.sim.Ephemerals(ann)[i].Text, "Look at its card")
+	}
+	for _, c := range read(e.desk, func(d *desk) []flow.Caller { return d.callers }) {
+		require.NotEmpty(t, c.Saw, "nothing would be the current one")
+		f := flow.Flow{State: flow.Unknown}
+		require.NotEqual(t, f.Episode(), c.Saw)
+	}
 }
 
 func TestWhereTheOperationHasNoIDItMayBeLeftOut(t *testing.T) {

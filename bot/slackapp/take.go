@@ -192,9 +192,10 @@ func spoken(subtype string) bool {
 	return false
 }
 
-// takeInteraction acknowledges a click and works on it behind that. One that
-// can't be taken stays unacknowledged: Slack then tells the person that it
-// didn't work.
+// takeInteraction hands a click to the front workers, who acknowledge it once what
+// it asks for is on record: Slack doesn't deliver it again, and tells the person
+// that it didn't work only while it is unacknowledged. One that can't be taken stays
+// so.
 func (s *session) takeInteraction(env envelope) {
 	var p interactionPayload
 	if err := json.Unmarshal(env.Payload, &p); err != nil {
@@ -212,19 +213,22 @@ func (s *session) takeInteraction(env envelope) {
 		return
 	}
 	s.app.metrics.events.WithLabelValues(p.Type).Inc()
+	if len(p.Actions) == 0 {
+		env.ack(nil)
+		return
+	}
 	if s.isStopping() {
 		return
 	}
 	p.Trigger = env.delivery(p.Trigger)
-	pool := s.back
-	if opensModal(p) {
-		pool = s.front // its trigger is good for three seconds
-	}
-	if !pool.offer(func(ctx context.Context) { s.clicked(ctx, p) }) {
+	if !s.front.offer(func(ctx context.Context) { s.clicked(ctx, env, p) }) {
 		s.app.metrics.shed.WithLabelValues(typeInteractive).Inc()
 		return
 	}
-	env.ack(nil)
+	if opensModal(p) {
+		// Nothing is on record by that. Who sees no modal knows that it didn't work.
+		env.ack(nil)
+	}
 }
 
 // touch tells the desk that a message may have changed. Many changes of one

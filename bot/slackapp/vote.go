@@ -21,7 +21,7 @@ const (
 	openBudget    = 2 * time.Second
 )
 
-// asking is what the modal for a reason carries along: which ballot, and where to
+// asking is what a modal carries along: which ballot or decision, and where to
 // answer.
 type asking struct {
 	Ballot  string `json:"ballot"`
@@ -83,7 +83,9 @@ func (s *session) halt(ctx context.Context, c flow.Caller, id string) flow.Messa
 // askWhich opens the modal for the operation of a change that a person saw happen.
 // Who may not settle is told so instead; what can't be found out in time asks all
 // the same, since the decision itself is checked again.
-func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayload, id string) {
+func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayload, value string) {
+	var id string
+	id, c.Saw = card.ReadDecision(value)
 	look, cancel := context.WithTimeout(ctx, mayVoteBudget)
 	f, err := s.desk.MaySettle(look, c, id, flow.SignalHappened)
 	late := look.Err() != nil
@@ -97,7 +99,7 @@ func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayl
 		known = f.Operation.ID
 	}
 	optional := known != "" || f.Operation != nil || s.desk.Catalog()[f.Request.Wish.Change.Cluster].Nameless
-	if !s.open(ctx, c, p, id, func(private string) slack.ModalViewRequest {
+	if !s.open(ctx, c, p, value, func(private string) slack.ModalViewRequest {
 		return s.card.HappenedModal(id, known, optional, private, c.Language)
 	}) {
 		s.later(ctx, p.ResponseURL, c, s.say(saidFailed, c.Language))
@@ -226,7 +228,9 @@ func (s *session) submitted(ctx context.Context, env envelope, p interactionPayl
 // enter puts what a modal says on record, and says what to tell the person then.
 func (s *session) enter(ctx context.Context, c flow.Caller, p interactionPayload, a asking) (said, error) {
 	if p.View.Callback == card.CallbackHappened {
-		f, err := s.desk.Settle(ctx, c, a.Ballot, flow.SignalHappened, p.View.State.Values[card.BlockOperation][card.FieldOperation].Value)
+		var id string
+		id, c.Saw = card.ReadDecision(a.Ballot)
+		f, err := s.desk.Settle(ctx, c, id, flow.SignalHappened, p.View.State.Values[card.BlockOperation][card.FieldOperation].Value)
 		if err != nil {
 			return said{}, err
 		}

@@ -111,7 +111,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		return nil, err
 	}
 	b.renderer = card.New(card.Options{
-		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups,
+		Command: cfg.Slack.Command, Language: cfg.Slack.Language, Groups: cfg.Approvals.Groups, Settle: cfg.Settle,
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))

@@ -129,7 +129,7 @@ func (d *doctor) redis(ctx context.Context) {
 func (d *doctor) durability(h redisstore.Health) {
 	switch {
 	case h.NoWait != "":
-		d.fail(mayNotWait, h.NoWait)
+		d.fails(fmt.Sprintf(mayNotWait, h.NoWait))
 	case h.AOF == "always":
 		d.ok("appendonly with appendfsync always: what was recorded survives a crash, and so no paid call is forgotten")
 	case h.AOF == "off":

@@ -55,7 +55,8 @@
 // hears nothing and hangs up on nobody; the connections of a killed one are cut. The
 // checker looks at what the local Slack holds: also that each thing that was typed
 // became at most one flow, that nobody was told what the record denies, that what was
-// acknowledged came to something, that votes in time count, and that no call met a
+// acknowledged came to something, that a click was done before it was acknowledged,
+// that votes in time count, and that no call met a
 // limit.
 //
 // With the real edge most seeds play the same run again and some do not: what one

@@ -33,14 +33,15 @@ const (
 // edge is a local Slack that the replicas reach through their real Slack edge, and
 // the people in it.
 type edge struct {
-	s      *sim
-	x      *exchange
-	server *slacksim.Server
-	groups []regrouped // oldest first
-	typed  []*typed
-	clicks []act
-	votes  map[vote]time.Time // when each reaction was given
-	probed int
+	s       *sim
+	x       *exchange
+	server  *slacksim.Server
+	groups  []regrouped // oldest first
+	typed   []*typed
+	clicks  []act
+	votes   map[vote]time.Time   // when each reaction was given
+	decided map[string]time.Time // by trigger: when the desk was done with what was asked
+	probed  int
 }
 
 type regrouped struct {
@@ -68,7 +69,7 @@ type act struct {
 }
 
 func newEdge(s *sim, groups map[string][]string) *edge {
-	e := &edge{s: s, x: newExchange(), votes: map[vote]time.Time{}, groups: []regrouped{{at: time.Now(), now: groups}}}
+	e := &edge{s: s, x: newExchange(), votes: map[vote]time.Time{}, decided: map[string]time.Time{}, groups: []regrouped{{at: time.Now(), now: groups}}}
 	everybody := []string{ann, ben, lea, leo, fay, oncall, gus, nobody}
 	w := slacksim.World{
 		Team: slacksim.Team{ID: workspaceID, Name: "Sim", Domain: "sim"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"scalebot/bot/card"
 	"scalebot/bot/flow"
 )
 
@@ -27,6 +28,7 @@ func (e *edge) check(flows map[string]flow.Flow) {
 	e.checkGaps()
 	e.checkOnce()
 	e.checkMentions()
+	e.checkClicks()
 	e.checkWords()
 	for _, f := range flows {
 		e.checkBallot(f)
@@ -65,6 +67,54 @@ func (e *edge) checkMentions() {
 			return m.private == t.user && !m.at.Before(t.at) && m.at.Sub(t.at) < 8*time.Minute && !strings.Contains(m.Text, "F-")
 		}) {
 			s.blame("%q was a mention that was acknowledged, and nothing came of it", t.tag)
+		}
+	}
+}
+
+// recorders are the buttons whose click puts something on record.
+var recorders = []string{
+	card.ActionApprove, card.ActionCancel, card.ActionDidNot, card.ActionClose, card.ActionRetry, card.ActionKeep, card.ActionHalt,
+}
+
+// checkClicks wants the desk to be done with a click before it is acknowledged:
+// Slack then shows it as done, and delivers it to nobody again. One that the gate
+// turned away never reaches the desk, and is answered.
+func (e *edge) checkClicks() {
+	s := e.s
+	type click struct {
+		action, trigger, user string
+		at                    time.Time
+	}
+	sent := map[string]click{} // by envelope
+	all := e.all()
+	for _, f := range e.server.Frames() {
+		if f.Dir == "out" && f.Type == "interactive" && f.Note == "" {
+			var frame struct {
+				Payload struct {
+					Type    string
+					Trigger string `json:"trigger_id"`
+					User    struct{ ID string }
+					Actions []struct {
+						ID string `json:"action_id"`
+					}
+				}
+			}
+			if json.Unmarshal(f.Raw, &frame) == nil && len(frame.Payload.Actions) == 1 && slices.Contains(recorders, frame.Payload.Actions[0].ID) {
+				sent[f.EnvelopeID] = click{frame.Payload.Actions[0].ID, frame.Payload.Trigger, frame.Payload.User.ID, f.At}
+			}
+			continue
+		}
+		c, ok := sent[f.EnvelopeID]
+		if !ok || f.Dir != "in" || f.Type != "ack" {
+			continue
+		}
+		if done, known := e.decided[c.trigger]; known && !done.After(f.At) {
+			continue
+		}
+		if !slices.ContainsFunc(all, func(m *message) bool {
+			return m.private == c.user && !m.at.Before(c.at) && m.at.Sub(c.at) < 8*time.Minute && !strings.Contains(m.Text, "F-")
+		}) {
+			s.blame("%s by %s was acknowledged before it was done", c.action, c.user)
 		}
 	}
 }

@@ -249,6 +249,14 @@ type counter struct {
 
 func (c *counter) turn(ctx context.Context, label string) *task { return c.s.gate(ctx, "desk."+label) }
 
+// decided notes that the desk is done with what a button asked for.
+func (c *counter) decided(who flow.Caller) {
+	e := c.s.edge
+	if _, before := e.decided[who.Dedupe]; !before {
+		e.decided[who.Dedupe] = time.Now()
+	}
+}
+
 // Request implements flow.FrontDesk.
 func (c *counter) Request(ctx context.Context, who flow.Caller, a flow.Ask) (flow.Receipt, error) {
 	k := c.turn(ctx, "Request "+who.User+" "+who.Dedupe)
@@ -269,6 +277,7 @@ func (c *counter) Outcome(ctx context.Context, who flow.Caller) (flow.Flow, erro
 func (c *counter) Cancel(ctx context.Context, who flow.Caller, id string) (flow.Flow, error) {
 	k := c.turn(ctx, "Cancel "+id+" "+who.User)
 	f, err := c.FrontDesk.Cancel(ctx, who, id)
+	c.decided(who)
 	c.s.log(k, "cancel", id+": "+said(err))
 	return f, err
 }
@@ -277,6 +286,7 @@ func (c *counter) Cancel(ctx context.Context, who flow.Caller, id string) (flow.
 func (c *counter) Again(ctx context.Context, who flow.Caller, id string) (flow.Receipt, error) {
 	k := c.turn(ctx, "Again "+id+" "+who.User)
 	got, err := c.FrontDesk.Again(ctx, who, id)
+	c.decided(who)
 	c.s.log(k, "again", fmt.Sprintf("%s is %s: %s", id, got.Flow.ID, said(err)))
 	return got, err
 }
@@ -285,6 +295,7 @@ func (c *counter) Again(ctx context.Context, who flow.Caller, id string) (flow.R
 func (c *counter) Keep(ctx context.Context, who flow.Caller, id string) (flow.Flow, error) {
 	k := c.turn(ctx, "Keep "+id+" "+who.User)
 	f, err := c.FrontDesk.Keep(ctx, who, id)
+	c.decided(who)
 	c.s.log(k, "keep", id+": "+said(err))
 	return f, err
 }
@@ -302,6 +313,7 @@ func (c *counter) Settle(ctx context.Context, who flow.Caller, id string, kind f
 	op, _ := c.s.happened(id)
 	d := decision{at: time.Now(), kind: kind, wrong: kind == flow.SignalRetry && op != nil}
 	f, err := c.FrontDesk.Settle(ctx, who, id, kind, operation)
+	c.decided(who)
 	c.s.settled(k, id, operation, d, err)
 	return f, err
 }
@@ -310,6 +322,7 @@ func (c *counter) Settle(ctx context.Context, who flow.Caller, id string, kind f
 func (c *counter) Vote(ctx context.Context, who flow.Caller, id string, n int, choice approvals.Choice, reason string) (flow.Voted, error) {
 	k := c.turn(ctx, fmt.Sprintf("Vote %s %d %s", id, n, who.User))
 	v, err := c.FrontDesk.Vote(ctx, who, id, n, choice, reason)
+	c.decided(who)
 	c.s.log(k, "press", fmt.Sprintf("%s on %s plan %d by %s: %s %s", choice, id, n, who.User, v.Choice, said(err)))
 	return v, err
 }
@@ -324,6 +337,7 @@ func (c *counter) MayVote(ctx context.Context, who flow.Caller, id string, n int
 func (c *counter) Halt(ctx context.Context, who flow.Caller, id string) (flow.Flow, error) {
 	k := c.turn(ctx, "Halt "+id+" "+who.User)
 	f, err := c.FrontDesk.Halt(ctx, who, id)
+	c.decided(who)
 	c.s.log(k, "halt", id+": "+said(err))
 	return f, err
 }
