@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
+	"net/url"
 	"maps"
 	"slices"
 	"strconv"
@@ -133,13 +135,27 @@ func (r Registry) Open(a Account, env Env) (Provider, error) {
 }
 
 // Pace is how long there must be between two looks at one operation of an account:
-// what config says, else what its kind needs. Nothing is read out of the address: a
-// sidecar on this machine leads to the real cloud and its limits.
+// what config says, else what its kind needs. An endpoint on this machine is taken for
+// a local cloud, which has no limits; for a sidecar that leads to the real one, config
+// says the pace.
 func (r Registry) Pace(a Account) time.Duration {
-	if a.Pace != nil {
+	switch {
+	case a.Pace != nil:
 		return *a.Pace
+	case local(a.Endpoint):
+		return 0
 	}
 	return r[a.Kind].Pace
+}
+
+// local reports whether an address is on this machine.
+func local(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Token derives the idempotency token of one attempt of one flow. It depends on

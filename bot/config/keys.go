@@ -88,7 +88,7 @@ type accountKeys struct {
 	DomainID        string           `yaml:"domain_id" default:"" of:"huawei-mrs" doc:"Huawei domain id of the account that pays; needed for prices."`
 	IAMEndpoint     string           `yaml:"iam_endpoint" default:"" of:"huawei-mrs" doc:"Where project and domain are looked up; empty = the cloud's own."`
 	Rate            *int             `yaml:"rate" min:"1" max:"1000" doc:"Calls per second to this account, over all replicas; left out = 20 for tencent-emr, else 10."`
-	Pace            *time.Duration   `yaml:"pace" min:"0s" max:"10m" doc:"Shortest time between two looks at one operation; left out = 10s for alibaba-ack, 15s for huawei-mrs, 0s for tencent-emr. 0s suits a local cloud."`
+	Pace            *time.Duration   `yaml:"pace" min:"0s" max:"10m" doc:"Shortest time between two looks at one operation; left out = 10s for alibaba-ack, 15s for huawei-mrs, 0s for tencent-emr and for an endpoint on this machine."`
 	SecretID        providers.Secret `yaml:"secret_id" of:"tencent-emr" role:"key id" doc:"SecretId; leave both keys out for the SDK's default chain."`
 	SecretKey       providers.Secret `yaml:"secret_key" of:"tencent-emr huawei-mrs" role:"key secret" doc:"SecretKey."`
 	AccessKeyID     providers.Secret `yaml:"access_key_id" of:"alibaba-ack" role:"key id" doc:"AccessKey ID; leave both keys out for the SDK's default chain."`

@@ -98,9 +98,9 @@ func (d *delivery) settled() bool {
 // allKinds are the kinds of messages that must stand once, each in each channel.
 func (d *delivery) allKinds() []Message {
 	of := map[string]any{"flow": d.f.ID}
-	kinds := []Message{{EventType: eventCard, Channel: d.f.Request.Channel, Payload: of}}
+	kinds := []Message{{EventType: EventFlow, Channel: d.f.Request.Channel, Payload: of}}
 	for _, channel := range d.told() {
-		kinds = append(kinds, Message{EventType: eventNotice, Channel: channel, Payload: of})
+		kinds = append(kinds, Message{EventType: EventNotice, Channel: channel, Payload: of})
 	}
 	return kinds
 }

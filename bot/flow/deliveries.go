@@ -281,8 +281,6 @@ func (d *delivery) logJob() (job, bool) {
 const (
 	EventFlow   = "scalebot_flow"
 	EventNotice = "scalebot_notice"
-
-	eventCard, eventNotice = EventFlow, EventNotice
 )
 
 // byKey makes the job of a message anew from its key.

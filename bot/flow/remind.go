@@ -63,7 +63,7 @@ func (t *turn) remind(ctx context.Context) {
 // while nobody looked are one, and two are never closer together than RemindAfter,
 // however late the first was told.
 func (t *turn) remindSettlers() {
-	if t.RemindAfter <= 0 || t.f.End == nil || slices.ContainsFunc(t.signals, func(s Signal) bool { return s.Kind.settles() }) {
+	if t.RemindAfter <= 0 || t.f.End == nil {
 		return
 	}
 	now, since := t.Clock.Now(), t.f.End.At

@@ -452,6 +452,7 @@ func (t *turn) reconcile(ctx context.Context, repeat bool) (finding providers.Fi
 // taken too.
 func (t *turn) unknown(ctx context.Context) error {
 	t.tooLate()
+	t.dropOutdated()
 	now := t.Clock.Now()
 	if t.torn() {
 		t.tell(Note{Code: NoteTorn})
@@ -488,10 +489,9 @@ func (t *turn) unknown(ctx context.Context) error {
 		case SignalCancel, SignalPause, SignalResume, SignalStop, SignalApprove, SignalDeny, SignalTakeBack, SignalHalt:
 		}
 	}
-	if t.f.Doubled { // what the cloud says of one of the two is no answer
-		return t.look(ctx, nil, now.Add(unknownPoll))
-	}
-	if t.f.Operation == nil { // it became unknown for want of an answer, not of an end
+	switch {
+	case t.f.Doubled: // what the cloud says of one of the two is no answer
+	case t.f.Operation == nil: // it became unknown for want of an answer, not of an end
 		finding, err := t.reconcile(ctx, false)
 		if errors.Is(err, ErrLeaseLost) {
 			return err
@@ -502,13 +502,18 @@ func (t *turn) unknown(ctx context.Context) error {
 			detail["evidence"] = finding.Evidence
 			return t.save(ctx, action, due, detail)
 		}
-	} else if ended, err := t.endSeen(ctx); errors.Is(err, ErrLeaseLost) {
-		return err
-	} else if ended {
-		t.f.End = nil
-		action, due, detail := t.accepted(*t.f.Operation, "found_again")
-		return t.save(ctx, action, due, detail)
+	default:
+		ended, err := t.endSeen(ctx)
+		if errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		if ended {
+			t.f.End = nil
+			action, due, detail := t.accepted(*t.f.Operation, "found_again")
+			return t.save(ctx, action, due, detail)
+		}
 	}
+	t.remindSettlers()
 	return t.look(ctx, nil, now.Add(unknownPoll))
 }
 

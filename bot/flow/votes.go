@@ -48,13 +48,8 @@ func voteOf(votes []approvals.Vote, user string, plan int) int {
 }
 
 // takeVotes puts the votes that wait as signals into the record, as long as a
-// vote may still stop something. Of an unknown flow it puts aside what is no
-// decision about it, and reminds where there is none.
+// vote may still stop something.
 func (t *turn) takeVotes() {
-	if t.f.State == Unknown {
-		t.dropOutdated()
-		t.remindSettlers()
-	}
 	if t.f.State.Ended() || t.f.State.HoldsSeat() {
 		return
 	}

@@ -141,13 +141,16 @@ func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Tim
 	return all, asked, nil
 }
 
-// askForGroups asks Slack for all usergroups, and keeps those that are wanted.
+// askForGroups asks Slack for all usergroups, and keeps those that are wanted. What
+// the one answer does not tell (it names no such group, or no users of it, or fewer
+// than it counts) is asked of the group alone: an answer in another form must not mean
+// that a group has nobody.
 func (a *App) askForGroups(ctx context.Context, bid flow.Bid, wanted map[string]bool) (roll, error) {
 	if err := a.may(ctx, bid); err != nil {
 		return nil, err
 	}
 	var answer struct {
-		Usergroups *[]struct {
+		Usergroups []struct {
 			ID      string          `json:"id"`
 			Deleted json.Number     `json:"date_delete"`
 			Count   json.RawMessage `json:"user_count"`
@@ -156,39 +159,38 @@ func (a *App) askForGroups(ctx context.Context, bid flow.Bid, wanted map[string]
 	}
 	form := url.Values{"include_users": {"true"}, "include_count": {"true"}}
 	a.inTeam(form)
-	if err := a.read(ctx, methodGroups, form, &answer); err != nil {
+	if err := a.read(ctx, methodGroups, form, &answer); err != nil && !refusedWith(err, "unknown_method") {
 		a.rest(ctx, bid, err)
 		return nil, err
 	}
-	if answer.Usergroups == nil {
-		// Without this an answer in another form would mean that there is no group at all.
-		return nil, fmt.Errorf("%s: the answer names no usergroups", methodGroups)
-	}
 	all := roll{}
-	for id := range wanted {
-		all[id] = nil
-	}
-	for _, g := range *answer.Usergroups {
-		if !wanted[g.ID] || g.Deleted != "" && g.Deleted != "0" {
-			continue
-		}
-		all[g.ID] = append([]string{}, g.Users...)
+	for _, g := range answer.Usergroups {
 		// Slack shows a number here, and text in its documentation.
-		if n, err := strconv.Atoi(strings.Trim(string(g.Count), `"`)); err != nil || n <= len(g.Users) {
+		n, _ := strconv.Atoi(strings.Trim(string(g.Count), `"`))
+		switch {
+		case !wanted[g.ID]:
+		case g.Deleted != "" && g.Deleted != "0":
+			all[g.ID] = nil
+		case g.Users != nil && n <= len(g.Users):
+			all[g.ID] = g.Users
+		}
+	}
+	for id := range wanted {
+		if _, told := all[id]; told {
 			continue
 		}
-		users, err := a.askForGroup(ctx, g.ID)
-		if err != nil {
+		users, err := a.askForGroup(ctx, id, bid.Urgency)
+		if err != nil && !refusedWith(err, noGroup...) {
 			return nil, err
 		}
-		all[g.ID] = users
+		all[id] = users
 	}
 	return all, nil
 }
 
-// askForGroup asks for one group whose members the list of all cut short.
-func (a *App) askForGroup(ctx context.Context, id string) ([]string, error) {
-	bid := flow.Bid{Call: flow.CallGroups, Who: id}
+// askForGroup asks for the members of one group; nil = there is no such group.
+func (a *App) askForGroup(ctx context.Context, id string, urgency flow.Urgency) ([]string, error) {
+	bid := flow.Bid{Call: flow.CallGroups, Who: id, Urgency: urgency}
 	if err := a.may(ctx, bid); err != nil {
 		return nil, err
 	}
@@ -197,9 +199,14 @@ func (a *App) askForGroup(ctx context.Context, id string) ([]string, error) {
 	}
 	form := url.Values{"usergroup": {id}}
 	a.inTeam(form)
-	err := a.read(ctx, methodMembers, form, &answer)
-	a.rest(ctx, bid, err)
-	return append([]string{}, answer.Users...), err
+	if err := a.read(ctx, methodMembers, form, &answer); err != nil {
+		a.rest(ctx, bid, err)
+		return nil, err
+	}
+	if answer.Users == nil {
+		return nil, fmt.Errorf("%s: the answer names no users", methodMembers)
+	}
+	return answer.Users, nil
 }
 
 // inTeam names the workspace where the token is good for several (Slack,

@@ -37,7 +37,7 @@ func (a *App) may(ctx context.Context, b flow.Bid) error {
 	now := a.clock.Now()
 	again, err := a.quota.Take(ctx, b, now)
 	if err != nil {
-		a.log.Warn("the quota of Slack's calls can't be asked", "call", string(b.Call), "err", redacted(err))
+		a.log.Warn("the quota of Slack's calls can't be asked", "call", string(b.Call), "error", redacted(err))
 		return nil
 	}
 	if again.IsZero() {
@@ -55,7 +55,7 @@ func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
 	defer cancel()
 	if err := a.quota.Rest(ctx, b, a.clock.Now().Add(limited.After)); err != nil {
-		a.log.Warn("other replicas don't know that Slack asks to wait", "call", string(b.Call), "err", redacted(err))
+		a.log.Warn("other replicas don't know that Slack asks to wait", "call", string(b.Call), "error", redacted(err))
 	}
 }
 
@@ -70,13 +70,13 @@ func (a *App) recall(ctx context.Context, question string, since time.Time, out 
 	text, asked, err := a.shared.Recall(ctx, question)
 	switch {
 	case err != nil:
-		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "err", redacted(err))
+		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "error", redacted(err))
 		return asked, false
 	case asked.IsZero(), !asked.After(since), asked.After(a.clock.Now().Add(fresh)):
 		return asked, false
 	}
 	if err := json.Unmarshal([]byte(text), out); err != nil { // of another version
-		a.log.Warn("what another replica asked Slack is in a form unknown here", "question", question, "err", redacted(err))
+		a.log.Warn("what another replica asked Slack is in a form unknown here", "question", question, "error", redacted(err))
 		return asked, false
 	}
 	return asked, true
@@ -95,6 +95,6 @@ func (a *App) remember(ctx context.Context, question string, v any, asked time.T
 		err = a.shared.Remember(ctx, question, string(text), asked, ttl)
 	}
 	if err != nil {
-		a.log.Warn("other replicas don't hear what Slack said", "question", question, "err", redacted(err))
+		a.log.Warn("other replicas don't hear what Slack said", "question", question, "error", redacted(err))
 	}
 }

@@ -139,6 +139,34 @@ func TestAGroupThatTheListCutsShortIsAskedForByItself(t *testing.T) {
 	require.ErrorIs(t, err, flow.ErrNoGroup, "disabled")
 }
 
+// Whatever the list leaves out is asked for by itself: a Slack that doesn't serve it, or
+// without the members, must not make of a group one that has nobody.
+func TestWhatTheListOfGroupsLeavesOutIsAskedFor(t *testing.T) {
+	for _, list := range []string{
+		`{"ok":false,"error":"unknown_method"}`, `{"ok":true}`, `{"ok":true,"usergroups":[]}`, `{"ok":true,"usergroups":[{"id":"S1","user_count":2}]}`,
+		`{"ok":true,"usergroups":[{"id":"S1"}]}`,
+	} {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/usergroups.list", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(list)) })
+		mux.HandleFunc("/usergroups.users.list", func(w http.ResponseWriter, r *http.Request) {
+			if r.FormValue("usergroup") != "S1" {
+				_, _ = w.Write([]byte(`{"ok":false,"error":"no_such_subteam"}`))
+				return
+			}
+			_, _ = w.Write([]byte(`{"ok":true,"users":["U1","U2"]}`))
+		})
+		srv := httptest.NewServer(mux)
+		app, err := New(Options{AppToken: appToken, BotToken: botToken, APIURL: srv.URL, Clock: wallClock{}, HTTPClient: srv.Client()})
+		require.NoError(t, err)
+		members, err := app.Members(t.Context(), group("S1"))
+		require.NoError(t, err, list)
+		require.Equal(t, []string{"U1", "U2"}, members, list)
+		_, err = app.Members(t.Context(), group("S2"))
+		require.ErrorIs(t, err, flow.ErrNoGroup, list)
+		srv.Close()
+	}
+}
+
 func TestAnAnswerWithoutGroupsDoesNotSayThatThereAreNone(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"ok":true}`)) }))
 	defer srv.Close()

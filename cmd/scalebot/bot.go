@@ -48,6 +48,7 @@ type bot struct {
 	guards   guards
 	renderer *card.Renderer
 	options  flow.Options
+	store    *redisstore.Store
 	desk     *flow.Desk
 	engine   *flow.Engine
 	courier  *flow.Courier
@@ -115,6 +116,7 @@ func newBot(ctx context.Context, cfg *config.Config, rdb redis.UniversalClient, 
 		Approve: policy.Approve(), Deny: policy.Deny(), Spell: slackapp.Spell,
 	})
 	store := redisstore.New(rdb, cfg.Redis.KeyPrefix, b.identity.Team, redisstore.KeepAudit(cfg.Redis.AuditRetention))
+	b.store = store
 	moved := flow.Moved{Chat: b.app, Ballots: b.app, Store: store}
 	b.options = flow.Options{
 		Store: store, Clouds: open, Blocked: b.guards.blocked, Pace: paces(cfg.Accounts), Memory: flow.NewMemory(),
@@ -195,6 +197,13 @@ func (b *bot) run(ctx context.Context) error {
 	group.Go(func() error { return b.courier.Run(ctx) })
 	group.Go(func() error { return b.renewals.Run(ctx) })
 	group.Go(func() error { return b.watchClock(ctx) })
+	group.Go(func() error {
+		// What an earlier version recorded; the first home tab would wait for it.
+		if err := b.store.CatchUp(ctx); err != nil && ctx.Err() == nil {
+			b.log.Warn("the flows of a person and of a cluster are indexed when somebody asks for them", "error", err)
+		}
+		return nil
+	})
 	group.Go(func() error { return b.app.Run(ctx, b.desk, b.renderer) })
 	b.log.Info("started", "version", version, "workspace", b.identity.Team, "bot", b.identity.User, "clusters", len(b.cfg.Catalog))
 	err := group.Wait()

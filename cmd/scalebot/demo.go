@@ -82,9 +82,9 @@ engine: {poll: {min: 500ms, max: 2s}, doubt: 40s}
 accounts:
   data-gz: {provider: tencent-emr, region: ap-guangzhou, endpoint: "${DEMO_CLOUDS}", secret_id: "${DEMO_ID}", secret_key: "${DEMO_KEY}"}
   ack-bj:
-    {provider: alibaba-ack, region: cn-beijing, pace: 0s, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", access_key_id: "${DEMO_ACK_ID}", access_key_secret: "${DEMO_ACK_KEY}"}
+    {provider: alibaba-ack, region: cn-beijing, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", access_key_id: "${DEMO_ACK_ID}", access_key_secret: "${DEMO_ACK_KEY}"}
   mrs-n4:
-    {provider: huawei-mrs, region: cn-north-4, pace: 0s, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", project_id: "${DEMO_PROJECT}", domain_id: "${DEMO_DOMAIN}", access_key: "${DEMO_AK}", secret_key: "${DEMO_SK}"}
+    {provider: huawei-mrs, region: cn-north-4, endpoint: "${DEMO_CLOUDS}", price_endpoint: "${DEMO_CLOUDS}", project_id: "${DEMO_PROJECT}", domain_id: "${DEMO_DOMAIN}", access_key: "${DEMO_AK}", secret_key: "${DEMO_SK}"}
 clusters:
   emr-m620:
     account: data-gz
