@@ -74,6 +74,7 @@ type App struct {
 	lookups chan struct{} // one slot per users.info under way
 	quota   flow.Quota    // nil = not shared
 	shared  Shared        // nil = not shared
+	alone   atomic.Int64  // until when neither is asked, in Unix ms
 
 	spacing *spacing
 	gaps    chan struct{}

@@ -16,9 +16,14 @@ type Shared interface {
 	Remember(ctx context.Context, question, text string, asked time.Time, ttl time.Duration) error
 }
 
-// sharedTimeout bounds a question to what replicas share: a command waits for it, and
-// Slack itself can be asked instead.
-const sharedTimeout = time.Second
+const (
+	// sharedTimeout bounds a question to what replicas share: a command waits for it
+	// before its ack, and Slack itself can be asked instead.
+	sharedTimeout = 300 * time.Millisecond
+	// sharedPause is how long nothing is asked there after no answer came: the look-ups
+	// of one command would wait one after the other.
+	sharedPause = 3 * time.Second
+)
 
 // Share connects the app with what all replicas of its workspace share. Call it before
 // Run and before any method of flow.Directory. Without it each process counts its calls
@@ -29,7 +34,7 @@ func (a *App) Share(q flow.Quota, s Shared) { a.quota, a.shared = q, s }
 // can't be asked: Slack says when it is too much, and a person who waits for an answer
 // should have one.
 func (a *App) may(ctx context.Context, b flow.Bid) error {
-	if a.quota == nil {
+	if a.quota == nil || a.unshared() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
@@ -38,6 +43,7 @@ func (a *App) may(ctx context.Context, b flow.Bid) error {
 	again, err := a.quota.Take(ctx, b, now)
 	if err != nil {
 		a.log.Warn("the quota of Slack's calls can't be asked", "call", string(b.Call), "error", redacted(err))
+		a.pauseSharing()
 		return nil
 	}
 	if again.IsZero() {
@@ -45,6 +51,11 @@ func (a *App) may(ctx context.Context, b flow.Bid) error {
 	}
 	return &flow.RateLimited{After: again.Sub(now)}
 }
+
+// unshared reports whether the replicas are without what they share for a moment.
+func (a *App) unshared() bool { return a.clock.Now().UnixMilli() < a.alone.Load() }
+
+func (a *App) pauseSharing() { a.alone.Store(a.clock.Now().Add(sharedPause).UnixMilli()) }
 
 // rest tells all replicas that Slack asked to be left alone, if that is what err says.
 func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
@@ -62,7 +73,7 @@ func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
 // recall reads an answer that some replica got to a question asked since a time. One
 // from a clock that is far ahead may be old, so it is not taken.
 func (a *App) recall(ctx context.Context, question string, since time.Time, out any) (asked time.Time, ok bool) {
-	if a.shared == nil {
+	if a.shared == nil || a.unshared() {
 		return asked, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
@@ -71,6 +82,7 @@ func (a *App) recall(ctx context.Context, question string, since time.Time, out 
 	switch {
 	case err != nil:
 		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "error", redacted(err))
+		a.pauseSharing()
 		return asked, false
 	case asked.IsZero(), !asked.After(since), asked.After(a.clock.Now().Add(fresh)):
 		return asked, false
@@ -85,7 +97,7 @@ func (a *App) recall(ctx context.Context, question string, since time.Time, out 
 // remember tells the other replicas an answer. It is a courtesy: who doesn't hear of it
 // asks Slack.
 func (a *App) remember(ctx context.Context, question string, v any, asked time.Time, ttl time.Duration) {
-	if a.shared == nil {
+	if a.shared == nil || a.unshared() {
 		return
 	}
 	text, err := json.Marshal(v)
@@ -96,5 +108,6 @@ func (a *App) remember(ctx context.Context, question string, v any, asked time.T
 	}
 	if err != nil {
 		a.log.Warn("other replicas don't hear what Slack said", "question", question, "error", redacted(err))
+		a.pauseSharing()
 	}
 }

@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -228,3 +229,42 @@ func TestDeletionsKeepToTheQuota(t *testing.T) {
 	require.Empty(t, w.sim.Limited(), "no 429")
 	require.Len(t, w.sim.Requests("chat.delete"), 70)
 }
+
+// A Redis that hangs must not eat the time of an ack, one look-up after the other.
+func TestSharingThatHangsCostsACommandNoTime(t *testing.T) {
+	w := newSharing(t)
+	app := w.apps[0]
+	stuck := &stuckSharing{}
+	app.Share(stuck, stuck)
+	began := time.Now()
+	for _, user := range []string{ann, wei, guest} {
+		_, err := app.People(t.Context(), []string{user})
+		require.NoError(t, err)
+	}
+	require.Less(t, time.Since(began), 900*time.Millisecond)
+	require.Equal(t, 1, stuck.asked)
+	w.now = w.now.Add(time.Minute)
+	_, err := app.Members(t.Context(), group("S0OPS"))
+	require.Equal(t, 2, stuck.asked, "it is tried again after a while: %v", err)
+}
+
+// stuckSharing answers nothing.
+type stuckSharing struct{ asked int }
+
+func (s *stuckSharing) hang(ctx context.Context) error { s.asked++; <-ctx.Done(); return ctx.Err() }
+
+func (s *stuckSharing) Recall(ctx context.Context, _ string) (string, time.Time, error) {
+	return "", time.Time{}, s.hang(ctx)
+}
+
+func (s *stuckSharing) Remember(ctx context.Context, _, _ string, _ time.Time, _ time.Duration) error {
+	return s.hang(ctx)
+}
+
+func (s *stuckSharing) Take(ctx context.Context, _ flow.Bid, _ time.Time) (time.Time, error) {
+	return time.Time{}, s.hang(ctx)
+}
+
+func (s *stuckSharing) Rest(ctx context.Context, _ flow.Bid, _ time.Time) error { return s.hang(ctx) }
+
+func (s *stuckSharing) Urge(ctx context.Context, _ flow.Bid, _ time.Time) error { return s.hang(ctx) }
