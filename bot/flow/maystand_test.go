@@ -198,6 +198,17 @@ func (w *world) loses(done func()) {
 	w.wire()
 }
 
+// slackAway lets time pass in which nothing can be posted or looked for.
+func (w *world) slackAway(d time.Duration) {
+	w.t.Helper()
+	trouble := func(flow.Message) error { return errors.New("was not sent") }
+	c := &chat{Chat: w.slack, find: trouble, post: trouble}
+	w.options.Chat = c
+	w.wire()
+	w.pass(d)
+	c.find, c.post = nil, nil
+}
+
 // remindable is a prepaid change whose first reminder is due.
 func (w *world) remindable() string {
 	w.t.Helper()
@@ -220,17 +231,7 @@ func TestAReminderThatTheStoreForgotIsFoundAgain(t *testing.T) {
 		"decided":   func(w *world, id string) { w.lapse(id) },
 		"late":      func(w *world, _ string) { w.clock.Advance(time.Hour); w.pass(time.Minute) },
 		"Slack away": func(w *world, _ string) {
-			away := true
-			trouble := func(flow.Message) error {
-				if away {
-					return errors.New("was not sent")
-				}
-				return nil
-			}
-			w.options.Chat = &chat{Chat: w.slack, find: trouble, post: trouble}
-			w.wire()
-			w.pass(12 * time.Minute)
-			away = false
+			w.slackAway(12 * time.Minute)
 			w.pass(5 * time.Minute)
 		},
 	} {
@@ -378,17 +379,7 @@ func TestACardThatTheStoreForgotIsFoundAfterALongOutageOfSlack(t *testing.T) {
 	id := w.request(ask(flow.Remove, 1))
 	w.loses(w.settle)
 	require.Len(t, w.slack.Keyed("card/"), 1)
-	away := true
-	trouble := func(flow.Message) error {
-		if away {
-			return errors.New("was not sent")
-		}
-		return nil
-	}
-	w.options.Chat = &chat{Chat: w.slack, find: trouble, post: trouble}
-	w.wire()
-	w.pass(12 * time.Minute)
-	away = false
+	w.slackAway(12 * time.Minute)
 	w.pass(3 * time.Minute)
 	require.Len(t, w.slack.Keyed("card/"), 1)
 	w.vote(id, 1, "white_check_mark", lead1)
@@ -403,13 +394,12 @@ func TestACardIsLookedForByEachTimeThatItMayHaveBeenSent(t *testing.T) {
 	invite := w.expel(false)
 	w.request(ask(flow.Remove, 1))
 	w.pass(20 * time.Minute)
-	count := &chat{Chat: w.slack}
 	w.loses(func() {
 		invite()
 		w.pass(2 * time.Minute)
 		require.Len(t, w.slack.Keyed("card/"), 1)
 	})
-	w.options.Chat = count
+	w.options.Chat = w.slack
 	w.wire()
 	w.pass(5 * time.Minute)
 	for _, m := range w.slack.Keyed("card/") {
