@@ -75,6 +75,7 @@ func (d *Desk) followUp(ctx context.Context, c Caller, f Flow, ask Ask, code Not
 	c.Dedupe = string(code) + "/" + f.ID
 	c.Channel = f.Request.Channel // the card of the rest belongs beside the first
 	receipt, err := d.Request(ctx, c, ask)
+	receipt.Delivery = c.Dedupe
 	if err != nil {
 		return receipt, err
 	}

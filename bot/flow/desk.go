@@ -131,6 +131,8 @@ func (r *Rejection) Unwrap() error { return r.Err }
 type Receipt struct {
 	Flow  Flow
 	Fresh bool // false: this delivery was taken before
+	// Delivery is the name that it was recorded under, if it is not the caller's own.
+	Delivery string
 }
 
 // Preview is the answer to a dry run.

@@ -410,14 +410,25 @@ func TestAPersonIsNotAskedWhileTheEndOfAnOperationWillTell(t *testing.T) {
 	w.in(forever, flow.Unknown) // not for ever
 }
 
-// undurable is a store that does not vouch for what was saved, some times.
+// undurable is a store that does not vouch for what was saved, some times, and does not
+// save what comes next.
 type undurable struct {
 	flow.Store
-	times int
+	times, saves int
+	failing      bool
+}
+
+func (s *undurable) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if s.failing && s.saves > 0 {
+		s.saves--
+		return flow.Flow{}, errors.New("no answer")
+	}
+	return s.Store.Save(ctx, c, sv)
 }
 
 func (s *undurable) Durable(ctx context.Context, id string) error {
 	if s.times--; s.times >= 0 {
+		s.failing = true
 		return errors.New("not on disk")
 	}
 	return s.Store.Durable(ctx, id)
@@ -432,9 +443,26 @@ func TestAnIntentThatIsNotOnDiskIsNotSentAndNotInDoubt(t *testing.T) {
 	id := w.request(ask(flow.Add, 1))
 	w.settle()
 	w.in(id, flow.Queued)
-	require.Contains(t, w.flow(id).Wait.Text.EN, "on disk")
+	require.Equal(t, flow.WaitDisk, w.flow(id).Wait.Code, "not the cloud's fault")
 	require.Empty(t, w.cloud.Ledger())
 	w.pass(5 * time.Minute)
+	w.in(id, flow.Succeeded)
+	require.Len(t, w.cloud.Ledger(), 1)
+	require.Equal(t, providers.Token("T1", id, 1), w.cloud.Ledger()[0].Token, "what was not sent was no attempt")
+}
+
+// Redis may be too slow for that too: the process that knows it tries on.
+func TestThatNothingWasSentIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	slow := &undurable{Store: w.store, times: 1, saves: 1}
+	w.options.Store = slow
+	w.options.Memory = flow.NewMemory()
+	w.wire()
+	id := w.request(ask(flow.Add, 1))
+	w.pass(10 * time.Second)
+	require.Zero(t, slow.saves, "the test needs a save that fails")
+	require.NotEqual(t, flow.Submitting, w.flow(id).State)
+	w.pass(3 * time.Minute)
 	w.in(id, flow.Succeeded)
 	require.Len(t, w.cloud.Ledger(), 1)
 }
@@ -460,4 +488,43 @@ func TestARepeatThatIsNotOnDiskIsNotCounted(t *testing.T) {
 	disk.times = 0
 	w.pass(time.Minute)
 	require.Positive(t, l.repeats)
+}
+
+// A decision that comes while the step of another one is under way is not thrown away:
+// the two contradict each other, and people are told so.
+func TestADecisionThatComesMeanwhileIsHeard(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.OnSubmit(func(func() (providers.Operation, error)) (providers.Operation, error) {
+		return providers.Operation{}, flowtest.Lost()
+	})
+	id := w.request(ask(flow.Add, 1))
+	w.pass(5 * time.Minute)
+	w.in(id, flow.Unknown)
+	late := &meanwhile{Store: w.store}
+	w.options.Store = late
+	w.wire()
+	late.before = func() {
+		_, err := flow.NewDesk(w.options, nil).Settle(t.Context(), w.caller(lead2), id, flow.SignalClose, "")
+		require.NoError(t, err)
+	}
+	_, err := w.desk.Settle(t.Context(), w.caller(lead1), id, flow.SignalRetry, "")
+	require.NoError(t, err)
+	w.settle()
+	require.Nil(t, late.before)
+	w.in(id, flow.Unknown)
+	require.True(t, w.said(id, flow.NoteTorn, ""))
+}
+
+// meanwhile is a store in which something happens right before a save.
+type meanwhile struct {
+	flow.Store
+	before func()
+}
+
+func (s *meanwhile) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Store.Save(ctx, c, sv)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -205,8 +206,11 @@ func (e *Engine) Step(ctx context.Context, c Claim) error {
 	}
 	defer leave()
 	t.takeVotes()
+	t.dropOutdated()
 	err = t.step(ctx)
-	if errors.Is(err, ErrLedger) { // nothing was written: it is judged again, at once
+	// Nothing was written: it is judged again, at once. Of an unknown flow, somebody else
+	// decided in this very moment, maybe otherwise.
+	if errors.Is(err, ErrLedger) || f.State == Unknown && errors.Is(err, ErrStale) {
 		return e.Store.Release(ctx, t.claim, e.Clock.Now())
 	}
 	return err
@@ -257,6 +261,8 @@ type turn struct {
 	seen    *SeenFreeze            // that the move to be saved rests on
 	counted *approvals.Verdict     // of the last reading of the ballot in this turn, by facts
 	detail  map[string]any         // for the audit entry of a look that is news
+
+	outdated []Signal // decisions that are about something that is over
 }
 
 // call runs one outside call under a lease that outlives it. A lease that ran out
@@ -363,6 +369,13 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 		// is tried again and again.
 		return fmt.Errorf("%s: %s → %s: %w", t.f.ID, t.from, t.f.State, ErrIllegal)
 	}
+	if len(t.outdated) > 0 {
+		detail = maps.Clone(detail)
+		if detail == nil {
+			detail = map[string]any{}
+		}
+		detail["outdated"] = t.outdated
+	}
 	actor := "scalebot"
 	for _, n := range t.f.Log {
 		if n.By != "" && n.At.After(t.f.UpdatedAt) {
@@ -390,7 +403,7 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 		}
 		t.log.Info("moved", "from", string(t.from), "to", string(t.f.State), "action", action, "cluster", t.f.Request.Wish.Change.Cluster)
 	}
-	t.f, t.from, t.signals, t.changed = saved, saved.State, nil, false
+	t.f, t.from, t.signals, t.changed, t.outdated = saved, saved.State, nil, false, nil
 	t.held, t.guards = saved.Booked, nil
 	t.Nudge()
 	return nil

@@ -27,24 +27,20 @@ func (k SignalKind) settles() bool {
 	return false
 }
 
-// dropOutdated takes the effect from decisions that are about an earlier episode:
-// one may have been under way to the record while the flow was settled by another,
-// sent again and lost again. The signals stay in their places, since the store
+// dropOutdated takes the effect from decisions that are about an earlier episode, in
+// whatever state the flow is now: one may have been under way to the record while the
+// flow was settled by another, and maybe sent again and lost again. The signals stay in their places, since the store
 // takes off as many as the step has read. Who decided is told, so that nobody
 // waits for what comes of it.
 func (t *turn) dropOutdated() {
 	now := t.f.Episode()
-	var dropped []Signal
 	for i, s := range t.signals {
 		// One without was recorded by a version whose cards did not say.
 		if !s.Kind.settles() || s.Episode == "" || s.Episode == now {
 			continue
 		}
 		t.tell(Note{Code: NoteOutdated, By: s.By, Args: map[string]string{"how": string(s.Kind)}})
-		dropped = append(dropped, s)
+		t.outdated = append(t.outdated, s)
 		t.signals[i].Kind = ""
-	}
-	if dropped != nil {
-		t.detail = map[string]any{"outdated": dropped}
 	}
 }

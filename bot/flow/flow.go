@@ -191,7 +191,7 @@ const (
 // chatty reports whether a note is worth less than the room in a long log.
 func (c NoteCode) chatty() bool {
 	return slices.Contains([]NoteCode{
-		NoteStage, NoteJoined, NoteLeft, NoteAttention, NoteVote, NoteUnvote, NoteReminder, NoteUnsettled, NoteEscalated, NoteNotAccepted, NoteSteered, NoteNotSteered,
+		NoteStage, NoteJoined, NoteLeft, NoteAttention, NoteVote, NoteUnvote, NoteReminder, NoteEscalated, NoteNotAccepted, NoteNotSent, NoteSteered, NoteNotSteered,
 	}, c)
 }
 
@@ -246,6 +246,7 @@ const (
 	NoteSubmitting  NoteCode = "submitting"   // attempt
 	NoteAccepted    NoteCode = "accepted"     // operation: id or ""
 	NoteNotAccepted NoteCode = "not_accepted" // Text: will be tried again
+	NoteNotSent     NoteCode = "not_sent"     // the store did not vouch for the intent; will be tried again
 	NoteInDoubt     NoteCode = "in_doubt"     // Text: the answer was lost
 	NoteStage       NoteCode = "stage"        // stage, state
 	NoteJoined      NoteCode = "joined"       // nodes: comma list; n
@@ -306,6 +307,7 @@ const (
 	WaitGrace  NoteCode = "wait_grace"  // at: until when it can be stopped
 	WaitBallot NoteCode = "wait_ballot" // Text: reactions, people or groups can't be read
 	WaitCard   NoteCode = "wait_card"   // the card isn't posted yet
+	WaitDisk   NoteCode = "wait_disk"   // the store does not vouch for what is to be sent
 	WaitStore  NoteCode = "wait_store"  // at: the store restarted; what it may have forgotten must show in the cloud first
 	WaitProof  NoteCode = "wait_proof"  // Text: finding out what became of a lost answer
 )

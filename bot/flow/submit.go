@@ -251,10 +251,16 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	t.claim.Until = now.Add(t.Lease)
 	if err := t.Store.Durable(ctx, t.f.ID); err != nil {
 		t.log.Error("the intent is not on disk, so nothing was sent", "error", err)
-		// Only this step knows that. A later one would look for proof, and where there can
-		// be none a person would, while the cluster waits.
-		action, due, detail := t.notAccepted(providers.Retry, notOnDisk, nil)
-		return t.save(ctx, action, due, detail)
+		// Only this process knows that. A later step would look for proof, and where there
+		// can be none a person would, while the cluster waits.
+		known := t.Memory.sent(intent, providers.Operation{}, errNotOnDisk, t.Clock.Now())
+		action, due, detail := t.notSent()
+		if err := t.save(ctx, action, due, detail); err != nil {
+			t.log.Error("that nothing was sent could not be saved; trying on", "error", err)
+			return t.graft(ctx, known)
+		}
+		t.Memory.forget(known)
+		return nil
 	}
 
 	// A process that was frozen after the write may wake with its lease gone and
@@ -275,10 +281,28 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 	return nil
 }
 
-// notOnDisk is why nothing was sent while Redis does not vouch for the intent.
-var notOnDisk = providers.Text{
-	EN: "Redis has not confirmed that the request is on disk, so nothing was sent. Ask whoever runs Redis to look at its disk.",
-	ZH: "Redis 尚未确认请求已落盘，因此没有发送。请让 Redis 的维护人员检查磁盘。",
+// errNotOnDisk is why a change was not handed to its provider: Redis did not vouch
+// for the intent.
+var errNotOnDisk = &providers.Error{Kind: providers.Retry, Advice: providers.Text{
+	EN: "Redis did not confirm that the request is on record for good, so nothing was sent. Ask whoever runs Redis to look at it.",
+	ZH: "Redis 未确认请求已可靠保存，因此没有发送。请让 Redis 的维护人员检查。",
+}}
+
+// notSent sends a flow back into the line whose last attempt was recorded and not
+// made. It was none, so the next one has its number and its token: where Redis had
+// forgotten an earlier sending, the cloud knows that token.
+func (t *turn) notSent() (action string, due time.Time, detail map[string]any) {
+	t.f.Attempts--
+	t.f.PutOff++
+	if t.f.PutOff >= maxPutOff {
+		t.finish(Failed, Note{Code: NoteFailed, Text: errNotOnDisk.Advice})
+		return "fail", time.Time{}, nil
+	}
+	now := t.Clock.Now()
+	t.become(Queued)
+	t.f.Wait = &Note{Code: WaitDisk, At: now}
+	t.tell(Note{Code: NoteNotSent})
+	return "not_sent", now.Add(min(time.Duration(t.f.PutOff)*5*time.Second, time.Minute)), nil
 }
 
 // answered turns the answer to a submission into the flow's next state.
@@ -286,6 +310,9 @@ func (t *turn) answered(op providers.Operation, err error) (action string, due t
 	now := t.Clock.Now()
 	if err == nil {
 		return t.accepted(op, "accept")
+	}
+	if errors.Is(err, errNotOnDisk) {
+		return t.notSent()
 	}
 	text := providers.AdviceOf(err)
 	detail = withTrouble(nil, err)
@@ -452,7 +479,6 @@ func (t *turn) reconcile(ctx context.Context, repeat bool) (finding providers.Fi
 // taken too.
 func (t *turn) unknown(ctx context.Context) error {
 	t.tooLate()
-	t.dropOutdated()
 	now := t.Clock.Now()
 	if t.torn() {
 		t.tell(Note{Code: NoteTorn})

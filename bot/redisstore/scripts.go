@@ -294,7 +294,7 @@ if not legal[from] or (from ~= to and not legal[from][to]) then return 'illegal'
 local ended = not legal[to]
 local due = tonumber(ARGV[9])
 if not ended and due == 0 then return 'nodue' end
-if to == 'submitting' and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
+if (to == 'submitting' or from == 'unknown') and from ~= to and redis.call('LLEN', KEYS[8]) > tonumber(ARGV[12]) then return 'stale' end
 if ARGV[22] ~= '-' then
   local frozen = redis.call('HGET', KEYS[12], ARGV[21])
   if (frozen and cjson.decode(frozen).since or '') ~= ARGV[22] then return 'stale' end

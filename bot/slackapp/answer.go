@@ -175,6 +175,18 @@ func fits(payload private) bool {
 
 const tellTimeout = 15 * time.Second
 
+// answer has a back worker answer over a response_url. While all are busy the answer
+// waits: the front ones, who have acks to give, must not stand for Slack.
+func (s *session) answer(ctx context.Context, responseURL string, c flow.Caller, m flow.Message) {
+	say := func(ctx context.Context) { s.later(ctx, responseURL, c, m) }
+	if !s.back.offer(say) {
+		s.tellIn(tellAgain, &untold{c: c, err: errBusy, again: say})
+	}
+}
+
+// errBusy is why an answer waits that was not tried yet.
+var errBusy = errors.New("all workers are busy")
+
 // later answers over a response_url, which works in channels that the bot hasn't
 // joined, or in the other private ways when Slack doesn't take it.
 func (s *session) later(ctx context.Context, responseURL string, c flow.Caller, m flow.Message) {

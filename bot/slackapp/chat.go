@@ -397,7 +397,7 @@ func (a *App) search(ctx context.Context, m flow.Message, from, to time.Time, is
 		method = methodReplies
 		form.Set("ts", m.Thread)
 	}
-	name := method + "/" + m.EventType + "/" + blockName(m) + "?" + form.Get("channel") + "/" + form.Get("ts") + "/" + form.Get("oldest")
+	name := method + "/" + m.EventType + "/" + unversioned(blockName(m)) + "?" + form.Get("channel") + "/" + form.Get("ts") + "/" + form.Get("oldest")
 	at := a.searches.take(name, a.clock.Now())
 	for _, ts := range at.hits {
 		if !visit(ts) {

@@ -47,7 +47,7 @@ func presser(p interactionPayload, action pressedAction) flow.Caller {
 func (s *session) asked(ctx context.Context, p interactionPayload, action pressedAction) {
 	c := presser(p, action)
 	if no := s.admit(ctx, &c, gateBudget); no != nil {
-		s.later(ctx, p.ResponseURL, c, *no)
+		s.answer(ctx, p.ResponseURL, c, *no)
 		return
 	}
 	switch action.ID {
@@ -99,7 +99,7 @@ func (s *session) pressed(ctx context.Context, env envelope, p interactionPayloa
 	for _, repeat := range s.app.seen.done(key) {
 		repeat()
 	}
-	s.aside(ctx, func(ctx context.Context) { s.later(ctx, p.ResponseURL, c, m) })
+	s.answer(ctx, p.ResponseURL, c, m)
 }
 
 func (s *session) act(ctx context.Context, c flow.Caller, action, id string) flow.Message {

@@ -74,7 +74,7 @@ func TestAStopAcknowledgesNoClickThatIsNotOnRecord(t *testing.T) {
 // the first: so what can't be acknowledged in time isn't begun.
 func TestAClickThatIsTooLateIsNotDone(t *testing.T) {
 	e := newEdge(t, nil, nil)
-	_, err := e.app.profile(t.Context(), ann)
+	_, err := e.app.profile(t.Context(), ann, flow.UrgentEnd)
 	require.NoError(t, err)
 	back := newPool(t.Context(), 1, 8, func(any) {})
 	s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{}), back: back}

@@ -232,7 +232,7 @@ func (a *App) language(user string) string {
 // Zone is the time zone of a person's Slack profile, in which a bare time of day
 // is meant; UTC where the profile names none. For tools outside of Slack.
 func (a *App) Zone(ctx context.Context, user string) (*time.Location, error) {
-	p, err := a.profile(ctx, user)
+	p, err := a.profile(ctx, user, flow.UrgentEnd)
 	if err != nil {
 		return nil, fmt.Errorf("user %s can't be looked up in Slack: %w", user, err)
 	}
@@ -241,7 +241,7 @@ func (a *App) Zone(ctx context.Context, user string) (*time.Location, error) {
 
 // profile looks a user up (users.info, cached). A *refusal means that Slack
 // knows no such user or doesn't show them.
-func (a *App) profile(ctx context.Context, user string) (profile, error) {
+func (a *App) profile(ctx context.Context, user string, urgency flow.Urgency) (profile, error) {
 	id := a.identity.Load()
 	if id == nil {
 		return profile{}, errNoIdentity
@@ -251,7 +251,7 @@ func (a *App) profile(ctx context.Context, user string) (profile, error) {
 		asked, ok := a.recall(ctx, "person:"+user, since, &u)
 		if !ok || u.ID != user {
 			var err error
-			if u, asked, err = a.askForUser(ctx, user, a.people.urgency(since)); err != nil {
+			if u, asked, err = a.askForUser(ctx, user, urgency); err != nil {
 				return profile{}, asked, err
 			}
 		}
@@ -344,6 +344,10 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 		err    error
 	}
 	unique := slices.Compact(slices.Sorted(slices.Values(ids)))
+	urgency := flow.UrgentEnd
+	if len(unique) > lookups { // a whole ballot; a person who is waiting goes before it
+		urgency = flow.UrgentStage
+	}
 	results, unknown := make(chan result, len(unique)), make(chan string, len(unique))
 	for _, id := range unique {
 		if p, ok := a.people.get(id); ok {
@@ -356,7 +360,7 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 	for range min(lookups, len(unknown)) {
 		go func() {
 			for id := range unknown {
-				p, err := a.profile(ctx, id)
+				p, err := a.profile(ctx, id, urgency)
 				results <- result{id, p.person, err}
 			}
 		}()

@@ -34,7 +34,7 @@ type Meter interface {
 func (s *session) admit(ctx context.Context, c *flow.Caller, budget time.Duration) *flow.Message {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	p, err := s.app.profile(ctx, c.User)
+	p, err := s.app.profile(ctx, c.User, flow.UrgentEnd)
 	c.Language = s.app.language(c.User)
 	if err == nil {
 		c.Language = p.language

@@ -36,10 +36,23 @@ type groups struct {
 	*cache[roll]
 	mu    sync.Mutex
 	asked map[string]bool // about which groups anybody here ever asked
+
+	// What Slack said last of all groups, and of those alone that it left out there: a
+	// look that the quota puts off goes on from here.
+	list     told
+	alone    map[string]told
+	unlisted int       // how many were left out last
+	voided   time.Time // what was asked before counts no more: a group changed
+}
+
+// told is an answer of Slack: of all groups by id, or of one under its id.
+type told struct {
+	of roll
+	at time.Time // when it was asked
 }
 
 func newGroups(c flow.Clock) *groups {
-	return &groups{cache: newCache[roll](c, groupTTL), asked: map[string]bool{}}
+	return &groups{cache: newCache[roll](c, groupTTL), asked: map[string]bool{}, alone: map[string]told{}}
 }
 
 // want notes that a group is asked about, and gives all that are.
@@ -52,8 +65,24 @@ func (g *groups) want(id string) map[string]bool {
 	return maps.Clone(g.asked)
 }
 
-// forget drops what is known, of whatever group: the next call tells of all.
-func (g *groups) forget(string) { g.cache.forget(theRoll) }
+// forget drops what is known where a group has changed that anybody here asks about:
+// the next call tells of all. A directory's sync of a thousand others must not cost the
+// calls that are needed for these.
+func (g *groups) forget(id string) {
+	g.mu.Lock()
+	delete(g.alone, id)
+	if id == "" {
+		clear(g.alone)
+	}
+	matters := id == "" || g.asked[id]
+	if matters {
+		g.voided = g.clock.Now()
+	}
+	g.mu.Unlock()
+	if matters {
+		g.cache.forget(theRoll)
+	}
+}
 
 // get is what is known of a group without asking.
 func (g *groups) get(id string) ([]string, bool) {
@@ -131,9 +160,7 @@ func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Tim
 	for id := range all { // what others need, so that not each asks for its own
 		wanted[id] = true
 	}
-	bid := flow.Bid{Call: flow.CallGroups, Who: theRoll, Urgency: a.groups.urgency(since)}
-	asked = a.clock.Now()
-	all, err := a.askForGroups(ctx, bid, wanted)
+	all, asked, err := a.askForGroups(ctx, wanted, since)
 	if err != nil {
 		return nil, asked, err
 	}
@@ -141,14 +168,74 @@ func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Tim
 	return all, asked, nil
 }
 
-// askForGroups asks Slack for all usergroups, and keeps those that are wanted. What
-// the one answer does not tell (it names no such group, or no users of it, or fewer
-// than it counts) is asked of the group alone: an answer in another form must not mean
-// that a group has nobody.
-func (a *App) askForGroups(ctx context.Context, bid flow.Bid, wanted map[string]bool) (roll, error) {
-	if err := a.may(ctx, bid); err != nil {
-		return nil, err
+const (
+	// perGroup is how much older an answer may be for each group that has to be asked
+	// about by itself: the quota gives one such call in four seconds, and the first would
+	// be old before the last is known, again and again.
+	perGroup = 5 * time.Second
+	// goneTTL is how long a group counts as unknown to Slack without being asked about.
+	goneTTL = 10 * time.Minute
+)
+
+// askForGroups gives the groups that are wanted as Slack tells them, and when the
+// oldest part was asked. What the list of all does not tell (it has no such group, or
+// no users of it, or fewer than it counts) is asked of the group alone: an answer in
+// another form must not mean that a group has nobody.
+func (a *App) askForGroups(ctx context.Context, wanted map[string]bool, since time.Time) (all roll, asked time.Time, err error) {
+	g, urgency := a.groups, a.groups.urgency(since)
+	g.mu.Lock()
+	list, unlisted, voided := g.list, g.unlisted, g.voided
+	g.mu.Unlock()
+	old := func(at time.Time, groups int) bool {
+		return !at.After(since.Add(-time.Duration(groups)*perGroup)) || !at.After(voided)
 	}
+	if unlisted == 0 || old(list.at, unlisted) {
+		if list, err = a.listGroups(ctx, urgency); err != nil {
+			return nil, list.at, err
+		}
+	}
+	all, asked = roll{}, list.at
+	var left []string
+	for id := range wanted {
+		users, is := list.of[id]
+		if !is {
+			left = append(left, id)
+			continue
+		}
+		all[id] = users
+	}
+	g.mu.Lock()
+	g.list, g.unlisted = list, len(left)
+	g.mu.Unlock()
+	slices.Sort(left)
+	for _, id := range left {
+		g.mu.Lock()
+		one, known := g.alone[id]
+		g.mu.Unlock()
+		gone := known && one.of[id] == nil && len(list.of) > 0 && a.clock.Now().Sub(one.at) < goneTTL
+		if !gone && (!known || old(one.at, len(left))) {
+			if one, err = a.askForGroup(ctx, id, urgency); err != nil {
+				return nil, asked, err
+			}
+			g.mu.Lock()
+			g.alone[id] = one
+			g.mu.Unlock()
+		}
+		if all[id] = one.of[id]; one.at.Before(asked) && !gone {
+			asked = one.at
+		}
+	}
+	return all, asked, nil
+}
+
+// listGroups asks Slack for all usergroups. Disabled ones are in it too, as groups that
+// there are no more: left out they would have to be asked about by themselves.
+func (a *App) listGroups(ctx context.Context, urgency flow.Urgency) (told, error) {
+	bid := flow.Bid{Call: flow.CallGroups, Who: theRoll, Urgency: urgency}
+	if err := a.may(ctx, bid); err != nil {
+		return told{}, err
+	}
+	list := told{of: roll{}, at: a.clock.Now()}
 	var answer struct {
 		Usergroups []struct {
 			ID      string          `json:"id"`
@@ -157,56 +244,47 @@ func (a *App) askForGroups(ctx context.Context, bid flow.Bid, wanted map[string]
 			Users   []string        `json:"users"`
 		} `json:"usergroups"`
 	}
-	form := url.Values{"include_users": {"true"}, "include_count": {"true"}}
+	form := url.Values{"include_users": {"true"}, "include_count": {"true"}, "include_disabled": {"true"}}
 	a.inTeam(form)
 	if err := a.read(ctx, methodGroups, form, &answer); err != nil && !refusedWith(err, "unknown_method") {
 		a.rest(ctx, bid, err)
-		return nil, err
+		return list, err
 	}
-	all := roll{}
 	for _, g := range answer.Usergroups {
 		// Slack shows a number here, and text in its documentation.
 		n, _ := strconv.Atoi(strings.Trim(string(g.Count), `"`))
 		switch {
-		case !wanted[g.ID]:
 		case g.Deleted != "" && g.Deleted != "0":
-			all[g.ID] = nil
+			list.of[g.ID] = nil
 		case g.Users != nil && n <= len(g.Users):
-			all[g.ID] = g.Users
+			list.of[g.ID] = g.Users
 		}
 	}
-	for id := range wanted {
-		if _, told := all[id]; told {
-			continue
-		}
-		users, err := a.askForGroup(ctx, id, bid.Urgency)
-		if err != nil && !refusedWith(err, noGroup...) {
-			return nil, err
-		}
-		all[id] = users
-	}
-	return all, nil
+	return list, nil
 }
 
 // askForGroup asks for the members of one group; nil = there is no such group.
-func (a *App) askForGroup(ctx context.Context, id string, urgency flow.Urgency) ([]string, error) {
+func (a *App) askForGroup(ctx context.Context, id string, urgency flow.Urgency) (told, error) {
 	bid := flow.Bid{Call: flow.CallGroups, Who: id, Urgency: urgency}
 	if err := a.may(ctx, bid); err != nil {
-		return nil, err
+		return told{}, err
 	}
+	one := told{at: a.clock.Now()}
 	var answer struct {
 		Users []string `json:"users"`
 	}
 	form := url.Values{"usergroup": {id}}
 	a.inTeam(form)
-	if err := a.read(ctx, methodMembers, form, &answer); err != nil {
+	switch err := a.read(ctx, methodMembers, form, &answer); {
+	case refusedWith(err, noGroup...):
+	case err != nil:
 		a.rest(ctx, bid, err)
-		return nil, err
+		return one, err
+	case answer.Users == nil:
+		return one, fmt.Errorf("%s: the answer names no users", methodMembers)
 	}
-	if answer.Users == nil {
-		return nil, fmt.Errorf("%s: the answer names no users", methodMembers)
-	}
-	return answer.Users, nil
+	one.of = roll{id: answer.Users}
+	return one, nil
 }
 
 // inTeam names the workspace where the token is good for several (Slack,

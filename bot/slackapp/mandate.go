@@ -35,7 +35,7 @@ func (s *session) sign(ctx context.Context, c flow.Caller, m *commands.Mandate) 
 			return s.say(saidUnreadable, c.Language)
 		}
 	}
-	p, err := s.app.profile(ctx, c.User) // of the gate, a moment ago
+	p, err := s.app.profile(ctx, c.User, flow.UrgentEnd) // of the gate, a moment ago
 	if err != nil {
 		return s.refuse(&flow.Rejection{Code: flow.RejectPerson, Err: err}, c, saidFailed)
 	}

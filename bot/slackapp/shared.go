@@ -10,10 +10,11 @@ import (
 )
 
 // Shared keeps for all replicas what Slack said of people and groups. Recall gives the
-// last answer to a question and when it was asked; a zero time: there is none.
+// last answer to a question and how long ago it was asked, by a clock that all share;
+// false: there is none.
 type Shared interface {
-	Recall(ctx context.Context, question string) (text string, asked time.Time, err error)
-	Remember(ctx context.Context, question, text string, asked time.Time, ttl time.Duration) error
+	Recall(ctx context.Context, question string) (text string, ago time.Duration, ok bool, err error)
+	Remember(ctx context.Context, question, text string, ago, ttl time.Duration) error
 }
 
 const (
@@ -70,21 +71,22 @@ func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
 	}
 }
 
-// recall reads an answer that some replica got to a question asked since a time. One
-// from a clock that is far ahead may be old, so it is not taken.
+// recall reads an answer that some replica got to a question asked since a time.
 func (a *App) recall(ctx context.Context, question string, since time.Time, out any) (asked time.Time, ok bool) {
 	if a.shared == nil || a.unshared() {
 		return asked, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()
-	text, asked, err := a.shared.Recall(ctx, question)
+	now := a.clock.Now() // before the answer: what it says of its age was so at most then
+	text, ago, ok, err := a.shared.Recall(ctx, question)
+	asked = now.Add(-ago)
 	switch {
 	case err != nil:
 		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "error", redacted(err))
 		a.pauseSharing()
 		return asked, false
-	case asked.IsZero(), !asked.After(since), asked.After(a.clock.Now().Add(fresh)):
+	case !ok, !asked.After(since):
 		return asked, false
 	}
 	if err := json.Unmarshal([]byte(text), out); err != nil { // of another version
@@ -104,7 +106,7 @@ func (a *App) remember(ctx context.Context, question string, v any, asked time.T
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
 		defer cancel()
-		err = a.shared.Remember(ctx, question, string(text), asked, ttl)
+		err = a.shared.Remember(ctx, question, string(text), a.clock.Now().Sub(asked), ttl)
 	}
 	if err != nil {
 		a.log.Warn("other replicas don't hear what Slack said", "question", question, "error", redacted(err))

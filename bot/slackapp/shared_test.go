@@ -21,7 +21,14 @@ import (
 type sharing struct {
 	*edge
 	now  time.Time
+	age  func(time.Duration) // what Redis remembers, by its own clock
 	apps []*App
+}
+
+// pass lets time pass on the apps' clock and on the one of Redis.
+func (w *sharing) pass(d time.Duration) {
+	w.now = w.now.Add(d)
+	w.age(d)
 }
 
 func newSharing(t *testing.T) *sharing {
@@ -32,6 +39,13 @@ func newSharing(t *testing.T) *sharing {
 		o.World.Usergroups = append(o.World.Usergroups, slacksim.Usergroup{ID: "S0OPS", Handle: "ops", Name: "Ops", Users: []string{wei}})
 	}, func(o *Options) { o.Clock = clock })
 	rdb := redistest.Start(t).Client(t)
+	w.age = func(d time.Duration) {
+		keys, err := rdb.Keys(t.Context(), "test:{"+own+"}:lookup:*").Result()
+		require.NoError(t, err)
+		for _, key := range keys {
+			require.NoError(t, rdb.HIncrBy(t.Context(), key, "at", -d.Milliseconds()).Err())
+		}
+	}
 	for range 2 {
 		app, err := New(w.app.opt)
 		require.NoError(t, err)
@@ -75,11 +89,11 @@ func TestReplicasShareTheirLookups(t *testing.T) {
 		require.NoError(t, err)
 		return members
 	}
-	w.now = w.now.Add(fresh - time.Second)
+	w.pass(fresh - time.Second)
 	for _, app := range w.apps {
 		require.Equal(t, []string{ann, wei}, refreshed(app), "asked a moment ago")
 	}
-	w.now = w.now.Add(time.Second)
+	w.pass(time.Second)
 	for _, app := range w.apps {
 		require.Equal(t, []string{wei}, refreshed(app), "an old answer of the other replica is no fresh one")
 	}
@@ -87,11 +101,69 @@ func TestReplicasShareTheirLookups(t *testing.T) {
 	require.Len(t, w.sim.Requests("users.info"), len(everybody)+1)
 
 	require.NoError(t, w.sim.SetUsergroup("S0LEADS", ann, wei))
-	w.now = w.now.Add(time.Second)
+	w.pass(time.Second)
 	w.apps[0].groups.forget("S0LEADS")
 	members, err := w.apps[0].Members(t.Context(), both)
 	require.NoError(t, err)
 	require.Equal(t, []string{ann, wei}, members, "who was told of a change takes no answer from before it")
+}
+
+// A replica whose clock is ahead does not make an old answer a fresh one for others.
+func TestAnAnswerIsAsOldAsItIsWhateverTheClockOfWhoAsked(t *testing.T) {
+	w := newSharing(t)
+	leads := approvals.Group{Usergroups: []string{"S0LEADS"}}
+	w.now = w.now.Add(20 * time.Second)
+	_, err := w.apps[1].Members(t.Context(), leads)
+	require.NoError(t, err)
+	w.now = w.now.Add(-20 * time.Second)
+	require.NoError(t, w.sim.SetUsergroup("S0LEADS", wei))
+	w.pass(18 * time.Second)
+	w.apps[0].Refresh(nil, []approvals.Group{leads})
+	members, err := w.apps[0].Members(t.Context(), leads)
+	require.NoError(t, err)
+	require.Equal(t, []string{wei}, members)
+}
+
+// Groups that Slack knows no more must not use up what the others need.
+func TestGroupsThatAreGoneHoldUpNoOther(t *testing.T) {
+	w := newSharing(t)
+	app := w.apps[0]
+	require.NoError(t, w.sim.DisableUsergroup("S0OPS"))
+	for _, id := range []string{"S0OPS", "S0GONE1", "S0GONE2", "S0GONE3", "S0GONE4", "S0GONE5"} {
+		app.groups.want(id)
+	}
+	leads := approvals.Group{Usergroups: []string{"S0LEADS"}}
+	for range 3 { // sends, each of which wants to know anew
+		read := false
+		for range 60 {
+			app.Refresh(nil, []approvals.Group{leads})
+			if _, err := app.Members(t.Context(), leads); err == nil {
+				read = true
+				break
+			}
+			w.pass(time.Second)
+		}
+		require.True(t, read)
+		w.pass(4 * time.Second)
+	}
+	for _, gone := range []string{"S0OPS", "S0GONE1"} {
+		_, err := app.Members(t.Context(), group(gone))
+		require.ErrorIs(t, err, flow.ErrNoGroup)
+	}
+	require.Len(t, w.sim.Requests("usergroups.users.list"), 5, "each once; the disabled one stands in the list")
+	require.Empty(t, w.sim.Limited())
+}
+
+// The sync of a directory changes groups by the hundred that nobody here asks about.
+func TestAnEventOfAnotherGroupCostsNothing(t *testing.T) {
+	w := newSharing(t)
+	leads := approvals.Group{Usergroups: []string{"S0LEADS"}}
+	for range 3 {
+		_, err := w.apps[0].Members(t.Context(), leads)
+		require.NoError(t, err)
+		w.apps[0].groups.forget("S0OPS")
+	}
+	require.Len(t, w.sim.Requests("usergroups.list"), 1)
 }
 
 // The quota is asked before Slack, and what it puts off comes to its turn.
@@ -253,11 +325,11 @@ type stuckSharing struct{ asked int }
 
 func (s *stuckSharing) hang(ctx context.Context) error { s.asked++; <-ctx.Done(); return ctx.Err() }
 
-func (s *stuckSharing) Recall(ctx context.Context, _ string) (string, time.Time, error) {
-	return "", time.Time{}, s.hang(ctx)
+func (s *stuckSharing) Recall(ctx context.Context, _ string) (string, time.Duration, bool, error) {
+	return "", 0, false, s.hang(ctx)
 }
 
-func (s *stuckSharing) Remember(ctx context.Context, _, _ string, _ time.Time, _ time.Duration) error {
+func (s *stuckSharing) Remember(ctx context.Context, _, _ string, _, _ time.Duration) error {
 	return s.hang(ctx)
 }
 

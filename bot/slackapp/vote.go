@@ -91,7 +91,7 @@ func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayl
 	late := look.Err() != nil
 	cancel()
 	if _, no := errors.AsType[*flow.Rejection](err); no && !late {
-		s.later(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
+		s.answer(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
 		return
 	}
 	known := ""
@@ -102,7 +102,7 @@ func (s *session) askWhich(ctx context.Context, c flow.Caller, p interactionPayl
 	if !s.open(ctx, c, p, value, func(private string) slack.ModalViewRequest {
 		return s.card.HappenedModal(id, known, optional, private, c.Language)
 	}) {
-		s.later(ctx, p.ResponseURL, c, s.say(saidFailed, c.Language))
+		s.answer(ctx, p.ResponseURL, c, s.say(saidFailed, c.Language))
 	}
 }
 
@@ -118,11 +118,11 @@ func (s *session) askWhy(ctx context.Context, c flow.Caller, p interactionPayloa
 	late := look.Err() != nil
 	cancel()
 	if _, no := errors.AsType[*flow.Rejection](err); no && !late {
-		s.later(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
+		s.answer(ctx, p.ResponseURL, c, s.refuse(err, c, saidFailed))
 		return
 	}
 	if !s.open(ctx, c, p, value, func(private string) slack.ModalViewRequest { return s.card.DenyModal(id, private, c.Language) }) {
-		s.later(ctx, p.ResponseURL, c, s.say(saidNoModal.of(id), c.Language))
+		s.answer(ctx, p.ResponseURL, c, s.say(saidNoModal.of(id), c.Language))
 	}
 }
 

@@ -89,7 +89,7 @@ func TestTheReasonOfADenialIsAskedInAModal(t *testing.T) {
 	require.NotEmpty(t, c.Dedupe)
 
 	t.Run("the reason may be left out, and the person reads their own language", func(t *testing.T) {
-		_, err := e.app.profile(t.Context(), wei)
+		_, err := e.app.profile(t.Context(), wei, flow.UrgentEnd)
 		require.NoError(t, err)
 		require.NoError(t, e.sim.Click(wei, channel, ts, "flow_deny").Err)
 		e.eventually(func() bool { return len(e.sim.Views(wei)) == 1 }, "the modal")

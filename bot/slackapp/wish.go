@@ -38,6 +38,9 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 		return s.turnedAway(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
 	}
 	again := s.comesAgain(c)
+	if receipt.Delivery != "" { // what became of it is asked by the name that it was recorded under
+		c.Dedupe = receipt.Delivery
+	}
 	if errors.Is(err, flow.ErrInDoubt) && s.back.offer(func(ctx context.Context) { s.findOut(ctx, c, again) }) {
 		return s.refuse(err, c, saidInDoubt)
 	}
@@ -137,7 +140,7 @@ func (s *session) ask(ctx context.Context, c flow.Caller, wish *commands.Scale) 
 	now := s.app.clock.Now()
 	zone := now.Location()
 	if wish.At.Offset == nil {
-		p, err := s.app.profile(ctx, c.User) // of the gate, a moment ago
+		p, err := s.app.profile(ctx, c.User, flow.UrgentEnd) // of the gate, a moment ago
 		if err != nil {
 			m := s.refuse(&flow.Rejection{Code: flow.RejectPerson, Err: err}, c, saidFailed)
 			return ask, &m
