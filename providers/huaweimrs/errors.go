@@ -33,7 +33,7 @@ func saidBy(err error) (said, bool) {
 	if !errors.As(err, &se) || se.StatusCode < http.StatusBadRequest {
 		return said{}, false
 	}
-	s := said{status: se.StatusCode, code: adapter.Cut(se.ErrorCode, 60), message: se.ErrorMessage, request: se.RequestId}
+	s := said{status: se.StatusCode, code: se.ErrorCode, message: se.ErrorMessage, request: se.RequestId}
 	if s.code == "" {
 		s.parse(se.ErrorMessage)
 	}
@@ -73,7 +73,7 @@ func (s *said) fields(m map[string]json.RawMessage) {
 		return t
 	}
 	if code := first("error_code", "errorCode", "code"); code != "" {
-		s.code = adapter.Cut(string(code), 60)
+		s.code = string(code)
 		if msg := first("error_msg", "errorMsg", "message"); msg != "" {
 			s.message = string(msg)
 		}
@@ -87,7 +87,10 @@ func (p *provider) classify(x *exchange, k keys, err error) *providers.Error {
 	}
 	e := &providers.Error{Op: x.action, RequestID: x.requestID, Err: p.cause(k, err)}
 	if s, answered := saidBy(err); answered {
-		e.Code = p.scrub.Clean(s.code, k.id, k.key, k.token)
+		// Cleaned before it is cut: half a key is a secret too.
+		s.code = adapter.Cut(p.scrub.Clean(s.code, k.id, k.key, k.token), 60)
+		s.inner = p.scrub.Clean(s.inner, k.id, k.key, k.token)
+		e.Code = s.code
 		if s.request != "" {
 			e.RequestID = adapter.Cut(s.request, 100)
 		}

@@ -194,6 +194,19 @@ func TestEchoedKeysAreScrubbed(t *testing.T) {
 	providertest.Presentable(t, err, accessKey, secretKey)
 }
 
+func TestKeysInCodesAreScrubbed(t *testing.T) {
+	for _, body := range []string{
+		fmt.Sprintf(`{"error_code":"%s%s","error_msg":"no"}`, strings.Repeat("x", 60-len(accessKey)/2), accessKey),
+		fmt.Sprintf(`{"error_code":"MRS.101","error_msg":"it failed (IAM: %s)"}`, accessKey),
+	} {
+		b := newBench(t, nil)
+		b.always("ShowClusterDetails", answer{status: 400, body: body})
+		_, err := b.p.Observe(context.Background(), here)
+		providertest.Presentable(t, err, accessKey, secretKey, accessKey[:len(accessKey)/2])
+		require.NotContains(t, providers.AdviceOf(err).EN, accessKey)
+	}
+}
+
 // A token that the service does not take now may be taken in a moment; whoever
 // keeps being refused must read that it is the key.
 func TestATokenRefusedOnceIsNoEnd(t *testing.T) {
