@@ -416,6 +416,7 @@ type undurable struct {
 	flow.Store
 	times, saves int
 	failing      bool
+	then         func()
 }
 
 func (s *undurable) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.Flow, error) {
@@ -429,6 +430,9 @@ func (s *undurable) Save(ctx context.Context, c flow.Claim, sv flow.Save) (flow.
 func (s *undurable) Durable(ctx context.Context, id string) error {
 	if s.times--; s.times >= 0 {
 		s.failing = true
+		if s.then != nil {
+			s.then()
+		}
 		return errors.New("not on disk")
 	}
 	return s.Store.Durable(ctx, id)
@@ -465,6 +469,33 @@ func TestThatNothingWasSentIsNotForgotten(t *testing.T) {
 	w.pass(3 * time.Minute)
 	w.in(id, flow.Succeeded)
 	require.Len(t, w.cloud.Ledger(), 1)
+}
+
+// A Redis that is behind may come back with the intent, and without what came of it:
+// what was cancelled meanwhile is not sent then.
+func TestWhatWasNotSentAndCancelledIsNotSentByAnOlderRecord(t *testing.T) {
+	w := newWorld(t)
+	var intent map[string]kv
+	disk := &undurable{Store: w.store, times: 1, then: func() { intent = w.dump() }}
+	w.options.Store = disk
+	w.options.Memory = flow.NewMemory()
+	w.wire()
+	id := w.request(ask(flow.Add, 1))
+	w.settle()
+	w.in(id, flow.Queued)
+	_, err := w.desk.Cancel(t.Context(), w.caller(asker), id)
+	require.NoError(t, err)
+	w.settle()
+	w.in(id, flow.Cancelled)
+	w.restore(intent)
+	w.in(id, flow.Submitting)
+	for range 60 {
+		w.clock.Advance(time.Second)
+		w.engine.Recheck(t.Context())
+	}
+	w.pass(5 * time.Minute)
+	require.Empty(t, w.cloud.Ledger())
+	w.in(id, flow.Cancelled)
 }
 
 // Nor does a repeat that was not sent use up one of the few.

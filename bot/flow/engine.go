@@ -378,7 +378,7 @@ func (t *turn) write(ctx context.Context, action string, due, keep time.Time, de
 	}
 	actor := "scalebot"
 	for _, n := range t.f.Log {
-		if n.By != "" && n.At.After(t.f.UpdatedAt) {
+		if n.By != "" && n.At.After(t.f.UpdatedAt) && n.Code != NoteOutdated {
 			actor = n.By
 		}
 	}

@@ -149,9 +149,6 @@ func (m *Memory) due(now time.Time) []*known {
 }
 
 func (m *Memory) forget(k *known) {
-	if m == nil {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.list = slices.DeleteFunc(m.list, func(x *known) bool { return x == k })

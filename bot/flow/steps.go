@@ -463,7 +463,11 @@ func (t *turn) running(ctx context.Context) error {
 func (t *turn) steered() (Signal, bool) {
 	for i, s := range t.signals {
 		if _, ok := s.Kind.control(); ok {
-			t.signals = t.signals[:i+1]
+			n := i + 1
+			for n < len(t.signals) && t.signals[n].Kind == "" { // put aside, and told
+				n++
+			}
+			t.signals = t.signals[:n]
 			return s, true
 		}
 	}

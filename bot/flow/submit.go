@@ -259,7 +259,8 @@ func (t *turn) send(ctx context.Context, fresh observed, voted approvals.Plan, f
 			t.log.Error("that nothing was sent could not be saved; trying on", "error", err)
 			return t.graft(ctx, known)
 		}
-		t.Memory.forget(known)
+		// A Redis that is behind may come back with the intent and without this.
+		t.Memory.saved(known, t.f.Version)
 		return nil
 	}
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Every script checks everything before its first write: Lua has no rollback.
-// Times are ms from the caller's clock; no script reads a clock of its own.
+// Times are ms from the caller's clock; only the look-ups (lookups.go) read the server's.
 //
 // A script gets the keys it always touches as KEYS. Other flows of the same
 // line are reached through ARGV[1], the key base: all keys of a workspace share
