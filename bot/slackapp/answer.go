@@ -179,7 +179,11 @@ const tellTimeout = 15 * time.Second
 // waits: the front ones, who have acks to give, must not stand for Slack.
 func (s *session) answer(ctx context.Context, responseURL string, c flow.Caller, m flow.Message) {
 	say := func(ctx context.Context) { s.later(ctx, responseURL, c, m) }
-	if !s.back.offer(say) {
+	switch {
+	case s.back.offer(say):
+	case s.isStopping(): // nobody comes back for it
+		say(ctx)
+	default:
 		s.tellIn(tellAgain, &untold{c: c, err: errBusy, again: say})
 	}
 }
@@ -286,6 +290,9 @@ func (s *session) tellIn(wait time.Duration, u *untold) {
 func (s *session) giveUp() {
 	for u := range s.telling {
 		u.timer.Stop() // one that fires now finds itself gone
+		if errors.Is(u.err, errBusy) && s.back.offer(u.again) {
+			continue // it was not tried yet
+		}
 		s.untold(u.c, u.err)
 	}
 	clear(s.telling)

@@ -248,10 +248,10 @@ func (a *App) profile(ctx context.Context, user string, urgency flow.Urgency) (p
 	}
 	return a.people.fill(ctx, user, func(ctx context.Context, since time.Time) (profile, time.Time, error) {
 		var u slack.User
-		asked, ok := a.recall(ctx, "person:"+user, since, &u)
+		asked, mark, ok := a.recall(ctx, "person:"+user, since, &u)
 		if !ok || u.ID != user {
 			var err error
-			if u, asked, err = a.askForUser(ctx, user, urgency); err != nil {
+			if u, asked, err = a.askForUser(ctx, user, mark, urgency); err != nil {
 				return profile{}, asked, err
 			}
 		}
@@ -262,7 +262,7 @@ func (a *App) profile(ctx context.Context, user string, urgency flow.Urgency) (p
 }
 
 // askForUser asks Slack for a user, and tells the other replicas what they need of it.
-func (a *App) askForUser(ctx context.Context, user string, urgency flow.Urgency) (slack.User, time.Time, error) {
+func (a *App) askForUser(ctx context.Context, user string, mark int64, urgency flow.Urgency) (slack.User, time.Time, error) {
 	none := slack.User{}
 	select {
 	case a.lookups <- struct{}{}:
@@ -295,7 +295,7 @@ func (a *App) askForUser(ctx context.Context, user string, urgency flow.Urgency)
 		IsRestricted: u.IsRestricted, IsUltraRestricted: u.IsUltraRestricted, IsStranger: u.IsStranger,
 	}
 	kept.Enterprise.Teams = u.Enterprise.Teams
-	a.remember(ctx, "person:"+user, kept, asked, personTTL)
+	a.remember(ctx, "person:"+user, kept, mark, personTTL)
 	return kept, asked, nil
 }
 
@@ -345,7 +345,7 @@ func (a *App) People(ctx context.Context, ids []string) (map[string]approvals.Pe
 	}
 	unique := slices.Compact(slices.Sorted(slices.Values(ids)))
 	urgency := flow.UrgentEnd
-	if len(unique) > lookups { // a whole ballot; a person who is waiting goes before it
+	if len(unique) > 1 { // a ballot's; a person who is waiting goes before it
 		urgency = flow.UrgentStage
 	}
 	results, unknown := make(chan result, len(unique)), make(chan string, len(unique))

@@ -87,7 +87,7 @@ func (s *session) listen(ctx context.Context, c *flow.Caller, line string) work 
 		case w.open:
 			return w
 		case w.counted:
-			return work{do: func(ctx context.Context) flow.Message { return s.unlessTaken(ctx, *c, *no) }}
+			return work{do: func(ctx context.Context) flow.Message { return s.unlessTaken(ctx, *c, s.comesAgain(*c), *no) }}
 		}
 		return saying(*no)
 	}

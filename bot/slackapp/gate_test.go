@@ -130,11 +130,29 @@ func TestWhatComesAgainIsNotDenied(t *testing.T) {
 	e := newEdge(t, nil, nil)
 	s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{})}
 	no := flow.Message{Text: "nothing was done"}
-	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "a command"}, no))
+	answer := func(c flow.Caller) flow.Message { return s.unlessTaken(t.Context(), c, s.comesAgain(c), no) }
+	require.Equal(t, no, answer(flow.Caller{Dedupe: "a command"}))
 	require.True(t, e.app.seen.first("Ev1"))
-	require.Equal(t, no, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no), "it was acknowledged in time")
+	require.Equal(t, no, answer(flow.Caller{Dedupe: "Ev1"}), "it was acknowledged in time")
 	e.app.seen.keys["Ev1"] = e.app.clock.Now().Add(-time.Minute)
-	require.Contains(t, s.unlessTaken(t.Context(), flow.Caller{Dedupe: "Ev1"}, no).Text, "could not be confirmed")
+	require.Contains(t, answer(flow.Caller{Dedupe: "Ev1"}).Text, "could not be confirmed")
+	// A follow-up is on record under a name of its own, and comes again all the same.
+	m := s.requested(t.Context(), flow.Caller{Dedupe: "Ev1"}, func(context.Context) (flow.Receipt, error) {
+		return flow.Receipt{Delivery: "retried/F-1"}, &flow.Rejection{Code: flow.RejectStore}
+	})
+	require.Contains(t, m.Text, "could not be confirmed")
+}
+
+// What became of a follow-up is asked by the name that it is on record under: by that of
+// the press nothing would be found, and the person read that nothing was done.
+func TestAFollowUpInDoubtIsFoundOut(t *testing.T) {
+	e := newEdge(t, nil, nil)
+	e.desk.set(func(d *desk) { d.taken = map[string]string{"retried/F-1": "F-NEXT"} })
+	s := &session{app: e.app, desk: e.desk, card: card.New(card.Options{})}
+	m := s.requested(t.Context(), flow.Caller{Dedupe: "trigger"}, func(context.Context) (flow.Receipt, error) {
+		return flow.Receipt{Delivery: "retried/F-1"}, errors.New("no answer")
+	})
+	require.Contains(t, m.Text, "F-NEXT")
 }
 
 // A stop cuts work short. What is not on record then is left to be delivered again,

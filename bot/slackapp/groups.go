@@ -36,6 +36,7 @@ type groups struct {
 	*cache[roll]
 	mu    sync.Mutex
 	asked map[string]bool // about which groups anybody here ever asked
+	moved map[string]bool // other groups that had an event
 
 	// What Slack said last of all groups, and of those alone that it left out there: a
 	// look that the quota puts off goes on from here.
@@ -52,7 +53,7 @@ type told struct {
 }
 
 func newGroups(c flow.Clock) *groups {
-	return &groups{cache: newCache[roll](c, groupTTL), asked: map[string]bool{}, alone: map[string]told{}}
+	return &groups{cache: newCache[roll](c, groupTTL), asked: map[string]bool{}, moved: map[string]bool{}, alone: map[string]told{}}
 }
 
 // want notes that a group is asked about, and gives all that are.
@@ -75,8 +76,13 @@ func (g *groups) forget(id string) {
 		clear(g.alone)
 	}
 	matters := id == "" || g.asked[id]
+	if !matters {
+		g.moved[id] = true
+		matters = len(g.moved) > maxCached // whose events they were is forgotten
+	}
 	if matters {
 		g.voided = g.clock.Now()
+		clear(g.moved)
 	}
 	g.mu.Unlock()
 	if matters {
@@ -114,7 +120,7 @@ func (a *App) Members(ctx context.Context, g approvals.Group) ([]string, error) 
 var noGroup = []string{"no_such_subteam", "plan_upgrade_required"}
 
 func (a *App) usergroup(ctx context.Context, id string) ([]string, error) {
-	a.groups.want(id)
+	a.groups.first(id)
 	for {
 		all, err := a.groups.fill(ctx, theRoll, a.lookAtGroups)
 		if err != nil {
@@ -129,6 +135,18 @@ func (a *App) usergroup(ctx context.Context, id string) ([]string, error) {
 			return nil, &refusal{method: methodGroups, code: "no_such_subteam", detail: "the workspace has no such usergroup, or it is disabled"}
 		}
 		return users, nil
+	}
+}
+
+// first notes that a group is asked about. What is known of it from others may be older
+// than its last event, which was nothing to this replica then.
+func (g *groups) first(id string) {
+	g.mu.Lock()
+	g.asked[id] = true
+	moved := g.moved[id]
+	g.mu.Unlock()
+	if moved {
+		g.forget(id)
 	}
 }
 
@@ -148,7 +166,8 @@ func (g *groups) drop(key, id string) {
 func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Time, error) {
 	wanted := a.groups.want("")
 	var all roll
-	asked, ok := a.recall(ctx, theRoll, since, &all)
+	began := a.clock.Now()
+	asked, mark, ok := a.recall(ctx, theRoll, since, &all)
 	complete := ok
 	for id := range wanted {
 		_, told := all[id]
@@ -164,7 +183,10 @@ func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Tim
 	if err != nil {
 		return nil, asked, err
 	}
-	a.remember(ctx, theRoll, all, asked, groupTTL)
+	if mark > 0 && asked.Before(began) { // a part of it is of an earlier look
+		mark -= began.Sub(asked).Milliseconds()
+	}
+	a.remember(ctx, theRoll, all, mark, groupTTL)
 	return all, asked, nil
 }
 
@@ -205,6 +227,14 @@ func (a *App) askForGroups(ctx context.Context, wanted map[string]bool, since ti
 		all[id] = users
 	}
 	g.mu.Lock()
+	left = slices.DeleteFunc(left, func(id string) bool {
+		one, known := g.alone[id]
+		gone := known && one.of[id] == nil && len(list.of) > 0 && a.clock.Now().Sub(one.at) < goneTTL
+		if gone {
+			all[id] = nil
+		}
+		return gone
+	})
 	g.list, g.unlisted = list, len(left)
 	g.mu.Unlock()
 	slices.Sort(left)
@@ -212,8 +242,7 @@ func (a *App) askForGroups(ctx context.Context, wanted map[string]bool, since ti
 		g.mu.Lock()
 		one, known := g.alone[id]
 		g.mu.Unlock()
-		gone := known && one.of[id] == nil && len(list.of) > 0 && a.clock.Now().Sub(one.at) < goneTTL
-		if !gone && (!known || old(one.at, len(left))) {
+		if !known || old(one.at, len(left)) {
 			if one, err = a.askForGroup(ctx, id, urgency); err != nil {
 				return nil, asked, err
 			}
@@ -221,10 +250,13 @@ func (a *App) askForGroups(ctx context.Context, wanted map[string]bool, since ti
 			g.alone[id] = one
 			g.mu.Unlock()
 		}
-		if all[id] = one.of[id]; one.at.Before(asked) && !gone {
+		if all[id] = one.of[id]; one.at.Before(asked) {
 			asked = one.at
 		}
 	}
+	g.mu.Lock()
+	g.list = told{} // it was for a look that is put off
+	g.mu.Unlock()
 	return all, asked, nil
 }
 

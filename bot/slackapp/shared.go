@@ -10,11 +10,12 @@ import (
 )
 
 // Shared keeps for all replicas what Slack said of people and groups. Recall gives the
-// last answer to a question and how long ago it was asked, by a clock that all share;
-// false: there is none.
+// last answer to a question and how long ago it was asked, by a clock that all share
+// (ms); false: there is none. mark is what that clock shows: Remember takes the mark of
+// before a question with its answer.
 type Shared interface {
-	Recall(ctx context.Context, question string) (text string, ago time.Duration, ok bool, err error)
-	Remember(ctx context.Context, question, text string, ago, ttl time.Duration) error
+	Recall(ctx context.Context, question string) (text string, ago time.Duration, ok bool, mark int64, err error)
+	Remember(ctx context.Context, question, text string, mark int64, ttl time.Duration) error
 }
 
 const (
@@ -71,42 +72,43 @@ func (a *App) rest(ctx context.Context, b flow.Bid, err error) {
 	}
 }
 
-// recall reads an answer that some replica got to a question asked since a time.
-func (a *App) recall(ctx context.Context, question string, since time.Time, out any) (asked time.Time, ok bool) {
+// recall reads an answer that some replica got to a question asked since a time, and
+// the mark for one that is asked now; 0 = there is none.
+func (a *App) recall(ctx context.Context, question string, since time.Time, out any) (asked time.Time, mark int64, ok bool) {
 	if a.shared == nil || a.unshared() {
-		return asked, false
+		return asked, 0, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, sharedTimeout)
 	defer cancel()
 	now := a.clock.Now() // before the answer: what it says of its age was so at most then
-	text, ago, ok, err := a.shared.Recall(ctx, question)
+	text, ago, ok, mark, err := a.shared.Recall(ctx, question)
 	asked = now.Add(-ago)
 	switch {
 	case err != nil:
 		a.log.Warn("what other replicas asked Slack can't be read", "question", question, "error", redacted(err))
 		a.pauseSharing()
-		return asked, false
+		return asked, 0, false
 	case !ok, !asked.After(since):
-		return asked, false
+		return asked, mark, false
 	}
 	if err := json.Unmarshal([]byte(text), out); err != nil { // of another version
 		a.log.Warn("what another replica asked Slack is in a form unknown here", "question", question, "error", redacted(err))
-		return asked, false
+		return asked, mark, false
 	}
-	return asked, true
+	return asked, mark, true
 }
 
 // remember tells the other replicas an answer. It is a courtesy: who doesn't hear of it
 // asks Slack.
-func (a *App) remember(ctx context.Context, question string, v any, asked time.Time, ttl time.Duration) {
-	if a.shared == nil || a.unshared() {
+func (a *App) remember(ctx context.Context, question string, v any, mark int64, ttl time.Duration) {
+	if a.shared == nil || mark == 0 || a.unshared() {
 		return
 	}
 	text, err := json.Marshal(v)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
 		defer cancel()
-		err = a.shared.Remember(ctx, question, string(text), a.clock.Now().Sub(asked), ttl)
+		err = a.shared.Remember(ctx, question, string(text), mark, ttl)
 	}
 	if err != nil {
 		a.log.Warn("other replicas don't hear what Slack said", "question", question, "error", redacted(err))

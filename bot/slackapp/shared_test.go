@@ -151,6 +151,12 @@ func TestGroupsThatAreGoneHoldUpNoOther(t *testing.T) {
 		require.ErrorIs(t, err, flow.ErrNoGroup)
 	}
 	require.Len(t, w.sim.Requests("usergroups.users.list"), 5, "each once; the disabled one stands in the list")
+	require.NoError(t, w.sim.SetUsergroup("S0LEADS", wei))
+	w.pass(fresh + time.Second)
+	app.Refresh(nil, []approvals.Group{leads})
+	members, err := app.Members(t.Context(), leads)
+	require.NoError(t, err)
+	require.Equal(t, []string{wei}, members, "nor do they make an older answer do")
 	require.Empty(t, w.sim.Limited())
 }
 
@@ -164,6 +170,22 @@ func TestAnEventOfAnotherGroupCostsNothing(t *testing.T) {
 		w.apps[0].groups.forget("S0OPS")
 	}
 	require.Len(t, w.sim.Requests("usergroups.list"), 1)
+}
+
+// A group that somebody else asked about is asked about anew: its last event was nothing
+// to a replica that did not care for it.
+func TestAGroupThatIsNewHereIsAskedAbout(t *testing.T) {
+	w := newSharing(t)
+	ops := approvals.Group{Usergroups: []string{"S0OPS"}}
+	_, err := w.apps[0].Members(t.Context(), approvals.Group{Usergroups: []string{"S0OPS", "S0LEADS"}})
+	require.NoError(t, err)
+	_, err = w.apps[1].Members(t.Context(), approvals.Group{Usergroups: []string{"S0LEADS"}})
+	require.NoError(t, err)
+	require.NoError(t, w.sim.SetUsergroup("S0OPS", ann))
+	w.apps[1].groups.forget("S0OPS")
+	members, err := w.apps[1].Members(t.Context(), ops)
+	require.NoError(t, err)
+	require.Equal(t, []string{ann}, members)
 }
 
 // The quota is asked before Slack, and what it puts off comes to its turn.
@@ -325,11 +347,11 @@ type stuckSharing struct{ asked int }
 
 func (s *stuckSharing) hang(ctx context.Context) error { s.asked++; <-ctx.Done(); return ctx.Err() }
 
-func (s *stuckSharing) Recall(ctx context.Context, _ string) (string, time.Duration, bool, error) {
-	return "", 0, false, s.hang(ctx)
+func (s *stuckSharing) Recall(ctx context.Context, _ string) (string, time.Duration, bool, int64, error) {
+	return "", 0, false, 0, s.hang(ctx)
 }
 
-func (s *stuckSharing) Remember(ctx context.Context, _, _ string, _, _ time.Duration) error {
+func (s *stuckSharing) Remember(ctx context.Context, _, _ string, _ int64, _ time.Duration) error {
 	return s.hang(ctx)
 }
 

@@ -46,7 +46,7 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 	}
 	if err != nil {
 		// Anything else than a rejection may have been recorded all the same.
-		return s.unlessTaken(ctx, c, s.refuse(spelled(err, false), c, saidUncertain))
+		return s.unlessTaken(ctx, c, again, s.refuse(spelled(err, false), c, saidUncertain))
 	}
 	s.app.log.Info("a request was taken", "flow", receipt.Flow.ID, "user", c.User, "channel", c.Channel, "fresh", receipt.Fresh)
 	if !receipt.Fresh {
@@ -59,14 +59,14 @@ func (s *session) requested(ctx context.Context, c flow.Caller, record func(cont
 // the same was taken. Slack delivers a mention again after three seconds, and a
 // replica that stood still for longer would tell somebody that nothing was done who
 // has read from another that it was.
-func (s *session) unlessTaken(ctx context.Context, c flow.Caller, no flow.Message) flow.Message {
+func (s *session) unlessTaken(ctx context.Context, c flow.Caller, again bool, no flow.Message) flow.Message {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takenBudget)
 	defer cancel()
 	f, err := s.desk.Outcome(ctx, c)
 	switch {
 	case err == nil:
 		return s.card.Again(f, c.Language)
-	case s.comesAgain(c):
+	case again:
 		return s.say(saidUncertain, c.Language)
 	}
 	return no
