@@ -115,12 +115,3 @@ func (s *Store) atOnce(ctx context.Context) bool {
 func waitAOF(ctx context.Context, node redis.UniversalClient) error {
 	return node.Do(ctx, "WAITAOF", 0, 0, 1).Err()
 }
-
-// waitsForDisk reports whether a server has WAITAOF: Redis 7.2 and later.
-func waitsForDisk(version string) bool {
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, err := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor) // "7" alone is 7.0
-	return err == nil && (a > 7 || a == 7 && b >= 2)
-}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +83,13 @@ func (h Health) Evicts() bool { return h.Eviction != "" && h.Eviction != "noevic
 
 // WaitsForDisk reports whether the server can say when a write is on disk
 // (WAITAOF, Redis 7.2): Store.Durable then waits for it.
-func (h Health) WaitsForDisk() bool { return h.AOF != "off" && waitsForDisk(h.Version) }
+func (h Health) WaitsForDisk() bool {
+	major, rest, _ := strings.Cut(h.Version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, err := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor) // "7" alone is 7.0
+	return h.AOF != "off" && err == nil && (a > 7 || a == 7 && b >= 2)
+}
 
 // NeverOnDisk reports whether the server can say when a write is on disk and never
 // will: with appendfsync no the system decides when, so Store.Durable would wait in

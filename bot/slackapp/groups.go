@@ -56,13 +56,10 @@ func newGroups(c flow.Clock) *groups {
 	return &groups{cache: newCache[roll](c, groupTTL), asked: map[string]bool{}, moved: map[string]bool{}, alone: map[string]told{}}
 }
 
-// want notes that a group is asked about, and gives all that are.
-func (g *groups) want(id string) map[string]bool {
+// wanted are the groups that are asked about; see first.
+func (g *groups) wanted() map[string]bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if id != "" {
-		g.asked[id] = true
-	}
 	return maps.Clone(g.asked)
 }
 
@@ -164,7 +161,7 @@ func (g *groups) drop(key, id string) {
 
 // lookAtGroups gives what another replica learned since a time, or asks Slack.
 func (a *App) lookAtGroups(ctx context.Context, since time.Time) (roll, time.Time, error) {
-	wanted := a.groups.want("")
+	wanted := a.groups.wanted()
 	var all roll
 	began := a.clock.Now()
 	asked, mark, ok := a.recall(ctx, theRoll, since, &all)

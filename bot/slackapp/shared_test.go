@@ -130,7 +130,7 @@ func TestGroupsThatAreGoneHoldUpNoOther(t *testing.T) {
 	app := w.apps[0]
 	require.NoError(t, w.sim.DisableUsergroup("S0OPS"))
 	for _, id := range []string{"S0OPS", "S0GONE1", "S0GONE2", "S0GONE3", "S0GONE4", "S0GONE5"} {
-		app.groups.want(id)
+		app.groups.first(id)
 	}
 	leads := approvals.Group{Usergroups: []string{"S0LEADS"}}
 	for range 3 { // sends, each of which wants to know anew
